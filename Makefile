@@ -1,0 +1,37 @@
+# A thin front for the CMake presets (CMakePresets.json), which work by themselves.
+#
+#   make         install what is missing, configure and build preset `release`
+#   make deps    only install what is missing
+#   make check   build preset `dev` and run every test
+#   make demo    build, then the main job on a real model
+#   make bench   build, then the figures of docs/benchmarks.md
+#   make clean   remove what was built, but not what was installed
+#
+# JOBS=N bounds the build's parallelism.
+
+export PATH := $(CURDIR)/build/venv/bin:$(PATH)
+PYTHON := build/venv/bin/python
+JOBS   ?=
+# The system's CMake, so that a build directory never sees two of them.
+CMAKE  := $(shell PATH=/usr/local/bin:/usr/bin:/bin command -v cmake || echo build/venv/bin/cmake)
+
+build_preset = $(CMAKE) --preset $(1) && $(CMAKE) --build --preset $(1) $(if $(JOBS),-j $(JOBS))
+
+.PHONY: all deps check demo bench clean
+all: deps
+	$(call build_preset,release)
+
+deps:
+	@utils/deps.sh
+
+check: deps
+	@$(PYTHON) utils/check.py --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
+
+demo: all
+	@$(PYTHON) examples/demo/demo.py --build build/release
+
+bench: all
+	@$(PYTHON) benchmarks/bench.py --build build/release
+
+clean:
+	rm -rf build/dev build/release build/asan build/deps-work
