@@ -1,0 +1,40 @@
+//===- Elementwise.h - The table of elementwise operators -------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_DIALECT_ONNX_ELEMENTWISE_H
+#define QUANTC_DIALECT_ONNX_ELEMENTWISE_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Value.h"
+
+namespace quantc::onnx_ir {
+
+/// What an elementwise operator does to a factor on the channels of its first operand:
+/// f(s x) = s f(x) for every s (`Any`), for positive s (`Positive`), or for none.
+enum class ChannelEffect { Any, Positive, None };
+
+/// One operator. `build` makes the operation on scalars or on vectors of any shape (all
+/// operands and the result have the same shape); the element types are signless, and
+/// `types` holds the tensor element types with their sign, operands first, then the result.
+struct ElementwiseOp {
+  llvm::StringLiteral name;
+  unsigned operands; // 0: variadic (folded pairwise from the left)
+  mlir::Value (*build)(mlir::OpBuilder &, mlir::Location, mlir::ValueRange operands,
+                       llvm::ArrayRef<mlir::Type> types, mlir::DictionaryAttr attributes);
+  ChannelEffect effect;
+  /// True if the row handles operands of these element types.
+  bool (*accepts)(llvm::ArrayRef<mlir::Type> types);
+};
+
+/// The row of this ONNX operator, or null.
+const ElementwiseOp *lookupElementwise(llvm::StringRef opType);
+llvm::ArrayRef<ElementwiseOp> elementwiseTable();
+
+} // namespace quantc::onnx_ir
+
+#endif // QUANTC_DIALECT_ONNX_ELEMENTWISE_H

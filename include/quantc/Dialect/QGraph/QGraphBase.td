@@ -1,0 +1,97 @@
+//===- QGraphBase.td - The qgraph dialect, attributes, enums -*- tablegen -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_DIALECT_QGRAPH_QGRAPHBASE_TD
+#define QUANTC_DIALECT_QGRAPH_QGRAPHBASE_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+
+def QGraph_Dialect : Dialect {
+  let name = "qgraph";
+  let cppNamespace = "::quantc::qgraph";
+  let summary = "Quantization, written down explicitly";
+  let description = [{
+    There is one way to write a quantized value:
+
+        real   = scale * (decode(stored) - zero_point) + offset
+        stored = clamp(round((real - offset) / scale) + zero_point, qmin, qmax)
+
+    `decode` is the identity or a `codebook` look-up (then `quantize` takes the
+    nearest code). Every scheme (per tensor, channel, token, group or block,
+    symmetric or asymmetric, static or dynamic, doubly quantized) is a
+    composition of `quantize`, `dequantize` and `choose_params`; a granularity
+    is the `block` list, a scheme is which operands are there. See
+    docs/rationale-qgraph.md.
+  }];
+  let dependentDialects = ["::quantc::onnx_ir::ONNXDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    /// The weights that `#qgraph.weight` attributes of this context refer to.
+    ::quantc::WeightStores &getWeights() { return *weights; }
+  private:
+    std::shared_ptr<::quantc::WeightStores> weights;
+  public:
+  }];
+}
+
+class QGraph_Attr<string n, string m, list<Trait> traits = []>
+    : AttrDef<QGraph_Dialect, n, traits> { let mnemonic = m; }
+
+def QGraph_WeightAttr : QGraph_Attr<"Weight", "weight", [TypedAttrInterface]> {
+  let summary = "a reference to an entry of the weight store";
+  let description = [{
+    `store` names a safetensors file relative to the IR file, or is empty for
+    the overlay of entries that this process has made; `name` is the entry. The
+    bytes are the tensor in row-major order; elements below a byte are packed,
+    the lower-indexed element in the lower bits (ONNX's order).
+
+    Example:
+
+    ```mlir
+    %w = qgraph.constant #qgraph.weight<"model.safetensors", "fc.weight"> : tensor<384x384xf32>
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"store">:$store, StringRefParameter<"entry">:$name,
+                        AttributeSelfTypeParameter<"type">:$type);
+  let assemblyFormat = "`<` $store `,` $name `>`";
+}
+
+def QGraph_StepAttr : QGraph_Attr<"Step", "step"> {
+  let summary = "one elementwise step of an epilogue";
+  let description = [{
+    `op` is a row of the elementwise table (its ONNX name). With `operand` the
+    step is binary, its second operand being that entry of the op's
+    `epilogue_operands` (broadcast over the leading dimensions); `attributes`
+    are the node's own.
+
+    Example: `#qgraph.step<"Gelu">`, `#qgraph.step<"Add", operand = 0>`.
+  }];
+  let parameters = (ins StringRefParameter<"op">:$op,
+                        DefaultValuedParameter<"int64_t", "-1">:$operand,
+                        OptionalParameter<"::mlir::DictionaryAttr">:$attributes);
+  let assemblyFormat = "`<` $op (`,` struct($operand, $attributes)^)? `>`";
+}
+def QGraph_StepArrayAttr : TypedArrayAttrBase<QGraph_StepAttr, "epilogue steps">;
+
+def QGraph_FormulaAttr : I32EnumAttr<"Formula", "how choose_params finds scale and zero point", [
+    I32EnumAttrCase<"Symmetric", 0, "symmetric">,
+    I32EnumAttrCase<"SignedScale", 1, "signed_scale">,
+    I32EnumAttrCase<"Asymmetric", 2, "asymmetric">]> {
+  let cppNamespace = "::quantc::qgraph";
+}
+
+def QGraph_NormKindAttr : I32EnumAttr<"NormKind", "the kind of a normalization", [
+    I32EnumAttrCase<"Layer", 0, "layer">, I32EnumAttrCase<"RMS", 1, "rms">]> {
+  let cppNamespace = "::quantc::qgraph";
+}
+
+#endif // QUANTC_DIALECT_QGRAPH_QGRAPHBASE_TD

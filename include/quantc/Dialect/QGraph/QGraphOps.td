@@ -1,0 +1,424 @@
+//===- QGraphOps.td - Operations of the qgraph dialect ------*- tablegen -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
+#define QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
+
+include "quantc/Dialect/QGraph/QGraphBase.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class QGraph_Op<string mnemonic, list<Trait> traits = []>
+    : Op<QGraph_Dialect, mnemonic, traits>;
+class QGraph_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : QGraph_Op<mnemonic, !listconcat([Pure,
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>], traits)>;
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+def QGraph_ConstantOp : QGraph_Op<"constant", [Pure, ConstantLike,
+    AllTypesMatch<["value", "result"]>]> {
+  let summary = "a tensor known at compile time";
+  let description = [{
+    `value` is `dense<...>` (up to 64 elements) or a `#qgraph.weight`. The result
+    has the attribute's type.
+
+    Example:
+
+    ```mlir
+    %0 = qgraph.constant dense<[1.0, 2.0]> : tensor<2xf32>
+    ```
+  }];
+  let arguments = (ins TypedAttrInterface:$value);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "attr-dict $value";
+  let builders = [OpBuilder<(ins "::mlir::TypedAttr":$value), [{
+    build($_builder, $_state, value.getType(), value);
+  }]>];
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Quantization
+//===----------------------------------------------------------------------===//
+
+def QGraph_QuantizeOp : QGraph_ComputeOp<"quantize", [AttrSizedOperandSegments]> {
+  let summary = "real values to stored values";
+  let description = [{
+        stored = clamp(round((real - offset) / scale) + zero_point, qmin, qmax)
+
+    in f32: subtract, divide, round half to even, add, clamp. With a `codebook`
+    [C] stored is the index of the code nearest to (real - offset) / scale, the
+    lower index on a tie. A float stored type rounds to its own values, half to
+    even; `saturate = false` gives what ONNX's table gives beyond the largest
+    value. NaN stores as `zero_point` in an integer.
+
+    `block` has an entry for each dimension: 0 the whole dimension shares a
+    scale, 1 each index has its own, B groups of B (the last may be short).
+    `scale` has the rank of `input` and dimension ceil(D/B) (1 for block 0).
+    `zero_point` and `offset` have the shape of `scale` and exclude each other.
+    `precision` rounds each real operation to f16 or bf16 (ONNX's attribute).
+
+    Example:
+
+    ```mlir
+    %q = qgraph.quantize %x scale %s {block = array<i64: 1, 0>}
+         : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xsi8>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$scale,
+                       Optional<AnyRankedTensor>:$zero_point,
+                       Optional<AnyRankedTensor>:$offset,
+                       Optional<AnyRankedTensor>:$codebook,
+                       DenseI64ArrayAttr:$block,
+                       DefaultValuedAttr<BoolAttr, "true">:$saturate,
+                       OptionalAttr<TypeAttr>:$precision);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `scale` $scale (`zero_point` $zero_point^)? (`offset` $offset^)?
+    (`codebook` $codebook^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def QGraph_DequantizeOp : QGraph_ComputeOp<"dequantize", [AttrSizedOperandSegments]> {
+  let summary = "stored values to real values";
+  let description = [{
+        real = scale * (decode(stored) - zero_point) + offset
+
+    in f32: the subtraction is exact in integers, then convert, multiply, add;
+    no fused multiply-add; one rounding to the result type. Operands and
+    `block` as in `quantize`.
+
+    Example:
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 32>}
+         : (tensor<8x64xsi4>, tensor<8x2xf16>) -> tensor<8x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$scale,
+                       Optional<AnyRankedTensor>:$zero_point,
+                       Optional<AnyRankedTensor>:$offset,
+                       Optional<AnyRankedTensor>:$codebook,
+                       DenseI64ArrayAttr:$block,
+                       OptionalAttr<TypeAttr>:$precision);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `scale` $scale (`zero_point` $zero_point^)? (`offset` $offset^)?
+    (`codebook` $codebook^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def QGraph_ChooseParamsOp : QGraph_ComputeOp<"choose_params"> {
+  let summary = "scale and zero point from the values themselves";
+  let description = [{
+    For each block of `input` (f32), in this order of operations, with [qmin,
+    qmax] the range of `stored`, r = `clip_ratio`:
+
+    * `symmetric`: scale = (max|x| * r) / qmax.
+    * `signed_scale`: m the value of largest magnitude (the positive one on a
+      tie); scale = (m * r) / qmin, so that m maps to qmin = -2^(b-1).
+    * `asymmetric`: hi = max(0, max x) * r, lo = min(0, min x) * r; scale = (hi - lo) / (qmax
+      - qmin); zero_point = clamp(round(qmin - lo / scale), qmin, qmax).
+      For `ui8` and r = 1 this is ONNX's DynamicQuantizeLinear.
+
+    A block of zeros gets scale 0 and zero point qmin clamped to hold 0; `quantize`
+    by scale 0 stores the zero point. A NaN in the block makes the scale NaN.
+    `clip = [lo, hi]` limits the values first.
+
+    Example:
+
+    ```mlir
+    %s = qgraph.choose_params symmetric %x {block = array<i64: 1, 0>, stored = si8}
+         : tensor<4x8xf32> -> tensor<4x1xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, QGraph_FormulaAttr:$formula, TypeAttr:$stored,
+                       DenseI64ArrayAttr:$block,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$clip_ratio,
+                       OptionalAttr<DenseF32ArrayAttr>:$clip);
+  let results = (outs AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero_point);
+  let assemblyFormat = [{
+    $formula $input attr-dict `:` type($input) `->` type($scale) (`,` type($zero_point)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def QGraph_ObserveOp : QGraph_ComputeOp<"observe", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "names a calibration site";
+  let description = [{
+    Passes its operand through. `site` is stable over compilations of the same
+    model; statistics are filed under it.
+
+    Example:
+
+    ```mlir
+    %1 = qgraph.observe "fc1/input" %0 : tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, StrAttr:$site);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$site $input attr-dict `:` type($input)";
+}
+
+def QGraph_ReinterpretOp : QGraph_ComputeOp<"reinterpret"> {
+  let summary = "the same bits under another element type";
+  let description = [{
+    Crosses the border between explicitly signed or small float elements and
+    signless ones. Shape and width stay.
+
+    Example:
+
+    ```mlir
+    %1 = qgraph.reinterpret %0 : tensor<4xsi8> to tensor<4xi8>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Compute that quantization reasons about
+//===----------------------------------------------------------------------===//
+
+defvar epilogueText = [{
+    `epilogue` is a list of elementwise steps applied in order to each result;
+    a binary step's second operand is an entry of `epilogue_operands`, broadcast
+    to the result's shape.}];
+
+def QGraph_LinearOp : QGraph_ComputeOp<"linear", [AttrSizedOperandSegments]> {
+  let summary = "x * w^T + bias";
+  let description = [{
+        y[.., n] = epilogue(sum_k x[.., k] * w[n, k] + bias[n])
+
+    f32: the sum is a chain of fused multiply-adds over k in index order, in
+    blocks of 256 (`Numerics/Order.h`) that are then added in order; then the
+    bias is added. `input` is [.., K], `weight` [N, K], `bias` [N].
+  }] # epilogueText # [{
+
+    Example:
+
+    ```mlir
+    %y = qgraph.linear %x, %w bias %b {epilogue = [#qgraph.step<"Gelu">]}
+         : (tensor<?x384xf32>, tensor<1536x384xf32>, tensor<1536xf32>) -> tensor<?x1536xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$weight,
+                       Optional<AnyRankedTensor>:$bias,
+                       Variadic<AnyRankedTensor>:$epilogue_operands,
+                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def QGraph_QuantizedLinearOp : QGraph_ComputeOp<"quantized_linear", [AttrSizedOperandSegments]> {
+  let summary = "linear on stored values, integer sums";
+  let description = [{
+    Let g run over the groups of K that share both scales (`input_block` and
+    `weight_block` on the last dimension; the finer is a divisor of the other):
+
+        dot[g] = sum_{k in g} (x[.., k] - zx[.., g]) * (w[n, k] - zw[n, g])     exact, i32
+        y      = epilogue(sum_g  f32(dot[g]) * (sx[.., g] * sw[n, g])  + bias[n])
+
+    With one group y = fma(f32(dot), sx * sw, bias) (bias 0 where absent); with
+    several, acc = fma(f32(dot[g]), sx * sw, acc) in order of g from 0, then the
+    bias is added. f16 scales are widened to f32 first.
+  }] # epilogueText # [{
+
+    Example:
+
+    ```mlir
+    %y = qgraph.quantized_linear %x scale %sx, %w scale %sw
+           {input_block = array<i64: 1, 0>, weight_block = array<i64: 1, 0>}
+         : (tensor<4x64xsi8>, tensor<4x1xf32>, tensor<8x64xsi8>, tensor<8x1xf32>) -> tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$input_scale,
+                       Optional<AnyRankedTensor>:$input_zero_point,
+                       AnyRankedTensor:$weight, AnyRankedTensor:$weight_scale,
+                       Optional<AnyRankedTensor>:$weight_zero_point,
+                       Optional<AnyRankedTensor>:$bias,
+                       Variadic<AnyRankedTensor>:$epilogue_operands,
+                       DenseI64ArrayAttr:$input_block, DenseI64ArrayAttr:$weight_block,
+                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `scale` $input_scale (`zero_point` $input_zero_point^)? `,`
+    $weight `scale` $weight_scale (`zero_point` $weight_zero_point^)?
+    (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def QGraph_MatmulOp : QGraph_ComputeOp<"matmul"> {
+  let summary = "activation times activation";
+  let description = [{
+        y[.., m, n] = sum_k a[.., m, k] * b[.., k, n]
+
+    with the leading dimensions broadcast as ONNX MatMul does; both operands
+    have rank >= 2. `transpose_rhs` reads b as [.., n, k]. The order of the sum
+    is that of `linear`.
+
+    Example:
+
+    ```mlir
+    %y = qgraph.matmul %a, %b : (tensor<2x4x8xf32>, tensor<2x8x3xf32>) -> tensor<2x4x3xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$rhs,
+                       UnitAttr:$transpose_rhs, OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def QGraph_EmbeddingOp : QGraph_ComputeOp<"embedding"> {
+  let summary = "rows of a table";
+  let description = [{
+        y[.., d] = table[indices[..], d]          (times scale[indices[..], 0] if there is a scale)
+
+    `table` is [V, D]; a stored table carries `scale` [V, 1]. A negative index
+    counts from the end, as ONNX Gather has it; an index outside the table is
+    reported at run time.
+
+    Example:
+
+    ```mlir
+    %y = qgraph.embedding %t, %i : (tensor<100x16xf32>, tensor<?x?xsi64>) -> tensor<?x?x16xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$table, AnyRankedTensor:$indices,
+                       Optional<AnyRankedTensor>:$scale, OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $table `,` $indices (`scale` $scale^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def QGraph_NormOp : QGraph_ComputeOp<"norm", [AttrSizedOperandSegments]> {
+  let summary = "layer or RMS normalization of the last dimension";
+  let description = [{
+    Over the last dimension D, sums in 16 lanes and a fixed tree (`Numerics/Order.h`):
+
+    * `layer`: mean = sum(x) / D; var = sum((x - mean)^2) / D;
+      y = (x - mean) * (1 / sqrt(var + epsilon)) * weight + bias
+    * `rms`: y = x * (1 / sqrt(sum(x^2) / D + epsilon)) * weight + bias
+
+    evaluated from the left, squares summed by fused multiply-add, `* weight +
+    bias` one fused multiply-add. `weight` and `bias` are [D].
+
+    Example:
+
+    ```mlir
+    %y = qgraph.norm layer %x weight %g bias %b {epsilon = 1.0e-5 : f32}
+         : (tensor<?x384xf32>, tensor<384xf32>, tensor<384xf32>) -> tensor<?x384xf32>
+    ```
+  }];
+  let arguments = (ins QGraph_NormKindAttr:$kind, AnyRankedTensor:$input,
+                       Optional<AnyRankedTensor>:$weight, Optional<AnyRankedTensor>:$bias,
+                       F32Attr:$epsilon, OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $kind $input (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def QGraph_AttentionOp : QGraph_ComputeOp<"attention"> {
+  let summary = "scaled dot-product attention";
+  let description = [{
+        s[b,h,i,j] = (sum_d (q[b,i,h,d] * scale) * k[b,j,g,d]) + mask[b,h,i,j]
+        y[b,i,h,:] = sum_j softmax_j(s)[j] * v[b,j,g,:]
+
+    `query` is [B, S, H, D], `key` [B, T, G, D], `value` [B, T, G, E]; H is a
+    multiple of G and head h reads g = h / (H/G). `mask` broadcasts to [B, H, S, T];
+    a float mask is added, an i1 mask keeps where true. `causal` keeps j <= i + (T - S).
+    The softmax is online over blocks of 64 keys (`Numerics/Order.h`). A row with no
+    key kept gives zeros.
+
+    Example:
+
+    ```mlir
+    %y = qgraph.attention %q, %k, %v mask %m {scale = 0.125 : f32}
+         : (tensor<?x?x12x32xf32>, tensor<?x?x12x32xf32>, tensor<?x?x12x32xf32>, tensor<?x1x1x?xf32>)
+         -> tensor<?x?x12x32xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
+                       Optional<AnyRankedTensor>:$mask, F32Attr:$scale, UnitAttr:$causal,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`mask` $mask^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Fusion
+//===----------------------------------------------------------------------===//
+
+def QGraph_RowsOp : QGraph_Op<"rows", [Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
+    SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "ops that are computed together, row by row";
+  let description = [{
+    The body is a straight list of ops that work on each row (the last
+    dimension) by itself: elementwise nodes, `norm`, `embedding`,
+    `choose_params` and `quantize` per token or group. They become one kernel
+    that keeps a row in cache. The meaning is that of the ops one after another;
+    values from outside are used as they are.
+
+    Example:
+
+    ```mlir
+    %s, %q = qgraph.rows {
+      %0 = qgraph.choose_params symmetric %x {block = array<i64: 1, 0>, stored = si8}
+           : tensor<4x8xf32> -> tensor<4x1xf32>
+      %1 = qgraph.quantize %x scale %0 {block = array<i64: 1, 0>}
+           : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xsi8>
+      qgraph.yield %0, %1 : tensor<4x1xf32>, tensor<4x8xsi8>
+    } : tensor<4x1xf32>, tensor<4x8xsi8>
+    ```
+  }];
+  let arguments = (ins OptionalAttr<StrAttr>:$name);
+  let results = (outs Variadic<AnyRankedTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$body attr-dict `:` type($outputs)";
+  let hasVerifier = 1;
+}
+
+def QGraph_YieldOp : QGraph_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"RowsOp">]> {
+  let summary = "the results of a fused region";
+  let description = [{
+    Example: see `qgraph.rows`.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$operands);
+  let builders = [OpBuilder<(ins), [{}]>];
+  let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
+}
+
+#endif // QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
