@@ -49,7 +49,7 @@ def run_lit(arguments, build_dir, count):
     results = os.path.join(build_dir, "lit-results.json")
     if os.path.exists(results):
         os.remove(results)
-    command = [sys.executable, "-m", "lit.main", "-sv", "--output", results]
+    command = [os.path.join(os.path.dirname(sys.executable), "lit"), "-sv", "--output", results]
     command += ["--timeout", str(arguments.timeout)]
     command += ["-j", str(arguments.j)] if arguments.j else []
     status = run(command + [os.path.join(build_dir, d) for d in ("test", "unittests")])
