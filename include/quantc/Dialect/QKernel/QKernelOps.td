@@ -100,6 +100,8 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
     with weights [n, k], scale groups of `group` along K (0: one group) in the
     weight and `input_group` in the input, laid out as docs/design.md, "Packed
     weights", says. A bias is in the panels; where the model has none it is 0.
+    `scale_type` is the type of the scales of an `si4` group in the panels, `f16`
+    or `f32` (the default); all other scales in panels are f32.
 
     Example:
 
@@ -112,7 +114,7 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
                        AnyRankedTensor:$packed,
                        Variadic<AnyRankedTensor>:$epilogue_operands,
                        StrAttr:$format, I64Attr:$n, I64Attr:$k, I64Attr:$group,
-                       I64Attr:$input_group,
+                       I64Attr:$input_group, OptionalAttr<TypeAttr>:$scale_type,
                        DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
                        OptionalAttr<StrAttr>:$name);
   let results = (outs AnyRankedTensor:$result);
