@@ -1,0 +1,83 @@
+//===- PackPanels.h - The packed layout of linear weights -------*- C++ -*-===//
+//
+// The weights [N, K] of a linear layer in panels of kPanel = 16 output columns,
+// panel after panel; N is padded to whole panels by columns whose weights,
+// scales and biases are zero. A panel is one stream that a kernel reads from
+// front to back exactly once:
+//
+//   f32            K x 16 f32 (row k holds w[column, k]); 16 f32 biases.
+//   si8, one       ceil(K/4) x 64 bytes, byte 4*column + j of row r being
+//   scale/column   w[column, 4r + j]; 16 f32 scales; 16 f32 biases.
+//   si8, groups    for each group of g: ceil(g/4) x 64 bytes as above, k
+//   counted
+//                  from the group's start, then the group's 16 f32 scales; at
+//                  the end 16 f32 biases.
+//   si4, groups    for each group of g: ceil(g/8) x 64 bytes, byte 4*column + j
+//   of
+//                  row r holding w[column, 8r + j] in its low nibble and
+//                  w[column, 8r + 4 + j] in its high one; then the group's 16
+//                  scales (f16 or f32); at the end 16 f32 biases.
+//   si4, one       as one group of K, then 16 f32 scales and 16 f32 biases.
+//   scale/column
+//
+// The last group is as long as the others: what lies beyond K is the stored
+// value of 0. With `unsignedWeights` the stored value is w + 2^(bits-1), so
+// that the weight can be the unsigned operand of x86's vpdpbusd; otherwise it
+// is w in two's complement. Everything is little endian.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUANTC_NUMERICS_PACKPANELS_H
+#define QUANTC_NUMERICS_PACKPANELS_H
+
+#include "quantc/Numerics/Formats.h"
+#include "quantc/Numerics/Order.h"
+
+#include <cstdint>
+
+namespace quantc::numerics {
+
+/// What the bytes of packed panels mean. `format` is F32, SI8 or SI4.
+struct PanelLayout {
+  Format format = Format::F32;
+  int64_t n = 0;     ///< output columns
+  int64_t k = 0;     ///< inputs
+  int64_t group = 0; ///< values of k that share a scale; 0: all of K
+  Format scaleType = Format::F32; ///< F16 or F32; F16 only for si4 in groups
+  bool unsignedWeights = false;
+
+  /// Panels of 16 columns.
+  int64_t panels() const { return (n + kPanel - 1) / kPanel; }
+  /// Groups along K; 1 for f32.
+  int64_t groups() const;
+  /// Bytes of one group's values, padding included.
+  int64_t groupBytes() const;
+  /// Bytes of one panel; all are alike.
+  int64_t panelBytes() const;
+  /// Bytes of the whole packed weight.
+  int64_t bytes() const { return panels() * panelBytes(); }
+};
+
+/// Where the values come from.
+struct PanelSource {
+  /// f32: floats. si8: codes, one a byte. si4: two codes a byte, the
+  /// lower-indexed one in the low nibble, rows of K not padded.
+  const void *weights = nullptr;
+  /// Distance in elements from w[n, k] to w[n + 1, k] and to w[n, k + 1], so
+  /// that a transposed weight is packed without a copy.
+  int64_t strideN = 0, strideK = 1;
+  /// [N, groups] values of `scaleSource`, row-major; null for f32.
+  const void *scales = nullptr;
+  Format scaleSource = Format::F32; ///< F32 or F16
+  /// [N] floats, or null.
+  const float *bias = nullptr;
+};
+
+/// Writes panel `panel` (its `panelBytes()` bytes) to `out`. Panels are
+/// independent, so they may be written by several threads. Scales change type
+/// only without loss (f16 to f32) or as `layout.scaleType` says.
+void packPanel(const PanelLayout &layout, const PanelSource &source,
+               int64_t panel, uint8_t *out);
+
+} // namespace quantc::numerics
+
+#endif // QUANTC_NUMERICS_PACKPANELS_H
