@@ -60,6 +60,8 @@ function(quantc_add_tool name)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   quantc_compile_options(${name} "${ARG_EXCEPTIONS}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR LLVM)
+  # A plugin takes the dialects from the program that loads it.
+  set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
   set_property(GLOBAL APPEND PROPERTY QUANTC_TOOLS ${name})
 endfunction()
 
