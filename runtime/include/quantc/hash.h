@@ -1,4 +1,5 @@
-/*===-- hash.h - The 64-bit hash of weights -------------------------*- C -*-===*
+/*===-- hash.h - The 64-bit hash of weights -------------------------*- C
+ * -*-===*
  *
  * Finds a wrong or damaged weights file at load, at memory speed: eight
  * independent multiply-xor-rotate lanes over blocks of 64 bytes, which a

@@ -216,7 +216,8 @@ quantc_open(quantc_model *m, const quantc_options *options, quantc_error *err) {
  *
  * Output: a value of kind QUANTC_NONE, or a tensor whose `data` is NULL, is
  * given memory AND shape by the session, both valid until its next run or its
- * close. A tensor with data must be dense, of the right type and exactly the
+ * close; so is, again, what an earlier run of the session filled in this way.
+ * Otherwise a tensor with data must be dense, of the right type and exactly the
  * right shape, and is written in place.
  *
  * Returns 0, or nonzero and *err; outputs are then unspecified. Does not

@@ -1,0 +1,415 @@
+/*===-- values.c - Checking and binding inputs and outputs ----------*- C
+ * -*-===*/
+#include "internal.h"
+#include <stdio.h>
+
+/*===-- Words for messages ----------------------------------------------===*/
+
+enum { text_bytes = 256 };
+
+static const char *type_name(int64_t code, int64_t bits, char *buffer) {
+  static const char *const stems[] = {"int",
+                                      "uint",
+                                      "float",
+                                      "handle",
+                                      "bfloat",
+                                      "complex",
+                                      "bool",
+                                      "float8_e3m4",
+                                      "float8_e4m3",
+                                      "float8_e4m3b11fnuz",
+                                      "float8_e4m3fn",
+                                      "float8_e4m3fnuz",
+                                      "float8_e5m2",
+                                      "float8_e5m2fnuz",
+                                      "float8_e8m0fnu",
+                                      "float6_e2m3fn",
+                                      "float6_e3m2fn",
+                                      "float4_e2m1fn"};
+  if (code < 0 || code >= (int64_t)(sizeof stems / sizeof *stems))
+    snprintf(buffer, text_bytes, "type with DLPack code %lld", (long long)code);
+  else if (code >= kDLBool)
+    snprintf(buffer, text_bytes, "%s", stems[code]);
+  else
+    snprintf(buffer, text_bytes, "%s%lld", stems[code], (long long)bits);
+  return buffer;
+}
+
+static size_t print_at(char *buffer, size_t at, const char *format,
+                       const char *name, int64_t number) {
+  int n;
+  if (at >= text_bytes)
+    return at;
+  n = name ? snprintf(buffer + at, text_bytes - at, format, name)
+           : snprintf(buffer + at, text_bytes - at, format, (long long)number);
+  return at + (n > 0 ? (size_t)n : 0);
+}
+
+/* "[batch, 128]" */
+static const char *signature_dims(const quantc_entry_info *e,
+                                  const quantc_tensor_info *t, char *buffer) {
+  size_t at = print_at(buffer, 0, "%s", "[", 0);
+  int64_t i;
+  for (i = 0; i < t->rank; ++i) {
+    const char *name = quantc_dim_name(e, t, i);
+    at = print_at(buffer, at, i ? ", %s" : "%s", name ? name : "", 0);
+    if (!name)
+      at = print_at(buffer, at, "%lld", NULL, t->dims[i]);
+  }
+  print_at(buffer, at, "%s", "]", 0);
+  return buffer;
+}
+
+/* "[2, 128]" */
+static const char *actual_dims(const int64_t *dims, int64_t rank,
+                               char *buffer) {
+  size_t at = print_at(buffer, 0, "%s", "[", 0);
+  int64_t i;
+  for (i = 0; i < rank; ++i)
+    at = print_at(buffer, at, i ? ", %lld" : "%lld", NULL, dims[i]);
+  print_at(buffer, at, "%s", "]", 0);
+  return buffer;
+}
+
+/*===-- Sizes -----------------------------------------------------------===*/
+
+/* Bytes of a dense tensor, sub-byte elements packed; -1 if not addressable. */
+static int64_t dense_bytes(const int64_t *dims, int64_t rank, int64_t bits) {
+  int64_t n = bits, i;
+  for (i = 0; i < rank; ++i)
+    if (dims[i] == 0)
+      return 0;
+  for (i = 0; i < rank; ++i)
+    if (__builtin_mul_overflow(n, dims[i], &n))
+      return -1;
+  return n / 8 + (n % 8 != 0);
+}
+
+static bool is_dense(const DLTensor *t) {
+  int64_t expected = 1;
+  int32_t i;
+  if (!t->strides)
+    return true;
+  for (i = t->ndim - 1; i >= 0; --i) {
+    if (t->shape[i] != 1 && t->strides[i] != expected)
+      return false;
+    expected *= t->shape[i];
+  }
+  return true;
+}
+
+/* Copies a strided tensor of whole-byte elements to dense row-major order. */
+static char *copy_dense(char *to, const char *from, const int64_t *dims,
+                        const int64_t *strides, int64_t rank, int64_t size) {
+  int64_t i;
+  if (rank == 0) {
+    memcpy(to, from, (size_t)size);
+    return to + size;
+  }
+  if (rank == 1 && strides[0] == 1) {
+    memcpy(to, from, (size_t)(dims[0] * size));
+    return to + dims[0] * size;
+  }
+  for (i = 0; i < dims[0]; ++i)
+    to = copy_dense(to, from + i * strides[0] * size, dims + 1, strides + 1,
+                    rank - 1, size);
+  return to;
+}
+
+/*===-- Checks that inputs and outputs share ----------------------------===*/
+
+static int check_count(const quantc_tensor_info *infos, int64_t expected,
+                       int64_t given, bool null, const char *what,
+                       quantc_error *err) {
+  int64_t i;
+  if (given == expected && !(null && given > 0))
+    return 0;
+  quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                  "model '%s' has %lld %ss and is given %lld; they are ",
+                  quantc_rt_description.name, (long long)expected, what,
+                  (long long)(null ? 0 : given));
+  for (i = 0; i < expected; ++i)
+    quantc_rt_append(err, "%s'%s'", i ? ", " : "", infos[i].name);
+  return -1;
+}
+
+static int check_tensor(const quantc_entry_info *e,
+                        const quantc_tensor_info *info, const quantc_value *v,
+                        const char *what, quantc_error *err) {
+  const DLTensor *t = &v->tensor;
+  char a[text_bytes], b[text_bytes], c[text_bytes];
+  if (v->kind != QUANTC_TENSOR)
+    return quantc_rt_error(
+        err, QUANTC_ERROR_ARGUMENT,
+        "%s '%s' is given as %s; the model has a tensor there, %s%s", what,
+        info->name,
+        v->kind == QUANTC_SEQUENCE ? "a sequence"
+        : v->kind == QUANTC_NONE   ? "none"
+                                   : "a value of unknown kind",
+        type_name(info->code, info->bits, a), signature_dims(e, info, b));
+  if (t->device.device_type != kDLCPU)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "%s '%s' lies on DLPack device type %d; copy it to "
+                           "the CPU (device type %d)",
+                           what, info->name, (int)t->device.device_type,
+                           (int)kDLCPU);
+  if (t->dtype.code != info->code || t->dtype.bits != info->bits)
+    return quantc_rt_error(
+        err, QUANTC_ERROR_ARGUMENT, "%s '%s' is %s; the model has %s%s there",
+        what, info->name, type_name(t->dtype.code, t->dtype.bits, a),
+        type_name(info->code, info->bits, b), signature_dims(e, info, c));
+  if (t->dtype.lanes != 1)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "%s '%s' has elements of %u lanes; only 1 is taken",
+                           what, info->name, (unsigned)t->dtype.lanes);
+  if (t->ndim != info->rank)
+    return quantc_rt_error(
+        err, QUANTC_ERROR_ARGUMENT,
+        "%s '%s' has %d dimensions; the model has %lld there: %s%s", what,
+        info->name, (int)t->ndim, (long long)info->rank,
+        type_name(info->code, info->bits, a), signature_dims(e, info, b));
+  if (t->ndim > 0 && !t->shape)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "%s '%s' has no shape (a null pointer)", what,
+                           info->name);
+  return 0;
+}
+
+/*===-- Inputs ----------------------------------------------------------===*/
+
+/* Dimension `dim` of input `input` against the signature. */
+static int check_dim(quantc_rt_session *s, int64_t input, int64_t dim,
+                     const DLTensor *t, quantc_error *err) {
+  const quantc_entry_info *e = &s->entry->info;
+  const quantc_tensor_info *info = &e->inputs[input];
+  int64_t want = info->dims[dim], have = t->shape[dim], symbol = -1 - want;
+  char a[text_bytes], b[text_bytes];
+  if (have < 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "input '%s' has a negative dimension: %s",
+                           info->name, actual_dims(t->shape, t->ndim, a));
+  if (want >= 0) {
+    if (have == want)
+      return 0;
+    return quantc_rt_error(
+        err, QUANTC_ERROR_ARGUMENT,
+        "input '%s' has shape %s; its dimension %lld must be %lld: %s",
+        info->name, actual_dims(t->shape, t->ndim, a), (long long)dim,
+        (long long)want, signature_dims(e, info, b));
+  }
+  if (have < e->symbols[symbol].min || have > e->symbols[symbol].max) {
+    quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                    "input '%s' has shape %s; its dimension %lld ('%s') must "
+                    "be at least %lld",
+                    info->name, actual_dims(t->shape, t->ndim, a),
+                    (long long)dim, e->symbols[symbol].name,
+                    (long long)e->symbols[symbol].min);
+    if (e->symbols[symbol].max != INT64_MAX)
+      quantc_rt_append(err, " and at most %lld",
+                       (long long)e->symbols[symbol].max);
+    return -1;
+  }
+  if (s->symbol_input[symbol] < 0) {
+    s->symbol_value[symbol] = have;
+    s->symbol_input[symbol] = input;
+    s->symbol_dim[symbol] = dim;
+    return 0;
+  }
+  if (s->symbol_value[symbol] == have)
+    return 0;
+  return quantc_rt_error(
+      err, QUANTC_ERROR_ARGUMENT,
+      "dimension '%s' is %lld in input '%s' (dimension %lld) and %lld in input "
+      "'%s' (dimension %lld); they must be equal",
+      e->symbols[symbol].name, (long long)s->symbol_value[symbol],
+      e->inputs[s->symbol_input[symbol]].name, (long long)s->symbol_dim[symbol],
+      (long long)have, info->name, (long long)dim);
+}
+
+static bool overlaps(const quantc_block *block, const char *data,
+                     int64_t bytes) {
+  uintptr_t a = (uintptr_t)block->data, b = (uintptr_t)data;
+  return block->data && bytes > 0 && b < a + (uintptr_t)block->bytes &&
+         a < b + (uintptr_t)bytes;
+}
+
+/* Checks input `i` and notes its dims, bytes and, where it can be read in
+ * place, its address (else NULL, and *copied grows by the room that it needs).
+ */
+static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
+                      int64_t *dims, int64_t *copied, quantc_error *err) {
+  const quantc_entry_info *e = &s->entry->info;
+  const quantc_tensor_info *info = &e->inputs[i];
+  const DLTensor *t = &v->tensor;
+  char *data = t->data ? (char *)t->data + t->byte_offset : NULL;
+  char a[text_bytes];
+  int64_t d, bytes;
+  bool dense;
+  if (check_tensor(e, info, v, "input", err))
+    return -1;
+  for (d = 0; d < info->rank; ++d) {
+    if (check_dim(s, i, d, t, err))
+      return -1;
+    dims[d] = t->shape[d];
+  }
+  bytes = dense_bytes(dims, info->rank, info->bits);
+  if (bytes < 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "input '%s' of shape %s is too large to address",
+                           info->name, actual_dims(t->shape, t->ndim, a));
+  if (!data && bytes > 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "input '%s' of shape %s has no data (a null "
+                           "pointer)",
+                           info->name, actual_dims(t->shape, t->ndim, a));
+  s->in_bytes[i] = bytes;
+  s->input_data[i] = data;
+  if (bytes == 0)
+    return 0;
+  dense = is_dense(t);
+  if (dense && overlaps(&s->outputs, data, bytes))
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "input '%s' lies in memory that the session gave an "
+                           "output of its last run, which this run overwrites; "
+                           "copy it, or give that output memory of your own",
+                           info->name);
+  if (dense && (info->bits < 8 || (uintptr_t)data % (info->bits / 8) == 0))
+    return 0;
+  if (info->bits % 8 != 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "input '%s' has packed elements of %lld bits and "
+                           "strides; only dense ones are taken",
+                           info->name, (long long)info->bits);
+  if (bytes > INT64_MAX / 4 || *copied > INT64_MAX / 4)
+    return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
+                           "input '%s' is too large to copy", info->name);
+  s->input_data[i] = NULL;
+  *copied += (bytes + 63) / 64 * 64;
+  return 0;
+}
+
+int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
+                          int64_t n, quantc_error *err) {
+  const quantc_entry_info *e = &s->entry->info;
+  int64_t *dims = s->in_dims, copied = 0, i;
+  char *at;
+  if (check_count(e->inputs, e->n_inputs, n, !inputs, "input", err))
+    return -1;
+  for (i = 0; i < e->n_symbols; ++i)
+    s->symbol_input[i] = -1;
+  for (i = 0; i < n; ++i) {
+    if (bind_input(s, i, &inputs[i], dims, &copied, err))
+      return -1;
+    dims += e->inputs[i].rank;
+  }
+  if (copied == 0)
+    return 0;
+  if (quantc_rt_grow(&s->copies, copied, "copies of strided inputs", err))
+    return -1;
+  at = s->copies.data;
+  for (i = 0; i < n; ++i) {
+    const DLTensor *t = &inputs[i].tensor;
+    if (s->input_data[i] || s->in_bytes[i] == 0)
+      continue;
+    s->input_data[i] = at;
+    if (is_dense(t)) /* only misaligned */
+      memcpy(at, (const char *)t->data + t->byte_offset,
+             (size_t)s->in_bytes[i]);
+    else
+      copy_dense(at, (const char *)t->data + t->byte_offset, t->shape,
+                 t->strides, t->ndim, e->inputs[i].bits / 8);
+    at += (s->in_bytes[i] + 63) / 64 * 64;
+  }
+  return 0;
+}
+
+/*===-- Outputs ---------------------------------------------------------===*/
+
+/* The caller's own memory for output `i`. */
+static int check_given(const quantc_rt_session *s, int64_t i,
+                       const quantc_value *v, const int64_t *dims,
+                       quantc_error *err) {
+  const quantc_entry_info *e = &s->entry->info;
+  const quantc_tensor_info *info = &e->outputs[i];
+  const DLTensor *t = &v->tensor;
+  char *data = (char *)t->data + t->byte_offset;
+  char a[text_bytes], b[text_bytes];
+  if (check_tensor(e, info, v, "output", err))
+    return -1;
+  if (info->rank > 0 &&
+      memcmp(t->shape, dims, sizeof *dims * (size_t)info->rank) != 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "output '%s' is given memory of shape %s; this run "
+                           "makes %s",
+                           info->name, actual_dims(t->shape, t->ndim, a),
+                           actual_dims(dims, info->rank, b));
+  if (!is_dense(t))
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "output '%s' is given memory with strides; only "
+                           "dense row-major memory is written",
+                           info->name);
+  if (info->bits >= 8 && (uintptr_t)data % (info->bits / 8) != 0)
+    return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
+                           "output '%s' is given memory that is not aligned to "
+                           "its elements",
+                           info->name);
+  return 0;
+}
+
+/* Whether the caller brings memory. What an earlier run put into the value is
+ * the session's, known by its shape, and perhaps no longer there. */
+static bool is_given(const quantc_rt_session *s, const quantc_value *v) {
+  if (v->kind != QUANTC_TENSOR)
+    return v->kind != QUANTC_NONE;
+  return v->tensor.data != NULL &&
+         !(v->tensor.shape >= s->out_dims && v->tensor.shape < s->out_dims_end);
+}
+
+/* The session's memory, as a tensor. */
+static void fill(const quantc_tensor_info *info, quantc_value *v, char *data,
+                 int64_t *dims) {
+  *v = quantc_tensor(data, dims, (int32_t)info->rank, (int)info->code,
+                     (int)info->bits);
+}
+
+int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
+                           int64_t n, quantc_error *err) {
+  const quantc_entry_info *e = &s->entry->info;
+  int64_t *dims = s->out_dims, need = 0, i;
+  char *at;
+  char a[text_bytes];
+  if (check_count(e->outputs, e->n_outputs, n, !outputs, "output", err))
+    return -1;
+  for (i = 0; i < n; ++i) {
+    const quantc_tensor_info *info = &e->outputs[i];
+    int64_t bytes = dense_bytes(dims, info->rank, info->bits);
+    if (bytes < 0 || bytes > INT64_MAX / 4 || need > INT64_MAX / 4)
+      return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
+                             "output '%s' of shape %s is too large to address",
+                             info->name, actual_dims(dims, info->rank, a));
+    s->out_bytes[i] = bytes;
+    if (!is_given(s, &outputs[i]))
+      need += (bytes + 63) / 64 * 64;
+    else if (check_given(s, i, &outputs[i], dims, err))
+      return -1;
+    dims += info->rank;
+  }
+  /* A result without elements has an address too. */
+  if (quantc_rt_grow(&s->outputs, need + 64, "outputs", err))
+    return -1;
+  at = s->outputs.data;
+  dims = s->out_dims;
+  for (i = 0; i < n; ++i) {
+    const quantc_tensor_info *info = &e->outputs[i];
+    if (is_given(s, &outputs[i])) {
+      s->output_data[i] =
+          (char *)outputs[i].tensor.data + outputs[i].tensor.byte_offset;
+    } else {
+      fill(info, &outputs[i], at, dims);
+      s->output_data[i] = at;
+      at += (s->out_bytes[i] + 63) / 64 * 64;
+    }
+    dims += info->rank;
+  }
+  return 0;
+}
