@@ -28,7 +28,7 @@ check: deps
 	@$(PYTHON) utils/check.py --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
 
 demo: all
-	@$(PYTHON) examples/demo/demo.py --build build/release
+	@$(PYTHON) examples/embed/demo.py --build build/release
 
 bench: all
 	@$(PYTHON) benchmarks/bench.py --build build/release
