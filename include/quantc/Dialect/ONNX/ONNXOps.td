@@ -30,7 +30,7 @@ def ONNX_Dialect : Dialect {
 }
 
 def ONNX_NodeOp : Op<ONNX_Dialect, "node", [AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "one ONNX node";
   let description = [{
@@ -69,9 +69,10 @@ def ONNX_NodeOp : Op<ONNX_Dialect, "node", [AttrSizedOperandSegments,
   let regions = (region VariadicRegion<AnyRegion>:$subgraphs);
   let assemblyFormat = [{
     $op_type `(` $inputs `)` (`dims` `(` $dims^ `)`)? (`subgraphs` $subgraphs^)?
-    attr-dict `:` `(` type($inputs) `)` `->` type($outputs)
+    attr-dict `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     /// The attribute of this ONNX name, or null.
     ::mlir::Attribute getNodeAttr(::llvm::StringRef name) {
@@ -103,7 +104,7 @@ def ONNX_NoneOp : Op<ONNX_Dialect, "none", [Pure]> {
   let assemblyFormat = "attr-dict";
 }
 
-def ONNX_ReturnOp : Op<ONNX_Dialect, "return", [Terminator, Pure]> {
+def ONNX_ReturnOp : Op<ONNX_Dialect, "return", [Terminator, Pure, HasParent<"NodeOp">]> {
   let summary = "ends a subgraph";
   let description = [{
     The results of a subgraph region, in the order of the ONNX graph's outputs.

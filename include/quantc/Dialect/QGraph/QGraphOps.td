@@ -17,7 +17,7 @@ class QGraph_Op<string mnemonic, list<Trait> traits = []>
     : Op<QGraph_Dialect, mnemonic, traits>;
 class QGraph_ComputeOp<string mnemonic, list<Trait> traits = []>
     : QGraph_Op<mnemonic, !listconcat([Pure,
-        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>], traits)>;
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)>;
 
 //===----------------------------------------------------------------------===//
 // Constants
@@ -154,6 +154,7 @@ def QGraph_ChooseParamsOp : QGraph_ComputeOp<"choose_params"> {
     $formula $input attr-dict `:` type($input) `->` type($scale) (`,` type($zero_point)^)?
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def QGraph_ObserveOp : QGraph_ComputeOp<"observe", [AllTypesMatch<["input", "result"]>]> {
@@ -270,6 +271,7 @@ def QGraph_QuantizedLinearOp : QGraph_ComputeOp<"quantized_linear", [AttrSizedOp
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def QGraph_MatmulOp : QGraph_ComputeOp<"matmul"> {
@@ -382,7 +384,7 @@ def QGraph_AttentionOp : QGraph_ComputeOp<"attention"> {
 //===----------------------------------------------------------------------===//
 
 def QGraph_RowsOp : QGraph_Op<"rows", [Pure,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>,
     SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "ops that are computed together, row by row";
   let description = [{

@@ -92,7 +92,7 @@ def QKernel_TargetAttr : QKernel_Attr<"Target", "target"> {
 //===----------------------------------------------------------------------===//
 
 def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
-    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "linear or quantized_linear with packed weights";
   let description = [{
     The meaning is that of `qgraph.linear` (`format = "f32"`) or
