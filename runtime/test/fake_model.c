@@ -1,0 +1,132 @@
+/*===-- fake_model.c - What the compiler would emit, written by hand -*- C
+ * -*-===*
+ *
+ * A model with two entries for the runtime's own test. Linked with the runtime
+ * archive it is a library like any compiled one.
+ *
+ *   sum(x : float32[n, 4], y : float32[n, 4]) -> z : float32[n, 4], count :
+ * int64[] z = x + y of the next row (cyclic) + weight; count = n.   1 <= n <=
+ * 1000 meet(rounds : int64[]) -> ok : int64[] every thread counts and meets the
+ * others `rounds` times
+ *
+ *===----------------------------------------------------------------------===*/
+#include "fake_model.h"
+#include "quantc/abi.h"
+
+#ifndef MODEL
+#define MODEL fake
+#define BIAS 0
+#endif
+#define STRING2(x) #x
+#define STRING(x) STRING2(x)
+#define CONCAT2(a, b) a##b
+#define CONCAT(a, b) CONCAT2(a, b)
+
+/*===-- sum -------------------------------------------------------------===*/
+
+static void sum(quantc_frame *f, int64_t thread, int64_t threads) {
+  const float *x = f->inputs[0], *y = f->inputs[1];
+  const float *w = (const float *)f->weights;
+  float *z = f->outputs[0], *sums = (float *)f->arena;
+  int64_t n = f->in_dims[0], i, j;
+  for (i = thread; i < n; i += threads)
+    for (j = 0; j < 4; ++j)
+      sums[4 * i + j] = y[4 * i + j] + w[j];
+  quantc_rt_barrier(f, thread, threads);
+  quantc_rt_mark(f, 0, thread);
+  for (i = thread; i < n; i += threads)
+    for (j = 0; j < 4; ++j)
+      z[4 * i + j] = x[4 * i + j] + sums[4 * ((i + 1) % n) + j] + BIAS;
+  if (thread == 0)
+    *(int64_t *)f->outputs[1] = n;
+  quantc_rt_barrier(f, thread, threads);
+  quantc_rt_mark(f, 1, thread);
+}
+
+static void sum_shapes(quantc_frame *f) {
+  f->out_dims[0] = f->in_dims[0];
+  f->out_dims[1] = 4;
+  if (f->in_dims[0] == 13)
+    quantc_rt_fail(f, 1, f->in_dims[0], 4);
+}
+
+static int64_t sum_arena(quantc_frame *f, int64_t threads) {
+  (void)threads;
+  return f->in_dims[0] * 16;
+}
+
+/*===-- meet ------------------------------------------------------------===*/
+
+static void meet(quantc_frame *f, int64_t thread, int64_t threads) {
+  int64_t rounds = *(const int64_t *)f->inputs[0], i, t;
+  int64_t *counts = (int64_t *)f->arena;
+  counts[8 * thread] = 0;
+  for (i = 1; i <= rounds; ++i) {
+    counts[8 * thread]++;
+    quantc_rt_barrier(f, thread, threads);
+    for (t = 0; t < threads; ++t)
+      if (counts[8 * t] != i)
+        quantc_rt_fail(f, 2, t, i);
+    quantc_rt_barrier(f, thread, threads);
+  }
+  if (thread == 0)
+    *(int64_t *)f->outputs[0] = counts[0];
+}
+
+static void meet_shapes(quantc_frame *f) { (void)f; }
+
+static int64_t meet_arena(quantc_frame *f, int64_t threads) {
+  (void)f;
+  return 64 * threads;
+}
+
+/*===-- Tables ----------------------------------------------------------===*/
+
+static void *kernels[1];
+static const quantc_symbol_info sum_symbols[] = {{"n", 1, 1000}};
+static const int64_t sum_dims[] = {-1, 4};
+static const quantc_tensor_info sum_inputs[] = {
+    {"x", QUANTC_TENSOR, kDLFloat, 32, 2, sum_dims},
+    {"y", QUANTC_TENSOR, kDLFloat, 32, 2, sum_dims}};
+static const quantc_tensor_info sum_outputs[] = {
+    {"z", QUANTC_TENSOR, kDLFloat, 32, 2, sum_dims},
+    {"count", QUANTC_TENSOR, kDLInt, 64, 0, NULL}};
+static const char *const sum_layers[] = {"add", "rotate"};
+static const quantc_tensor_info meet_inputs[] = {
+    {"rounds", QUANTC_TENSOR, kDLInt, 64, 0, NULL}};
+static const quantc_tensor_info meet_outputs[] = {
+    {"ok", QUANTC_TENSOR, kDLInt, 64, 0, NULL}};
+static const char *const checks[] = {
+    "dimension 'n' is %a and may not be, by %b", "thread %a missed round %b"};
+
+/* The second level needs a feature that no CPU has. */
+static const quantc_level_desc sum_levels[] = {
+    {"avx2", 1, 0, sum, sum_shapes, sum_arena, kernels, 1},
+    {"avx512", 2, UINT64_C(1) << 63, sum, sum_shapes, sum_arena, kernels, 1}};
+static const quantc_level_desc meet_levels[] = {
+    {"avx2", 1, 0, meet, meet_shapes, meet_arena, kernels, 1}};
+static const quantc_entry_desc entries[] = {
+    {{"sum", 2, sum_inputs, 2, sum_outputs, 1, sum_symbols, 2, sum_layers},
+     2,
+     sum_levels,
+     2,
+     checks},
+    {{"meet", 1, meet_inputs, 1, meet_outputs, 0, NULL, 0, NULL},
+     1,
+     meet_levels,
+     2,
+     checks}};
+
+const quantc_model_desc quantc_rt_description = {QUANTC_ABI_VERSION,
+                                                 STRING(MODEL),
+                                                 "{}",
+                                                 2,
+                                                 entries,
+                                                 16,
+                                                 WEIGHTS_HASH,
+                                                 NULL,
+                                                 "weights.safetensors"};
+
+__attribute__((visibility("default")))
+quantc_model *CONCAT(MODEL, _model)(void);
+quantc_model *CONCAT(MODEL, _model)(void) { return quantc_rt_model(); }
