@@ -11,7 +11,6 @@
 include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
-include "mlir/IR/EnumAttr.td"
 
 def QGraph_Dialect : Dialect {
   let name = "qgraph";
@@ -49,7 +48,7 @@ class QGraph_Attr<string n, string m, list<Trait> traits = []>
 def QGraph_WeightAttr : QGraph_Attr<"Weight", "weight", [TypedAttrInterface]> {
   let summary = "a reference to an entry of the weight store";
   let description = [{
-    `store` names a safetensors file relative to the IR file, or is empty for
+    `store` names a safetensors file relative to the IR file, or is `new` for
     the overlay of entries that this process has made; `name` is the entry. The
     bytes are the tensor in row-major order; elements below a byte are packed,
     the lower-indexed element in the lower bits (ONNX's order).
@@ -81,17 +80,5 @@ def QGraph_StepAttr : QGraph_Attr<"Step", "step"> {
   let assemblyFormat = "`<` $op (`,` struct($operand, $attributes)^)? `>`";
 }
 def QGraph_StepArrayAttr : TypedArrayAttrBase<QGraph_StepAttr, "epilogue steps">;
-
-def QGraph_FormulaAttr : I32EnumAttr<"Formula", "how choose_params finds scale and zero point", [
-    I32EnumAttrCase<"Symmetric", 0, "symmetric">,
-    I32EnumAttrCase<"SignedScale", 1, "signed_scale">,
-    I32EnumAttrCase<"Asymmetric", 2, "asymmetric">]> {
-  let cppNamespace = "::quantc::qgraph";
-}
-
-def QGraph_NormKindAttr : I32EnumAttr<"NormKind", "the kind of a normalization", [
-    I32EnumAttrCase<"Layer", 0, "layer">, I32EnumAttrCase<"RMS", 1, "rms">]> {
-  let cppNamespace = "::quantc::qgraph";
-}
 
 #endif // QUANTC_DIALECT_QGRAPH_QGRAPHBASE_TD

@@ -9,6 +9,7 @@
 #define QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
 
 include "quantc/Dialect/QGraph/QGraphBase.td"
+include "mlir/IR/EnumAttr.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -18,6 +19,18 @@ class QGraph_Op<string mnemonic, list<Trait> traits = []>
 class QGraph_ComputeOp<string mnemonic, list<Trait> traits = []>
     : QGraph_Op<mnemonic, !listconcat([Pure,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)>;
+
+def QGraph_FormulaAttr : I32EnumAttr<"Formula", "how choose_params finds scale and zero point", [
+    I32EnumAttrCase<"Symmetric", 0, "symmetric">,
+    I32EnumAttrCase<"SignedScale", 1, "signed_scale">,
+    I32EnumAttrCase<"Asymmetric", 2, "asymmetric">]> {
+  let cppNamespace = "::quantc::qgraph";
+}
+
+def QGraph_NormKindAttr : I32EnumAttr<"NormKind", "the kind of a normalization", [
+    I32EnumAttrCase<"Layer", 0, "layer">, I32EnumAttrCase<"RMS", 1, "rms">]> {
+  let cppNamespace = "::quantc::qgraph";
+}
 
 //===----------------------------------------------------------------------===//
 // Constants

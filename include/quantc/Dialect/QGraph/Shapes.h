@@ -11,6 +11,7 @@
 #include "quantc/Numerics/Formats.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
 
 #include <optional>
 
@@ -40,6 +41,11 @@ bool isStoredType(mlir::Type elementType);
 /// 0, dynamic for a dynamic dimension in blocks.
 llvm::SmallVector<int64_t> getScaleShape(llvm::ArrayRef<int64_t> shape,
                                          llvm::ArrayRef<int64_t> block);
+
+/// Checks an epilogue that is applied to `result`: every step is a row of the elementwise
+/// table with the right number of operands, and every operand broadcasts to `result`.
+llvm::LogicalResult verifyEpilogue(mlir::Operation *op, mlir::ArrayAttr epilogue,
+                                   mlir::ValueRange operands, mlir::Value result);
 
 } // namespace quantc::qgraph
 

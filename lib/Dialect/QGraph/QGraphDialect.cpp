@@ -1,0 +1,47 @@
+//===- QGraphDialect.cpp - The qgraph dialect -------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::qgraph;
+
+#include "quantc/Dialect/QGraph/QGraphDialect.cpp.inc"
+#include "quantc/Dialect/QGraph/QGraphEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"
+
+void QGraphDialect::initialize() {
+  weights = std::make_shared<WeightStores>();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "quantc/Dialect/QGraph/QGraphOps.cpp.inc"
+      >();
+}
+
+Operation *QGraphDialect::materializeConstant(OpBuilder &builder,
+                                              Attribute value, Type type,
+                                              Location loc) {
+  auto typed = dyn_cast<TypedAttr>(value);
+  if (!typed || typed.getType() != type ||
+      !isa<ElementsAttr, WeightAttr>(value))
+    return nullptr;
+  return ConstantOp::create(builder, loc, typed);
+}
+
+#define GET_OP_CLASSES
+#include "quantc/Dialect/QGraph/QGraphOps.cpp.inc"
