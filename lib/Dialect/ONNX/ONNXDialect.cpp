@@ -10,6 +10,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantc::onnx_ir;
@@ -21,7 +22,14 @@ void ONNXDialect::initialize() {
 #define GET_OP_LIST
 #include "quantc/Dialect/ONNX/ONNXOps.cpp.inc"
       >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "quantc/Dialect/ONNX/ONNXTypes.cpp.inc"
+      >();
 }
+
+#define GET_TYPEDEF_CLASSES
+#include "quantc/Dialect/ONNX/ONNXTypes.cpp.inc"
 
 //===----------------------------------------------------------------------===//
 // NodeOp: attributes

@@ -18,6 +18,9 @@
 
 #include "quantc/Dialect/ONNX/ONNXDialect.h.inc"
 
+#define GET_TYPEDEF_CLASSES
+#include "quantc/Dialect/ONNX/ONNXTypes.h.inc"
+
 #define GET_OP_CLASSES
 #include "quantc/Dialect/ONNX/ONNXOps.h.inc"
 

@@ -8,6 +8,7 @@
 #ifndef QUANTC_DIALECT_ONNX_ONNXOPS_TD
 #define QUANTC_DIALECT_ONNX_ONNXOPS_TD
 
+include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/OpBase.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -27,6 +28,27 @@ def ONNX_Dialect : Dialect {
     BOOL is `i1`; the small types of ONNX 1.23 (INT4, FLOAT8E4M3FN, ...) are
     `si4`, `f8E4M3FN` and so on.
   }];
+  let useDefaultTypePrinterParser = 1;
+}
+
+class ONNX_Type<string n, string m> : TypeDef<ONNX_Dialect, n> { let mnemonic = m; }
+
+def ONNX_UnknownType : ONNX_Type<"Unknown", "unknown"> {
+  let summary = "a type that the file does not tell and that is not yet inferred";
+  let description = [{
+    Before the walk, the result of a node whose schema is not known or whose
+    inference had to stop. There is none after the walk.
+  }];
+}
+def ONNX_SequenceType : ONNX_Type<"Sequence", "sequence"> {
+  let summary = "a list of values of one type, of any length";
+  let parameters = (ins "::mlir::Type":$element);
+  let assemblyFormat = "`<` $element `>`";
+}
+def ONNX_OptionalType : ONNX_Type<"Optional", "optional"> {
+  let summary = "a value or nothing, known at run time";
+  let parameters = (ins "::mlir::Type":$element);
+  let assemblyFormat = "`<` $element `>`";
 }
 
 def ONNX_NodeOp : Op<ONNX_Dialect, "node", [AttrSizedOperandSegments,
@@ -47,6 +69,8 @@ def ONNX_NodeOp : Op<ONNX_Dialect, "node", [AttrSizedOperandSegments,
     After the walk every result type is ranked, and each dynamic dimension of a
     result is given by one operand of `dims`, over all results in order. Before
     the walk `dims` is empty.
+
+    Before the walk a type that nobody knows yet is `!onnx.unknown`.
 
     Constraints: every operand is a tensor, `none`, a sequence or an optional;
     `dims` is empty or has one value for every dynamic dimension of the results.

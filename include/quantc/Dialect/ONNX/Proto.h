@@ -25,6 +25,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace quantc::onnx_ir {
 
@@ -66,21 +67,22 @@ struct Dim {
 
 /// What is known of a value before it is computed.
 struct ValueInfo {
-  /// A tensor (ranked or not), `none` for an absent input; null if unknown.
+  /// A tensor (ranked or not), `none` for an absent input; null or
+  /// `!onnx.unknown` if unknown.
   mlir::Type type;
   /// For a ranked tensor: a name for each dimension, "" where there is none.
   /// Names of static dimensions are ignored. May be empty: no names. The caller
   /// is free to name dimensions as it likes, e.g. one name for each `index`
   /// value it has, and to find by these names which input dimension a result's
   /// dimension equals.
-  llvm::SmallVector<std::string, 4> dims;
+  std::vector<std::string> dims;
   /// The value, where it is a constant (at least small integer tensors should
   /// be given: shapes, axes, pads, repeats); otherwise null.
   mlir::DenseElementsAttr constant;
   /// The elements of an integer tensor of rank 0 or 1 whose value is only
   /// partly known (a computed shape), in order. Ignored if there is a
   /// `constant`.
-  std::optional<llvm::SmallVector<Dim, 4>> elements;
+  std::optional<std::vector<Dim>> elements;
 };
 
 /// Infers the types of a subgraph's results, given those of its block arguments
@@ -119,12 +121,12 @@ using MakeConstant = llvm::function_ref<mlir::Value(
 
 /// Builds the nodes of the operator's function body at the builder's insertion
 /// point, one `onnx.node` each, with attributes bound, versions of the body's
-/// opset, names
-/// `<node>/<op>` made unique by position, and locations fused with the node's.
-/// Result types are what inference gives with `inputs`, else `none` (not yet
-/// known). `results` gets one value for each result of `node` (null for one
-/// that the body does not produce); `node` itself is left as it is. Constants
-/// are made by `makeConstant`, or stay `onnx.node "Constant"` without it.
+/// opset, names `<node>/<op>` made unique by position, and the node's location
+/// under the name. Result types are what inference gives with `inputs`, else
+/// `!onnx.unknown`. `results` gets one value for each result of `node` (null
+/// for one that the body does not produce); `node` itself is left as it is.
+/// Constants are made by `makeConstant`, or stay `onnx.node "Constant"` without
+/// it.
 ///
 /// Returns false if there is no body for these inputs. Errors are emitted at
 /// the node.

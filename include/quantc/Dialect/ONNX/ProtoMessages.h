@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For code that reads or writes ONNX files (Import, Export), which is built with
-// exceptions. Everybody else wants Proto.h.
+// For code that reads or writes ONNX files (Import, Export), which is built
+// with exceptions. Everybody else wants Proto.h.
 //
-// Element types are those of the specification of TensorProto.DataType, with the
-// sign written out: INT64 is si64, UINT4 ui4, BOOL i1, FLOAT8E4M3FN f8E4M3FN.
-// Functions that can fail take `why`, which then says what is wrong; the caller
-// adds where.
+// Element types are those of the specification of TensorProto.DataType, with
+// the sign written out: INT64 is si64, UINT4 ui4, BOOL i1, FLOAT8E4M3FN
+// f8E4M3FN. Functions that can fail take `why`, which then says what is wrong;
+// the caller adds where.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,15 +53,16 @@ void typeToProto(mlir::Type type, llvm::ArrayRef<std::string> dims,
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// The elements of a tensor in row-major order as ONNX's raw_data has them: below
-/// a byte packed with the first element in the lowest bits, BOOL one byte each.
+/// The elements of a tensor in row-major order as ONNX's raw_data has them:
+/// below a byte packed with the first element in the lowest bits, BOOL one byte
+/// each.
 struct TensorBytes {
-  llvm::ArrayRef<char> bytes;       ///< points into the message or into `owned`
+  llvm::ArrayRef<char> bytes; ///< points into the message or into `owned`
   std::unique_ptr<std::string> owned; ///< set where a conversion was needed
 };
 
-/// Bytes that a tensor of this type takes in raw_data; nothing if the number does
-/// not fit 63 bits or a dimension is negative.
+/// Bytes that a tensor of this type takes in raw_data; nothing if the number
+/// does not fit 63 bits or a dimension is negative.
 std::optional<int64_t> rawSize(llvm::ArrayRef<int64_t> dims, unsigned bits);
 
 /// The bytes of a tensor that is not external. The number of bytes is checked
@@ -116,8 +117,9 @@ void nodeToProto(NodeOp op, onnx::NodeProto &node);
 // Inference
 //===----------------------------------------------------------------------===//
 
-using InferSubgraphByName = std::function<std::optional<llvm::SmallVector<ValueInfo>>(
-    llvm::StringRef attribute, llvm::ArrayRef<ValueInfo> arguments)>;
+using InferSubgraphByName =
+    std::function<std::optional<llvm::SmallVector<ValueInfo>>(
+        llvm::StringRef attribute, llvm::ArrayRef<ValueInfo> arguments)>;
 
 /// `inferNodeTypes` for a node that is no operation yet; its input and output
 /// names are taken for nothing but whether they are empty. `version` is that of
