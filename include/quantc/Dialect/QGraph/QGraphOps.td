@@ -432,7 +432,7 @@ def QGraph_YieldOp : QGraph_Op<"yield", [Pure, Terminator, ReturnLike, HasParent
     Example: see `qgraph.rows`.
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$operands);
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
 }
 
