@@ -8,6 +8,8 @@
 #ifndef QUANTC_DIALECT_ONNX_MATHEMITTER_H
 #define QUANTC_DIALECT_ONNX_MATHEMITTER_H
 
+#include "quantc/Numerics/Formats.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -87,6 +89,13 @@ public:
   /// f32 or f64 to the float type `element`, one rounding to nearest even. NaN
   /// stays NaN. (f32 to bf16 is written out: LLVM would call `__truncsfbf2`.)
   mlir::Value narrow(mlir::Value a, mlir::Type element);
+
+  /// Codes (i8) of an f8, f6 or f4 format as f32, and f32 as codes; as
+  /// numerics::decode and encode, bit for bit. `rounding` is for f8E8M0FNU.
+  mlir::Value decode(mlir::Value codes, numerics::Format format);
+  mlir::Value
+  encode(mlir::Value x, numerics::Format format, bool saturate,
+         numerics::PowerRounding rounding = numerics::PowerRounding::Nearest);
 
   // f32 or f64, by the type of the argument. f32: Numerics/Math.h, bit for bit.
   // f64: at most 4 ulp.
