@@ -1,0 +1,26 @@
+//===- Register.cpp - Everything a tool of ours registers -*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Pipelines/Register.h"
+
+#include "quantc/Dialect/ONNX/ONNXDialect.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+
+void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<onnx_ir::ONNXDialect, qgraph::QGraphDialect,
+                  qkernel::QKernelDialect>();
+}
+
+void quantc::registerAllPasses() { mlir::registerAllPasses(); }
