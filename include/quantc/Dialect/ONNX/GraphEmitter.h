@@ -85,10 +85,11 @@ public:
 protected:
   /// Makes a constant of the tensor; null if it cannot (after an error). `name`
   /// is unique neither in a model with functions nor across subgraphs.
+  /// `temporary`: the tensor is gone after the call; otherwise it is part of
+  /// the messages that are being built from.
   virtual mlir::Value makeConstant(mlir::Location location,
                                    const onnx::TensorProto &tensor,
-                                   llvm::StringRef name,
-                                   const Frame &frame) = 0;
+                                   llvm::StringRef name, bool temporary) = 0;
   /// The function that the node calls, if it is one of the model's own.
   virtual const onnx::FunctionProto *findFunction(const onnx::NodeProto &node) {
     return nullptr;
@@ -107,17 +108,30 @@ protected:
   mlir::OpBuilder &builder;
 
 private:
-  void emitNode(const onnx::NodeProto &node, unsigned index, Scope &scope,
+  struct Node; // a NodeProto with its name, location and bound attributes
+  using Subgraphs = llvm::StringMap<llvm::SmallVector<ValueInfo>>;
+
+  void emitNode(const onnx::NodeProto &proto, unsigned index, Scope &scope,
                 const Frame &frame);
-  void emitOperation(const onnx::NodeProto &node, llvm::StringRef name,
-                     mlir::Location location, Scope &scope, const Frame &frame);
-  void emitCall(const onnx::NodeProto &node, const onnx::FunctionProto &body,
-                llvm::StringRef name, mlir::Location location, Scope &scope,
+  void emitOperation(const Node &node, Scope &scope, const Frame &frame);
+  void emitConstant(const Node &node, Scope &scope);
+  void emitCall(const Node &node, const onnx::FunctionProto &body, Scope &scope,
                 const Frame &frame);
-  bool emitSubgraph(const onnx::GraphProto &graph, mlir::Region &region,
-                    mlir::Location location, Scope &scope, const Frame &frame);
-  void define(llvm::StringRef name, mlir::Value value, mlir::Location location,
+  std::optional<llvm::SmallVector<ValueInfo>>
+  emitSubgraph(const onnx::GraphProto &graph, mlir::Region &region,
+               const Node &node, const Scope &scope, const Frame &frame);
+  std::optional<llvm::SmallVector<mlir::Value>> findInputs(const Node &node,
+                                                           Scope &scope);
+  std::optional<int64_t> findVersion(const Node &node, const Frame &frame);
+  llvm::SmallVector<ValueInfo> resultInfos(const Node &node, int64_t version,
+                                           mlir::ValueRange inputs,
+                                           const Subgraphs &subgraphs,
+                                           const Scope &scope);
+  void define(const Node &node, llvm::StringRef name, mlir::Value value,
               Scope &scope);
+  mlir::Value addConstant(mlir::Location location,
+                          const onnx::TensorProto &tensor, llvm::StringRef name,
+                          bool temporary);
   mlir::Value absent(mlir::Location location);
 
   llvm::DenseMap<mlir::Value, ValueInfo> infos;
