@@ -125,19 +125,68 @@ float dequantizeOne(const Encoding &encoding, uint32_t code, float scale,
   return hasOffset ? rounded(precision, x + offset) : x;
 }
 
+namespace {
+
+/// What the elements of one run share.
+struct RunParams {
+  float scale;
+  int32_t zeroPoint;
+  bool hasOffset;
+  float offset;
+
+  RunParams(const ScaleArrays &scales, int64_t group)
+      : scale(scales.scale[group]),
+        zeroPoint(scales.zeroPoint ? scales.zeroPoint[group] : 0),
+        hasOffset(scales.offset != nullptr),
+        offset(hasOffset ? scales.offset[group] : 0) {}
+};
+
+/// Integers of at most 16 bits in f32, where clamping in f32 before rounding is
+/// exact and gives the same codes; a loop that vectorizes.
+template <typename Stored>
+void quantizeRun(const FormatInfo &row, const RunParams &run, const float *real,
+                 int64_t length, Stored *stored) {
+  float least = static_cast<float>(row.qmin - run.zeroPoint);
+  float most = static_cast<float>(row.qmax - run.zeroPoint);
+  for (int64_t i = 0; i < length; ++i) {
+    float x = run.hasOffset ? real[i] - run.offset : real[i];
+    x = x / run.scale;
+    x = x > least ? x : least;
+    x = x < most ? x : most;
+    // |x| < 2^22: adding 1.5 * 2^23 rounds half to even.
+    x = (x + 0x1.8p+23f) - 0x1.8p+23f;
+    stored[i] = static_cast<Stored>(static_cast<int32_t>(x) + run.zeroPoint);
+  }
+}
+
+bool isSmall(int32_t zeroPoint) {
+  return zeroPoint > -(1 << 20) && zeroPoint < (1 << 20);
+}
+
+} // namespace
+
 void quantize(const Encoding &encoding, const Extents &shape,
               const Extents &block, const ScaleArrays &scales,
               const float *real, void *stored) {
+  const FormatInfo &row = info(encoding.format);
   unsigned bytes = storageBytes(encoding.format);
+  bool plain = row.isInteger && bytes <= 2 && !encoding.codebook &&
+               encoding.precision == Format::F32;
   forEachRun(shape, block, [&](int64_t begin, int64_t length, int64_t group) {
-    float scale = scales.scale[group];
-    int32_t zeroPoint = scales.zeroPoint ? scales.zeroPoint[group] : 0;
-    bool hasOffset = scales.offset != nullptr;
-    float offset = hasOffset ? scales.offset[group] : 0;
+    RunParams run(scales, group);
+    if (plain && isSmall(run.zeroPoint)) {
+      if (bytes == 1)
+        quantizeRun(row, run, real + begin, length,
+                    static_cast<uint8_t *>(stored) + begin);
+      else
+        quantizeRun(row, run, real + begin, length,
+                    static_cast<uint16_t *>(stored) + begin);
+      return;
+    }
     for (int64_t i = begin; i < begin + length; ++i)
-      store(
-          stored, bytes, i,
-          quantizeOne(encoding, real[i], scale, zeroPoint, hasOffset, offset));
+      store(stored, bytes, i,
+            quantizeOne(encoding, real[i], run.scale, run.zeroPoint,
+                        run.hasOffset, run.offset));
   });
 }
 
@@ -145,14 +194,27 @@ void dequantize(const Encoding &encoding, const Extents &shape,
                 const Extents &block, const ScaleArrays &scales,
                 const void *stored, float *real) {
   unsigned bytes = storageBytes(encoding.format);
+  // Up to 8 bits the values come from a table of all bytes. Subtracting the
+  // zero point in f32 is exact there, as it is in integers.
+  std::vector<float> values;
+  if (bytes == 1 && encoding.precision == Format::F32)
+    for (uint32_t code = 0; code < 256; ++code)
+      values.push_back(dequantizeOne(encoding, code, 1, 0, false, 0));
   forEachRun(shape, block, [&](int64_t begin, int64_t length, int64_t group) {
-    float scale = scales.scale[group];
-    int32_t zeroPoint = scales.zeroPoint ? scales.zeroPoint[group] : 0;
-    bool hasOffset = scales.offset != nullptr;
-    float offset = hasOffset ? scales.offset[group] : 0;
+    RunParams run(scales, group);
+    if (!values.empty() && isSmall(run.zeroPoint)) {
+      const uint8_t *codes = static_cast<const uint8_t *>(stored);
+      bool isInteger = !encoding.codebook && info(encoding.format).isInteger;
+      float zeroPoint = isInteger ? static_cast<float>(run.zeroPoint) : 0;
+      for (int64_t i = begin; i < begin + length; ++i) {
+        float x = (values[codes[i]] - zeroPoint) * run.scale;
+        real[i] = run.hasOffset ? x + run.offset : x;
+      }
+      return;
+    }
     for (int64_t i = begin; i < begin + length; ++i)
-      real[i] = dequantizeOne(encoding, load(stored, bytes, i), scale,
-                              zeroPoint, hasOffset, offset);
+      real[i] = dequantizeOne(encoding, load(stored, bytes, i), run.scale,
+                              run.zeroPoint, run.hasOffset, run.offset);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -139,6 +140,56 @@ TEST(Quantize, OneElementByHand) {
   EXPECT_EQ(q(3, -1, 0), -3) << "a negative scale is legal";
   EXPECT_EQ(dequantizeOne(si4, uint32_t(-8), 0.5f, 3, false, 0), -5.5f);
   EXPECT_EQ(dequantizeOne(si4, 15, 0.5f, 0, true, 2), 1.5f);
+}
+
+TEST(Quantize, ArraysAgreeWithOneElementAtATime) {
+  Codebook book{{-1, -0.3f, 0.2f, 1}};
+  std::vector<float> real = normals(61, 17);
+  real.insert(real.end(), {kNaN, kInf, -kInf, 0.0f, -0.0f, 1e30f, 0.5f, 1.5f});
+  auto count = static_cast<int64_t>(real.size());
+  for (int f = 0; f < kFormatCount; ++f)
+    for (int variant = 0; variant < 5; ++variant) {
+      Encoding encoding;
+      encoding.format = static_cast<Format>(f);
+      if (variant == 4)
+        encoding.precision = Format::F16;
+      bool isInteger = info(encoding.format).isInteger;
+      if (variant == 3) {
+        encoding.format = Format::UI2;
+        encoding.codebook = &book;
+      }
+      float scale = variant == 2 ? -0.37f : 0.25f, offset = 0.3f;
+      int32_t zeroPoint = variant == 1 && isInteger ? 3 : 0;
+      ScaleArrays scales;
+      scales.scale = &scale;
+      if (variant == 1 && isInteger)
+        scales.zeroPoint = &zeroPoint;
+      if (variant == 2)
+        scales.offset = &offset;
+      unsigned bytes = storageBytes(encoding.format);
+      std::vector<uint32_t> storage(count);
+      std::vector<float> back(count);
+      quantize(encoding, {count}, {0}, scales, real.data(), storage.data());
+      dequantize(encoding, {count}, {0}, scales, storage.data(), back.data());
+      for (int64_t i = 0; i < count; ++i) {
+        uint32_t want = quantizeOne(encoding, real[i], scale, zeroPoint,
+                                    variant == 2, offset);
+        uint32_t got = 0;
+        std::memcpy(&got, reinterpret_cast<char *>(storage.data()) + i * bytes,
+                    bytes);
+        uint32_t kept = bytes == 4 ? ~0u : (1u << (8 * bytes)) - 1;
+        EXPECT_EQ(got, want & kept)
+            << formatName(encoding.format) << " " << real[i];
+        float value = dequantizeOne(encoding, want, scale, zeroPoint,
+                                    variant == 2, offset);
+        if (std::isnan(value)) {
+          EXPECT_TRUE(std::isnan(back[i]));
+          continue;
+        }
+        EXPECT_EQ(back[i], value) << formatName(encoding.format);
+        EXPECT_EQ(std::signbit(back[i]), std::signbit(value));
+      }
+    }
 }
 
 TEST(Quantize, ZeroPointOfWideTypesCannotOverflow) {
