@@ -69,7 +69,7 @@ def QKernel_TargetAttr : QKernel_Attr<"Target", "target"> {
 
     ```mlir
     module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "avx2",
-        unsigned_weights = true, tiles = [<"f32", 6x1>, <"si8", 4x1>, <"si4", 4x1>]>} {}
+        unsigned_weights = true, tiles = [<"f32", 6 x 1>, <"si8", 4 x 1>, <"si4", 4 x 1>]>} {}
     ```
   }];
   let parameters = (ins StringRefParameter<"arch">:$arch, StringRefParameter<"level">:$level,
@@ -167,7 +167,11 @@ def QKernel_DimOp : QKernel_Op<"dim", [Pure]> {
   let description = [{
     Entry `index` of the frame's input dimensions (those of all inputs, one after another).
 
-    Example: `%d = qkernel.dim %frame[3]`.
+    Example:
+
+    ```mlir
+    %d = qkernel.dim %frame[3]
+    ```
   }];
   let arguments = (ins QKernel_Frame:$frame, I64Attr:$index);
   let results = (outs Index:$result);
@@ -177,7 +181,11 @@ def QKernel_DimOp : QKernel_Op<"dim", [Pure]> {
 def QKernel_SetDimOp : QKernel_Op<"set_dim"> {
   let summary = "writes a dimension of the model's outputs";
   let description = [{
-    Example: `qkernel.set_dim %frame[0], %d`.
+    Example:
+
+    ```mlir
+    qkernel.set_dim %frame[0], %d
+    ```
   }];
   let arguments = (ins QKernel_Frame:$frame, I64Attr:$index, Index:$value);
   let assemblyFormat = "$frame `[` $index `]` `,` $value attr-dict";
@@ -190,7 +198,17 @@ def QKernel_CallOp : QKernel_Op<"call", [DeclareOpInterfaceMethods<SymbolUserOpI
     place there (set when the table is laid out). The operands are the kernel's
     arguments.
 
-    Example: `qkernel.call @linear_f32(%frame, %x, %w, %y, %thread, %threads) : ...`.
+    Example:
+
+    ```mlir
+    func.func private @relu_f32(!llvm.ptr, memref<?xf32>, memref<?xf32>, index, index)
+    func.func @entry(%frame: !llvm.ptr, %thread: index, %threads: index, %x: memref<?xf32>,
+                     %y: memref<?xf32>) {
+      qkernel.call @relu_f32[%frame](%x, %y, %thread, %threads)
+        : memref<?xf32>, memref<?xf32>, index, index
+      return
+    }
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, QKernel_Frame:$frame, Variadic<AnyType>:$args);
   let assemblyFormat = "$kernel `[` $frame `]` `(` $args `)` attr-dict (`:` type($args)^)?";
@@ -199,7 +217,11 @@ def QKernel_CallOp : QKernel_Op<"call", [DeclareOpInterfaceMethods<SymbolUserOpI
 def QKernel_BarrierOp : QKernel_Op<"barrier"> {
   let summary = "waits for all threads of the team";
   let description = [{
-    Example: `qkernel.barrier %frame, %thread, %threads`.
+    Example:
+
+    ```mlir
+    qkernel.barrier %frame, %thread, %threads
+    ```
   }];
   let arguments = (ins QKernel_Frame:$frame, Index:$thread, Index:$threads);
   let assemblyFormat = "$frame `,` $thread `,` $threads attr-dict";
@@ -208,7 +230,11 @@ def QKernel_BarrierOp : QKernel_Op<"barrier"> {
 def QKernel_MarkOp : QKernel_Op<"mark"> {
   let summary = "the end of a layer, for `--layers`";
   let description = [{
-    Example: `qkernel.mark %frame[3], %thread`.
+    Example:
+
+    ```mlir
+    qkernel.mark %frame[3], %thread
+    ```
   }];
   let arguments = (ins QKernel_Frame:$frame, I64Attr:$layer, Index:$thread);
   let assemblyFormat = "$frame `[` $layer `]` `,` $thread attr-dict";
@@ -220,7 +246,11 @@ def QKernel_CheckOp : QKernel_Op<"check"> {
     Where `condition` is false the run fails with `code` (see `quantc/abi.h`) and
     the two numbers; it goes on with values that are safe, chosen by the kernel.
 
-    Example: `qkernel.check %frame, %ok, 1, %i, %n`.
+    Example:
+
+    ```mlir
+    qkernel.check %frame, %ok, 1, %i, %n
+    ```
   }];
   let arguments = (ins QKernel_Frame:$frame, I1:$condition, I64Attr:$code, Index:$a, Index:$b);
   let assemblyFormat = "$frame `,` $condition `,` $code `,` $a `,` $b attr-dict";
