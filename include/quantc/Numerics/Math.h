@@ -16,7 +16,7 @@ float expF32(float x);
 float logF32(float x);
 /// Hyperbolic tangent, at most 1.5 ulp; odd, tanh(-0) = -0.
 float tanhF32(float x);
-/// Error function, at most 1 ulp; odd, erf(-0) = -0.
+/// Error function, at most 1.1 ulp; odd, erf(-0) = -0.
 float erfF32(float x);
 /// Logistic function 1 / (1 + exp(-x)), at most 2.5 ulp, also for very negative
 /// arguments.

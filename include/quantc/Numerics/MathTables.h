@@ -38,7 +38,7 @@
 //     b  = 1 - 2 / d                        two operations
 //     y  = copysign(select(a > kTanhSplit, b, q), x)
 //
-// erf(x)                                                    at most 1 ulp
+// erf(x)                                                    at most 1.1 ulp
 //     a  = |x|
 //     s  = a * a
 //     q  = fma(horner(kErfSmall, s), a, a)  small arguments
