@@ -1,0 +1,80 @@
+//===- Pipelines.h - The table of contents of the compiler ------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A compilation is two pipelines. The graph pipeline (the recipe) is run once: from
+// `onnx.node` to packed weights. The kernel pipeline is run once for each instruction set
+// level: from there to the LLVM dialect. Both are plain pass pipelines that `quant-opt
+// --pass-pipeline` accepts and `quantc recipes` prints.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_PIPELINES_PIPELINES_H
+#define QUANTC_PIPELINES_PIPELINES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include <string>
+#include <vector>
+
+namespace quantc {
+
+/// A recipe: a named pass pipeline with options.
+struct RecipeInfo {
+  std::string name;
+  std::string summary;
+  /// `name=default` and what it does, one each.
+  std::vector<std::pair<std::string, std::string>> options;
+  /// The numeric kind of the result, for the manifest: "reference", "float" or "integer".
+  std::string kind;
+};
+
+/// All recipes, in the order in which they are listed.
+const std::vector<RecipeInfo> &recipes();
+
+/// What a user may say about the graph pipeline.
+struct GraphOptions {
+  std::string recipe = "w8a8-dynamic"; ///< `name[:option=value,...]`
+  std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
+  std::string keepFloat;               ///< regular expression of layer names, or empty
+  std::vector<std::string> set;        ///< `REGEX=FORMAT[,group-size=N]`
+};
+
+/// Where the graph pipeline ends (`quantc compile --emit`).
+enum class GraphStage { QGraph, Fused, Packed };
+
+/// The pipeline as text (`builtin.module(...)`), or an error that names the recipe or option
+/// and lists what there is.
+llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
+                                          GraphStage stage = GraphStage::Packed);
+
+/// True for a recipe whose kernels are the plain loop nests (`reference`).
+bool isPlainRecipe(llvm::StringRef recipe);
+
+/// Where the kernel pipeline ends.
+enum class KernelStage { Kernel, LLVM };
+
+/// The kernel pipeline of one level as text. The module's #qkernel.target names the level.
+std::string kernelPipeline(bool plain, KernelStage stage = KernelStage::LLVM);
+
+/// One instruction set level of a target.
+struct Level {
+  std::string name;     ///< what QUANTC_ISA takes: "avx512vnni"
+  int rank;             ///< the highest that runs is taken
+  std::string triple;   ///< LLVM's
+  std::string features; ///< LLVM's: "+avx2,+fma"
+  uint64_t required;    ///< bits of quantc/cpu_features.def
+};
+
+/// The levels of a target (`native`, `x86-64-v3`, `aarch64+dotprod`, ...), lowest first; or an
+/// error that names the target and lists what there is.
+llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target);
+
+/// Sets the module's #qkernel.target for a level; with an empty level name, what all levels
+/// of the target share.
+void setTarget(mlir::ModuleOp module, const Level &level, bool shared);
+
+} // namespace quantc
+
+#endif // QUANTC_PIPELINES_PIPELINES_H
