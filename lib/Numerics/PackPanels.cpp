@@ -50,13 +50,15 @@ uint8_t *packScales(const PanelLayout &layout, const PanelSource &source,
 
 void packFloats(const PanelLayout &layout, const PanelSource &source,
                 int64_t first, int64_t columns, uint8_t *out) {
-  const float *w = static_cast<const float *>(source.weights);
+  // A model's external data may begin at any byte, so nothing is read as a
+  // float.
+  const char *w = static_cast<const char *>(source.weights);
+  std::memset(out, 0, layout.groupBytes());
   for (int64_t k = 0; k < layout.k; ++k, out += kFloats)
-    for (int64_t c = 0; c < kPanel; ++c)
-      storeFloat(out + 4 * c,
-                 c < columns
-                     ? w[(first + c) * source.strideN + k * source.strideK]
-                     : 0.0f);
+    for (int64_t c = 0; c < columns; ++c)
+      std::memcpy(out + 4 * c,
+                  w + 4 * ((first + c) * source.strideN + k * source.strideK),
+                  4);
 }
 
 /// The values of group `g` of 8-bit weights: 4 of a column side by side.

@@ -7,9 +7,11 @@
 
 #include "quantc/Pipelines/Register.h"
 
+#include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/ONNX/ONNXDialect.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "quantc/Quantize/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
@@ -23,4 +25,11 @@ void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
                   qkernel::QKernelDialect>();
 }
 
-void quantc::registerAllPasses() { mlir::registerAllPasses(); }
+void quantc::registerAllPasses() {
+  mlir::registerAllPasses();
+  qgraph::registerQuantizePasses();
+  registerFuseQuantized();
+  registerFuseEpilogue();
+  registerFuseRows();
+  registerPackWeights();
+}

@@ -1,0 +1,199 @@
+//===- Passes.td - Conversions between the levels ----------*- tablegen -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_CONVERSION_PASSES_TD
+#define QUANTC_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertONNXToQGraph : Pass<"convert-onnx-to-qgraph", "::mlir::ModuleOp"> {
+  let summary = "The forward walk: types, shapes, and what quantization reasons about";
+  let description = [{
+    Walks each function that has `onnx.node`s once, from its arguments to its
+    results, and rebuilds it. For every value it knows the element type, each
+    dimension as an index value (a number, a `tensor.dim` of an argument, or
+    arithmetic on these, equal dimensions being the same value), and for small
+    tensors also their elements in this form. So shape computations vanish.
+
+    * What quantization reasons about becomes `qgraph`: `linear`, `matmul`,
+      `embedding`, `norm`, `attention`, `quantize`, `dequantize`,
+      `choose_params`. Layer and RMS normalization, GELU and attention are
+      recognised in their decomposed spellings.
+    * The rest stays `onnx.node`, typed, in one canonical form per operator
+      (lib/Conversion/ONNXToQGraph/README.md lists them).
+    * A node without a handler is replaced by its schema's function body.
+    * Every node that cannot be handled is reported, all of them in one run,
+      with name, operator, domain, version and operand types.
+
+    Dimension names are the strings of the arguments' `onnx.dims`. Dimensions
+    of one name are equal; differently named ones are not assumed to be. Bounds,
+    given by `dims` or proven by the graph (adding 512 rows of a table to
+    `seq` rows says seq <= 512), are left on the function as `onnx.bounds`, a
+    dictionary of name = [lowest, highest], for the check at run time.
+
+    Before:
+
+    ```mlir
+    %0 = onnx.node "MatMul"(%x, %w) {version = 13 : i64}
+       : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<*xf32>
+    %1 = onnx.node "Add"(%0, %b) {version = 14 : i64}
+       : (tensor<*xf32>, tensor<4xf32>) -> tensor<*xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %0 = qgraph.linear %x, %w_transposed bias %b
+       : (tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let options = [
+    ListOption<"dims", "dims", "std::string",
+               "Named dimensions to pin (batch=1) or to bound (seq=1..512)">
+  ];
+  let statistics = [
+    Statistic<"expanded", "expanded", "Nodes replaced by their schema's function body">,
+    Statistic<"recognized", "recognized", "Decomposed norms, GELUs and attentions recognised">
+  ];
+  let dependentDialects = ["::quantc::onnx_ir::ONNXDialect", "::quantc::qgraph::QGraphDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Fusion and packing (lib/Conversion/QGraphFusion, lib/Conversion/PackWeights)
+//===----------------------------------------------------------------------===//
+
+def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
+  let summary = "Compute on stored values where that is equal over the reals";
+  let description = [{
+    ```mlir
+    %x = qgraph.dequantize %qx scale %sx {block = array<i64: 1, 0>} : ...
+    %w = qgraph.dequantize %qw scale %sw {block = array<i64: 1, 0>} : ...
+    %y = qgraph.linear %x, %w bias %b : ...
+    ```
+    becomes
+    ```mlir
+    %y = qgraph.quantized_linear %qx scale %sx, %qw scale %sw bias %b
+           {input_block = array<i64: 1, 0>, weight_block = array<i64: 1, 0>} : ...
+    ```
+    if both are integers of at most 8 bits with no offset and no codebook, the groups
+    along K fit each other, and no group's sum can leave 32 bits. Likewise
+    `embedding(dequantize(table))` with a symmetric scale a row becomes an embedding
+    of the stored table with that scale.
+
+    A layer with one or two quantized operands that is not fused gets a remark that
+    names the op in the way.
+  }];
+  let statistics = [
+    Statistic<"matched", "matched", "Layers fused">,
+    Statistic<"skipped", "skipped", "Layers with a quantized operand that were not fused">
+  ];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
+def FuseEpilogue : Pass<"qgraph-fuse-epilogue", "::mlir::ModuleOp"> {
+  let summary = "Elementwise consumers of a linear layer become steps of its epilogue";
+  let description = [{
+    While the only reader of a `linear` or `quantized_linear` is an elementwise
+    operator on f32 that keeps the shape, it becomes a step of the epilogue: unary
+    operators with their attributes; binary ones whose other operand has the same
+    shape or is broadcast over the leading dimensions (a residual, a scale of
+    channels). Where the layer is the second operand, only Add and Mul qualify, which
+    commute. The order of operations and so every bit stays. The fused layer stands
+    where the last operator stood, so its operands need not be reordered.
+
+    Before:
+
+    ```mlir
+    %0 = qgraph.linear %x, %w bias %b : ...
+    %1 = onnx.node "Gelu"(%0) {version = 20 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    %2 = onnx.node "Add"(%1, %r) {version = 14 : i64} : ...
+    ```
+
+    After:
+
+    ```mlir
+    %2 = qgraph.linear %x, %w bias %b epilogue(%r)
+           {epilogue = [#qgraph.step<"Gelu">, #qgraph.step<"Add", operand = 0>]} : ...
+    ```
+  }];
+  let statistics = [Statistic<"steps", "steps", "Operators that became steps">];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
+def FuseRows : Pass<"qgraph-fuse-rows", "::mlir::ModuleOp"> {
+  let summary = "Group what works row by row into one kernel";
+  let description = [{
+    Ops that work on each row (the last dimension, of static size) by itself and are
+    connected by values of the same rows move into one `qgraph.rows`: `embedding`,
+    `norm`, `choose_params` and `quantize` with a scale a row or a group of it, and
+    elementwise operators on f32. Operands from outside may be broadcast (a bias, a
+    row of positions for a whole batch). Values that others read are yielded. A
+    group is made of two ops or more, and never such that an op outside would have
+    to run between its members.
+
+    Before:
+
+    ```mlir
+    %0 = qgraph.norm layer %x weight %g bias %b {epsilon = 1.0e-5 : f32} : ...
+    %1 = qgraph.choose_params symmetric %0 {block = array<i64: 1, 0>, stored = si8} : ...
+    %2 = qgraph.quantize %0 scale %1 {block = array<i64: 1, 0>} : ...
+    ```
+
+    After:
+
+    ```mlir
+    %3:3 = qgraph.rows {
+      %0 = qgraph.norm layer %x weight %g bias %b {epsilon = 1.0e-5 : f32} : ...
+      %1 = qgraph.choose_params symmetric %0 {block = array<i64: 1, 0>, stored = si8} : ...
+      %2 = qgraph.quantize %0 scale %1 {block = array<i64: 1, 0>} : ...
+      qgraph.yield %0, %1, %2 : ...
+    } : ...
+    ```
+  }];
+  let statistics = [
+    Statistic<"groups", "groups", "Groups made">,
+    Statistic<"members", "members", "Ops in them">
+  ];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
+def PackWeights : Pass<"qgraph-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Constant weights into the target's layout";
+  let description = [{
+    `linear` with a constant f32 weight [N, K] and `quantized_linear` with a constant
+    symmetric weight of si8 or si4, constant scales (one a column, or one a group of
+    K) and a symmetric si8 input become `qkernel.linear`. Weight, scales and bias go
+    into one new entry `<weight>@pack` in the layout of docs/design.md ("Packed
+    weights"; `Numerics/PackPanels.h` has every byte). The module's `qkernel.target`
+    says how signed weights are stored. Other layers stay as they are and are
+    computed the plain way, each with a remark that says why.
+
+    Before:
+
+    ```mlir
+    %w = qgraph.constant #qgraph.weight<"m.safetensors", "fc"> : tensor<16x64xf32>
+    %y = qgraph.linear %x, %w : (tensor<4x64xf32>, tensor<16x64xf32>) -> tensor<4x16xf32>
+    ```
+
+    After:
+
+    ```mlir
+    %p = qgraph.constant #qgraph.weight<"new", "fc@pack"> : tensor<4160xui8>
+    %y = qkernel.linear %x, %p {format = "f32", group = 0, input_group = 0, k = 64, n = 16}
+           : (tensor<4x64xf32>, tensor<4160xui8>) -> tensor<4x16xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"matched", "matched", "Layers packed">,
+    Statistic<"skipped", "skipped", "Layers left to the plain way">,
+    Statistic<"packedBytes", "packed-bytes", "Bytes of packed weights">
+  ];
+  let dependentDialects = ["::quantc::qkernel::QKernelDialect"];
+}
+
+#endif // QUANTC_CONVERSION_PASSES_TD

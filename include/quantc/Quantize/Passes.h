@@ -1,0 +1,24 @@
+//===- Passes.h - The quantization passes -----------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_QUANTIZE_PASSES_H
+#define QUANTC_QUANTIZE_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+#include <memory>
+
+namespace quantc::qgraph {
+
+#define GEN_PASS_DECL
+#include "quantc/Quantize/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "quantc/Quantize/Passes.h.inc"
+
+} // namespace quantc::qgraph
+
+#endif // QUANTC_QUANTIZE_PASSES_H

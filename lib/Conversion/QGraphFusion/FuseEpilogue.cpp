@@ -1,0 +1,127 @@
+//===- FuseEpilogue.cpp - Elementwise consumers into the layer --*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/DimensionEquality.h"
+#include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
+
+#define DEBUG_TYPE "qgraph-fuse-epilogue"
+
+using namespace mlir;
+using namespace quantc::qgraph;
+
+namespace quantc {
+#define GEN_PASS_DEF_FUSEEPILOGUE
+#include "quantc/Conversion/Passes.h.inc"
+
+namespace {
+
+/// One step as it will stand in the epilogue; `operand` is null for a unary
+/// one.
+struct Step {
+  onnx_ir::NodeOp node;
+  Value operand;
+};
+
+bool isF32(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && type.getElementType().isF32();
+}
+
+/// The step that `node` is for `value`, its only use being there; nothing if it
+/// must stay an op of its own.
+std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
+  if (!node.getDomain().empty() || node->getNumResults() != 1 ||
+      node->getNumRegions() != 0)
+    return std::nullopt;
+  const onnx_ir::ElementwiseOp *row =
+      onnx_ir::lookupElementwise(node.getOpType());
+  Value result = node->getResult(0);
+  OperandRange inputs = node.getInputs();
+  if (!row || inputs.empty() || inputs.size() > 2 || !isF32(result) ||
+      !llvm::all_of(inputs, isF32) ||
+      (row->operands != 0 && row->operands != inputs.size()))
+    return std::nullopt;
+  SmallVector<Type> types(
+      inputs.size() + 1,
+      cast<RankedTensorType>(result.getType()).getElementType());
+  if (!row->accepts(types) ||
+      classifyBroadcast(value, result) != Broadcast::None)
+    return std::nullopt;
+  if (inputs.size() == 1)
+    return Step{node, Value()};
+
+  bool second = inputs[0] != value;
+  if (second && node.getOpType() != "Add" && node.getOpType() != "Mul")
+    return std::nullopt;
+  Value other = inputs[second ? 0 : 1];
+  Broadcast broadcast = classifyBroadcast(other, result);
+  if (broadcast != Broadcast::None && broadcast != Broadcast::Trailing)
+    return std::nullopt;
+  return Step{node, other};
+}
+
+class FuseEpiloguePass : public impl::FuseEpilogueBase<FuseEpiloguePass> {
+public:
+  void runOnOperation() override {
+    SmallVector<Operation *> layers;
+    getOperation().walk([&](Operation *op) {
+      if (isa<LinearOp, QuantizedLinearOp>(op))
+        layers.push_back(op);
+    });
+    for (Operation *op : layers) {
+      if (auto linear = dyn_cast<LinearOp>(op))
+        fuse(linear);
+      else
+        fuse(cast<QuantizedLinearOp>(op));
+    }
+  }
+
+private:
+  template <typename LayerOp>
+  void fuse(LayerOp layer) {
+    while (layer->hasOneUse()) {
+      auto node = dyn_cast<onnx_ir::NodeOp>(*layer->user_begin());
+      if (!node || node->getBlock() != layer->getBlock() ||
+          !isF32(layer.getResult()))
+        return;
+      std::optional<Step> step = asStep(node, layer.getResult());
+      if (!step)
+        return;
+      append(layer, *step);
+    }
+  }
+
+  /// The layer moves to where the node stands: its only reader, so nothing
+  /// between the two notices, and the node's other operand is there.
+  template <typename LayerOp>
+  void append(LayerOp layer, Step step) {
+    int64_t place = -1;
+    if (step.operand) {
+      place = layer.getEpilogueOperands().size();
+      layer.getEpilogueOperandsMutable().append(step.operand);
+    }
+    SmallVector<Attribute> steps(layer.getEpilogue().getValue());
+    DictionaryAttr attributes = step.node.getNodeAttributes();
+    if (attributes.empty())
+      attributes = {};
+    steps.push_back(
+        StepAttr::get(&getContext(), step.node.getOpType(), place, attributes));
+    layer.setEpilogueAttr(ArrayAttr::get(&getContext(), steps));
+    layer->moveBefore(step.node);
+    layer.getResult().setType(
+        cast<RankedTensorType>(step.node->getResult(0).getType()));
+    step.node->getResult(0).replaceAllUsesWith(layer.getResult());
+    step.node->erase();
+    ++this->steps;
+  }
+};
+
+} // namespace
+} // namespace quantc

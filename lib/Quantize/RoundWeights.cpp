@@ -1,0 +1,203 @@
+//===- RoundWeights.cpp - One weight, rounded to nearest --------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "RoundWeights.h"
+#include "mlir/IR/Threading.h"
+#include "quantc/Numerics/Packing.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace quantc::qgraph {
+
+/// Values that one task works on, about.
+static constexpr int64_t kTaskValues = 1 << 16;
+
+std::string RoundingFormat::key() const {
+  return llvm::formatv("{0}/{1}/{2},{3}/{4}", numerics::formatName(stored),
+                       numerics::schemeName(scheme), block[0], block[1],
+                       numerics::formatName(scaleType));
+}
+
+namespace {
+
+/// Rows [begin, end) of a weight.
+struct Rows {
+  int64_t begin, end;
+};
+
+/// Cuts a weight into tasks of whole rows; a task begins at a multiple of 8
+/// rows, so that packed elements of no two tasks share a byte.
+SmallVector<Rows> tasksFor(RankedTensorType type) {
+  int64_t rows = type.getDimSize(0),
+          width = std::max<int64_t>(type.getDimSize(1), 1);
+  int64_t step = llvm::alignTo(std::max<int64_t>(kTaskValues / width, 1), 8);
+  SmallVector<Rows> tasks;
+  for (int64_t begin = 0; begin < rows; begin += step)
+    tasks.push_back({begin, std::min(begin + step, rows)});
+  return tasks;
+}
+
+/// The parts of the result that every task fills at its own place.
+struct Result {
+  MutableArrayRef<char> stored;
+  std::vector<float> scale;
+  std::vector<int32_t> zeroPoint;
+  struct Squares {
+    double error = 0, weight = 0;
+  };
+  std::vector<Squares> squares; // one a task, added in order
+};
+
+void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
+               Rows rows, size_t task, Result &result) {
+  int64_t width = weight.getType().getDimSize(1),
+          count = (rows.end - rows.begin) * width;
+  std::vector<float> real(count);
+  weight.readFloats(rows.begin * width, count, real.data());
+
+  numerics::Encoding encoding;
+  encoding.format = format.stored;
+  numerics::Extents shape{rows.end - rows.begin, width};
+  numerics::Extents block(format.block.begin(), format.block.end());
+  numerics::QuantizedWeights rounded = numerics::quantizeWeights(
+      encoding, shape, block, format.scheme, real.data(), 1, format.scaleType);
+
+  int64_t groups = rounded.scaleShape[1];
+  llvm::copy(rounded.scale, result.scale.begin() + rows.begin * groups);
+  llvm::copy(rounded.zeroPoint,
+             result.zeroPoint.begin() +
+                 (rounded.zeroPoint.empty() ? 0 : rows.begin * groups));
+  unsigned bits = numerics::packedBits(format.stored);
+  auto *out = reinterpret_cast<uint8_t *>(result.stored.data()) +
+              rows.begin * width * bits / 8;
+  if (bits < 8)
+    numerics::packBits(rounded.stored.data(), count, bits, out);
+  else
+    llvm::copy(rounded.stored, out);
+
+  std::vector<float> back(count);
+  numerics::ScaleArrays scales{
+      rounded.scale.data(),
+      rounded.zeroPoint.empty() ? nullptr : rounded.zeroPoint.data(), nullptr};
+  numerics::dequantize(encoding, shape, block, scales, rounded.stored.data(),
+                       back.data());
+  for (int64_t i = 0; i < count; ++i) {
+    double difference = static_cast<double>(real[i]) - back[i];
+    result.squares[task].error += difference * difference;
+    result.squares[task].weight += static_cast<double>(real[i]) * real[i];
+  }
+}
+
+/// A constant of scales in their own type.
+llvm::Expected<TypedAttr> makeScale(RankedTensorType type, StringRef name,
+                                    ArrayRef<float> values) {
+  return makeConstant(type, name, [&](MutableArrayRef<char> bytes) {
+    if (type.getElementType().isF32()) {
+      std::memcpy(bytes.data(), values.data(), bytes.size());
+      return;
+    }
+    for (auto [i, value] : llvm::enumerate(values)) {
+      uint16_t code = numerics::f32ToF16(value);
+      std::memcpy(bytes.data() + i * sizeof(code), &code, sizeof(code));
+    }
+  });
+}
+
+llvm::Expected<TypedAttr> makeZeroPoint(RankedTensorType type, StringRef name,
+                                        ArrayRef<int32_t> values) {
+  return makeConstant(type, name, [&](MutableArrayRef<char> bytes) {
+    std::vector<uint8_t> codes(values.begin(), values.end());
+    numerics::Format format = *numerics::integerFormat(
+        type.getElementTypeBitWidth(), type.getElementType().isSignedInteger());
+    auto *out = reinterpret_cast<uint8_t *>(bytes.data());
+    if (unsigned bits = numerics::packedBits(format); bits < 8)
+      numerics::packBits(codes.data(), codes.size(), bits, out);
+    else
+      llvm::copy(codes, out);
+  });
+}
+
+} // namespace
+
+bool isFinite(const ConstantTensor &weight) {
+  SmallVector<Rows> tasks = tasksFor(weight.getType());
+  int64_t width = weight.getType().getDimSize(1);
+  return succeeded(failableParallelForEach(
+      weight.getType().getContext(), tasks, [&](Rows rows) {
+        std::vector<float> real((rows.end - rows.begin) * width);
+        weight.readFloats(rows.begin * width, real.size(), real.data());
+        return success(
+            llvm::all_of(real, [](float x) { return std::isfinite(x); }));
+      }));
+}
+
+llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
+                                          const RoundingFormat &format,
+                                          StringRef name) {
+  RankedTensorType type = weight.getType();
+  MLIRContext *context = type.getContext();
+  const numerics::FormatInfo &row = numerics::info(format.stored);
+  auto stored = IntegerType::get(context, row.bits,
+                                 row.isSigned ? IntegerType::Signed
+                                              : IntegerType::Unsigned);
+  numerics::Extents shape(type.getShape().begin(), type.getShape().end());
+  numerics::Extents block(format.block.begin(), format.block.end());
+  numerics::Extents scaleShape = numerics::scaleShape(shape, block);
+  Type scaleElement = format.scaleType == numerics::Format::F16
+                          ? Type(Float16Type::get(context))
+                          : Type(Float32Type::get(context));
+  bool asymmetric = format.scheme == numerics::Scheme::Asymmetric;
+
+  // One scale for all cannot be found row by row.
+  SmallVector<Rows> tasks = tasksFor(type);
+  if (format.block[0] == 0)
+    tasks = {{0, type.getDimSize(0)}};
+
+  Result result;
+  result.scale.resize(numerics::elementCount(scaleShape));
+  result.zeroPoint.resize(asymmetric ? result.scale.size() : 0);
+  result.squares.resize(tasks.size());
+  RoundedWeight rounded;
+  auto fill = [&](MutableArrayRef<char> bytes) {
+    result.stored = bytes;
+    parallelFor(context, 0, tasks.size(), [&](size_t i) {
+      roundRows(weight, format, tasks[i], i, result);
+    });
+  };
+  auto keep = [](llvm::Expected<TypedAttr> made, TypedAttr &attr) {
+    if (made)
+      attr = *made;
+    return made.takeError();
+  };
+  if (llvm::Error error =
+          keep(makeConstant(type.clone(stored), name, fill), rounded.stored))
+    return error;
+  auto scaleType = RankedTensorType::get(scaleShape, scaleElement);
+  if (llvm::Error error =
+          keep(makeScale(scaleType, (name + ".scale").str(), result.scale),
+               rounded.scale))
+    return error;
+  if (asymmetric)
+    if (llvm::Error error =
+            keep(makeZeroPoint(scaleType.clone(stored),
+                               (name + ".zero_point").str(), result.zeroPoint),
+                 rounded.zeroPoint))
+      return error;
+
+  double error = 0, norm = 0;
+  for (const Result::Squares &squares : result.squares) {
+    error += squares.error;
+    norm += squares.weight;
+  }
+  rounded.error = norm > 0 ? std::sqrt(error / norm) : 0;
+  return rounded;
+}
+
+} // namespace quantc::qgraph
