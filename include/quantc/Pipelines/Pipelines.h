@@ -64,7 +64,6 @@ struct Level {
   int rank;             ///< the highest that runs is taken
   std::string triple;   ///< LLVM's
   std::string features; ///< LLVM's: "+avx2,+fma"
-  uint64_t required;    ///< bits of quantc/cpu_features.def
 };
 
 /// The levels of a target (`native`, `x86-64-v3`, `aarch64+dotprod`, ...), lowest first; or an
