@@ -63,7 +63,7 @@ Value GraphEmitter::addConstant(Location location,
                                 bool temporary) {
   Value value = makeConstant(location, tensor, name, temporary);
   if (!value) {
-    failed = true;
+    broken = true;
     return value;
   }
   ValueInfo info;

@@ -70,7 +70,7 @@ public:
     infos[value] = std::move(info);
   }
   const ValueInfo &info(mlir::Value value) { return infos[value]; }
-  bool hasFailed() const { return failed; }
+  bool hasFailed() const { return broken; }
 
   /// Domain -> version of a list of opset imports.
   template <typename Imports>
@@ -101,7 +101,7 @@ protected:
   virtual bool acceptsUnknown(llvm::StringRef domain) const { return false; }
 
   void fail(mlir::Location location, const llvm::Twine &message) {
-    failed = true;
+    broken = true;
     report(location, message);
   }
 
@@ -135,7 +135,7 @@ private:
   mlir::Value absent(mlir::Location location);
 
   llvm::DenseMap<mlir::Value, ValueInfo> infos;
-  bool failed = false;
+  bool broken = false;
   size_t emitted = 0;
 };
 

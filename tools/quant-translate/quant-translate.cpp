@@ -1,0 +1,81 @@
+//===- quant-translate.cpp - Between IR and other formats -----------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Import/ONNX.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
+#include "mlir/Tools/mlir-translate/Translation.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace quantc;
+
+static llvm::cl::opt<std::string> weightsOut(
+    "weights-out", llvm::cl::value_desc("file"),
+    llvm::cl::desc("Where the weights go (default: OUTPUT.safetensors; needed "
+                   "with standard output)"));
+static llvm::cl::opt<bool> allowUnknownOps(
+    "allow-unknown-ops",
+    llvm::cl::desc("Import operators of domains that are not known"));
+
+/// The value of mlir-translate's own option `-o`.
+static std::string outputPath() {
+  auto &options = llvm::cl::getRegisteredOptions();
+  auto it = options.find("o");
+  if (it == options.end())
+    return "-";
+  return *static_cast<llvm::cl::opt<std::string> *>(it->second);
+}
+
+/// Writes the weights that are in no file yet beside the IR.
+static LogicalResult saveWeights(ModuleOp module) {
+  if (!qgraph::refersToNewWeights(module))
+    return success();
+  std::string output = outputPath(), path = weightsOut;
+  bool toFile = output != "-";
+  if (path.empty() && toFile)
+    path = output + ".safetensors";
+  if (path.empty())
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "the model has weights; say where they go with --weights-out "
+              "FILE, or write the IR to a file with -o";
+  std::string directory =
+      toFile ? llvm::sys::path::parent_path(output).str() : "";
+  if (llvm::Error error = qgraph::saveNewWeights(module, path, directory))
+    return emitError(UnknownLoc::get(module.getContext()))
+           << llvm::toString(std::move(error));
+  return success();
+}
+
+static OwningOpRef<Operation *>
+importONNXFile(const std::shared_ptr<llvm::SourceMgr> &source,
+               MLIRContext *context) {
+  StringRef path =
+      source->getMemoryBuffer(source->getMainFileID())->getBufferIdentifier();
+  ImportONNXOptions options;
+  options.allowUnknownOps = allowUnknownOps;
+  FailureOr<OwningOpRef<ModuleOp>> module = importONNX(path, *context, options);
+  if (failed(module) || failed(saveWeights(**module)))
+    return {};
+  return OwningOpRef<Operation *>(module->release());
+}
+
+int main(int argc, char **argv) {
+  TranslateToMLIRRegistration import(
+      "import-onnx", "ONNX model to onnx.node operations", importONNXFile,
+      [](DialectRegistry &registry) {
+        registry.insert<func::FuncDialect, onnx_ir::ONNXDialect,
+                        qgraph::QGraphDialect>();
+      });
+  return failed(mlirTranslateMain(argc, argv, "quantc's translation driver"));
+}
