@@ -38,7 +38,7 @@ Operation *QGraphDialect::materializeConstant(OpBuilder &builder,
                                               Location loc) {
   auto typed = dyn_cast<TypedAttr>(value);
   if (!typed || typed.getType() != type ||
-      !isa<ElementsAttr, WeightAttr>(value))
+      !isa<DenseElementsAttr, WeightAttr>(value))
     return nullptr;
   return ConstantOp::create(builder, loc, typed);
 }

@@ -264,7 +264,7 @@ LogicalResult ReinterpretOp::verify() {
 }
 
 LogicalResult ConstantOp::verify() {
-  if (!isa<ElementsAttr, WeightAttr>(getValue()))
+  if (!isa<DenseElementsAttr, WeightAttr>(getValue()))
     return emitOpError("value must be dense elements or #qgraph.weight");
   auto type = cast<RankedTensorType>(getType());
   if (!type.hasStaticShape())

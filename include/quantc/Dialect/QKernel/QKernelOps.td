@@ -211,7 +211,7 @@ def QKernel_CallOp : QKernel_Op<"call", [DeclareOpInterfaceMethods<SymbolUserOpI
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, QKernel_Frame:$frame, Variadic<AnyType>:$args);
-  let assemblyFormat = "$kernel `[` $frame `]` `(` $args `)` attr-dict (`:` type($args)^)?";
+  let assemblyFormat = "$kernel `[` $frame `]` `` `(` $args `)` attr-dict (`:` type($args)^)?";
 }
 
 def QKernel_BarrierOp : QKernel_Op<"barrier"> {
