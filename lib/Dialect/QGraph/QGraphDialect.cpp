@@ -23,6 +23,7 @@ using namespace quantc::qgraph;
 
 void QGraphDialect::initialize() {
   weights = std::make_shared<WeightStores>();
+  weights->overlay(); // so that its name is never taken for a file's
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"

@@ -20,18 +20,35 @@ WeightStores &qgraph::getWeights(Operation *op) {
   return op->getContext()->getOrLoadDialect<QGraphDialect>()->getWeights();
 }
 
-/// True for a store whose entries are in no file. A file that cannot be opened
-/// is reported by whoever reads it.
-static bool isOverlay(WeightStores &stores, StringRef name) {
-  if (name == WeightStores::kNew)
-    return true;
-  llvm::Expected<std::shared_ptr<WeightStore>> store = stores.get(name);
-  if (!store) {
+namespace {
+/// Tells which stores have entries that are in no file.
+class Overlays {
+public:
+  explicit Overlays(WeightStores &stores) : stores(stores) {}
+
+  bool contains(StringRef store) {
+    auto [known, isNew] = answers.try_emplace(store, false);
+    if (isNew)
+      known->second = ask(store);
+    return known->second;
+  }
+
+private:
+  bool ask(StringRef name) {
+    if (name == WeightStores::kNew)
+      return true;
+    llvm::Expected<std::shared_ptr<WeightStore>> store = stores.get(name);
+    if (store)
+      return !(*store)->isFile();
+    // A file that cannot be opened is reported by whoever reads it.
     llvm::consumeError(store.takeError());
     return false;
   }
-  return !(*store)->isFile();
-}
+
+  WeightStores &stores;
+  llvm::StringMap<bool> answers;
+};
+} // namespace
 
 /// The references under `root`, each once, in order.
 static llvm::SetVector<WeightAttr> collect(Operation *root) {
@@ -70,9 +87,9 @@ static std::string relativeTo(StringRef path, StringRef directory) {
 }
 
 bool qgraph::refersToNewWeights(Operation *root) {
-  WeightStores &stores = getWeights(root);
+  Overlays overlays(getWeights(root));
   return llvm::any_of(collect(root), [&](WeightAttr weight) {
-    return isOverlay(stores, weight.getStore());
+    return overlays.contains(weight.getStore());
   });
 }
 
@@ -80,11 +97,11 @@ llvm::Error qgraph::saveNewWeights(Operation *root, StringRef path,
                                    StringRef directory) {
   WeightStores &stores = getWeights(root);
   std::vector<WeightHandle> entries;
-  llvm::StringSet<> overlays, seen;
+  Overlays overlays(stores);
+  llvm::StringSet<> seen;
   for (WeightAttr weight : collect(root)) {
-    if (!isOverlay(stores, weight.getStore()))
+    if (!overlays.contains(weight.getStore()))
       continue;
-    overlays.insert(weight.getStore());
     llvm::Expected<WeightHandle> entry =
         stores.find(weight.getStore(), weight.getName());
     if (!entry)
@@ -117,10 +134,10 @@ void qgraph::moveWeightReferences(Operation *root, StringRef from,
                                   StringRef to) {
   if (relativeTo(from, to).empty())
     return;
-  WeightStores &stores = getWeights(root);
+  Overlays overlays(getWeights(root));
   replace(root, [&](WeightAttr weight) {
     StringRef store = weight.getStore();
-    if (isOverlay(stores, store) || llvm::sys::path::is_absolute(store))
+    if (overlays.contains(store) || llvm::sys::path::is_absolute(store))
       return weight;
     SmallString<128> path(from);
     llvm::sys::path::append(path, store);
