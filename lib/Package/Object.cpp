@@ -73,11 +73,11 @@ createMachine(const CodeOptions &options) {
       features += '+';
     features += feature;
   }
-  TargetOptions target_options;
+  TargetOptions targetOptions;
   // A sum's value may not depend on the machine: fused only where written.
-  target_options.AllowFPOpFusion = FPOpFusion::Strict;
+  targetOptions.AllowFPOpFusion = FPOpFusion::Strict;
   std::unique_ptr<TargetMachine> machine(target->createTargetMachine(
-      triple, /*CPU=*/"", features, target_options, Reloc::PIC_,
+      triple, /*CPU=*/"", features, targetOptions, Reloc::PIC_,
       CodeModel::Small, codegenLevel(options.codegenLevel)));
   if (Error error = checkFeatures(*machine, options))
     return std::move(error);
@@ -169,6 +169,7 @@ Expected<uint64_t> featureBits(StringRef triple,
     StringRef name;
     unsigned bit;
   };
+  // NOLINTNEXTLINE(readability-identifier-naming): as the table's rows say.
   constexpr Triple::ArchType X86 = Triple::x86_64, AARCH64 = Triple::aarch64;
   static const Row rows[] = {
 #define QUANTC_CPU_FEATURE(ARCH, NAME, BIT, LLVM) {ARCH, LLVM, BIT},

@@ -115,13 +115,11 @@ double fmod(double x, double y) {
   b = eb ? (b & fraction) | one : b;
   ea += ea == 0;
   eb += eb == 0;
-  for (; ea > eb; --ea) {
+  for (a %= b; ea > eb; --ea) {
+    a <<= 1;
     if (a >= b)
       a -= b;
-    a <<= 1;
   }
-  if (a >= b)
-    a -= b;
   if (a == 0) {
     a = sign;
   } else {

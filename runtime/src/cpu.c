@@ -21,7 +21,7 @@ typedef struct {
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROW_X86(NAME, BIT, LLVM) {LLVM, UINT64_C(1) << BIT},
+#define ROW_X86(NAME, BIT, LLVM) {LLVM, UINT64_C(1) << (BIT)},
 #define ROW_AARCH64(NAME, BIT, LLVM)
 #define AMX_BITS (HAS(X86, AMXTILE) | HAS(X86, AMXINT8) | HAS(X86, AMXBF16))
 
@@ -48,7 +48,7 @@ static uint64_t detect(void) {
   if (c1 >> 27 & 1) /* OSXSAVE */
     states = saved_states();
 
-#define BIT(REGISTER, N, NAME) f |= (REGISTER >> N & 1) ? HAS(X86, NAME) : 0
+#define BIT(REGISTER, N, NAME) f |= ((REGISTER) >> (N) & 1) ? HAS(X86, NAME) : 0
   BIT(c1, 0, SSE3);
   BIT(c1, 9, SSSE3);
   BIT(c1, 13, CX16);
@@ -100,14 +100,14 @@ uint64_t quantc_rt_cpu_features(uint64_t wanted) {
 #include <sys/auxv.h>
 
 #define ROW_X86(NAME, BIT, LLVM)
-#define ROW_AARCH64(NAME, BIT, LLVM) {LLVM, UINT64_C(1) << BIT},
+#define ROW_AARCH64(NAME, BIT, LLVM) {LLVM, UINT64_C(1) << (BIT)},
 
 uint64_t quantc_rt_cpu_features(uint64_t wanted) {
   /* Numbers of the kernel's ABI (Documentation/arch/arm64/elf_hwcaps.rst),
      spelled out since older headers lack the newer ones. */
   uint64_t h1 = getauxval(AT_HWCAP), h2 = getauxval(AT_HWCAP2), f = 0;
   (void)wanted;
-#define BIT(WORD, N, NAME) f |= (WORD >> N & 1) ? HAS(AARCH64, NAME) : 0
+#define BIT(WORD, N, NAME) f |= ((WORD) >> (N) & 1) ? HAS(AARCH64, NAME) : 0
   BIT(h1, 0, FPARMV8);
   BIT(h1, 1, NEON);
   BIT(h1, 8, LSE);

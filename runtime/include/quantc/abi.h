@@ -115,7 +115,7 @@ typedef quantc_model *(*quantc_entry_fn)(void);
 
 enum {
 #define QUANTC_CPU_FEATURE(ARCH, NAME, BIT, LLVM)                              \
-  QUANTC_##ARCH##_##NAME##_BIT = BIT,
+  QUANTC_##ARCH##_##NAME##_BIT = (BIT),
 #include "quantc/cpu_features.def"
   QUANTC_CPU_FEATURE_END = 64
 };
