@@ -1,0 +1,262 @@
+//===- Attention.cpp - Scaled dot-product attention -----------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// `qgraph.attention` reads [B, S, H, D], which is what a projection gives after
+// a reshape. Models transpose that to [B, H, S, D] and back: the transposes put
+// in here cancel theirs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Walk.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_to_qgraph;
+
+/// A mask that is expanded need not be: attention broadcasts it. Of rank 4.
+static TensorInfo narrowMask(Walk &walk, TensorInfo mask) {
+  if (onnx_ir::NodeOp op = nodeOf(walk.materialize(mask), "Expand"))
+    mask = walk.lookup(op.getInputs()[0]);
+  return walk.toRank(mask, 4);
+}
+
+/// All three operands [B, S, H, D]; the result too.
+static TensorInfo buildAttention(Walk &walk, TensorInfo &query, TensorInfo &key,
+                                 TensorInfo &value, TensorInfo mask,
+                                 double scale, bool causal, StringAttr name) {
+  Dims dims = query.dims;
+  dims.back() = value.dims.back();
+  Value maskValue;
+  if (mask) {
+    mask = narrowMask(walk, mask);
+    maskValue = walk.materialize(mask);
+  }
+  Value result = qgraph::AttentionOp::create(
+      walk.builder, walk.typeOf(dims, query.elementType),
+      walk.materialize(query), walk.materialize(key), walk.materialize(value),
+      maskValue, walk.builder.getF32FloatAttr(scale),
+      causal ? walk.builder.getUnitAttr() : UnitAttr(), name);
+  return walk.tensor(result, dims);
+}
+
+//===----------------------------------------------------------------------===//
+// The operator
+//===----------------------------------------------------------------------===//
+
+/// [B, S, H * D] or [B, H, S, D] as [B, S, H, D].
+static FailureOr<TensorInfo> toHeads(Node &node, TensorInfo &info,
+                                     int64_t heads) {
+  Walk &walk = node.walk;
+  if (info.rank() == 4)
+    return walk.transpose(info, {0, 2, 1, 3});
+  if (info.rank() != 3 || heads <= 0)
+    return node.unsupported("an operand has rank " + Twine(info.rank()) +
+                            ", or a number of heads is missing");
+  Dim width = walk.arith.div(info.dims[2], walk.arith.constant(heads));
+  return walk.reshape(
+      info, {info.dims[0], info.dims[1], walk.arith.constant(heads), width});
+}
+
+static LogicalResult handleAttention(Node &node) {
+  Walk &walk = node.walk;
+  if (!isReal(node.in(0).elementType))
+    return failure();
+  // The function body does the rest.
+  if (node.has(4) || node.has(5) || node.resultUsed(1) || node.resultUsed(2) ||
+      node.resultUsed(3) || node.real("softcap", 0) != 0 ||
+      node.integer("qk_matmul_output_mode", 0) != 0 || node.has(6))
+    return failure();
+  FailureOr<TensorInfo> query =
+      toHeads(node, node.in(0), node.integer("q_num_heads", 0));
+  FailureOr<TensorInfo> key =
+      toHeads(node, node.in(1), node.integer("kv_num_heads", 0));
+  FailureOr<TensorInfo> value =
+      toHeads(node, node.in(2), node.integer("kv_num_heads", 0));
+  if (failed(query) || failed(key) || failed(value))
+    return failure();
+  std::optional<int64_t> width = DimArithmetic::getConstant(query->dims[3]);
+  if (!width)
+    return node.unsupported("the size of a head is not fixed");
+  bool causal = node.integer("is_causal", 0);
+  // ONNX aligns the triangle at the start, qgraph at the end: the same where
+  // there are as many keys as queries.
+  if (causal && !walk.arith.equal(query->dims[1], key->dims[1]))
+    return failure();
+  double scale = node.real("scale", 1 / std::sqrt(double(*width)));
+  TensorInfo result = buildAttention(walk, *query, *key, *value,
+                                     node.has(3) ? node.in(3) : TensorInfo(),
+                                     scale, causal, walk.nameOf(node.op));
+  if (node.in(0).rank() == 4)
+    result = walk.transpose(result, {0, 2, 1, 3});
+  else
+    result =
+        walk.reshape(result, {result.dims[0], result.dims[1],
+                              walk.arith.mul(result.dims[2], result.dims[3])});
+  node.set(0, result);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Recognition
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Goes through products with and quotients by a number.
+Value withoutScale(Value value, double &scale) {
+  while (true) {
+    if (onnx_ir::NodeOp op = nodeOf(value, "Mul")) {
+      std::optional<double> left = constantNumber(op.getInputs()[0]),
+                            right = constantNumber(op.getInputs()[1]);
+      if (!left && !right)
+        return value;
+      scale *= right ? *right : *left;
+      value = op.getInputs()[right ? 0 : 1];
+    } else if (onnx_ir::NodeOp op = nodeOf(value, "Div")) {
+      std::optional<double> right = constantNumber(op.getInputs()[1]);
+      if (!right)
+        return value;
+      scale /= *right;
+      value = op.getInputs()[0];
+    } else {
+      return value;
+    }
+  }
+}
+
+bool sameShape(Value a, Value b) {
+  return cast<RankedTensorType>(a.getType()).getShape() ==
+         cast<RankedTensorType>(b.getType()).getShape();
+}
+
+/// What softmax is taken of.
+struct Scores {
+  qgraph::MatmulOp product;
+  double scale = 1;
+  Value mask; // added, or kept where true
+};
+
+/// scale * (q k^T) (+ mask), or where(mask, scale * (q k^T), a large negative
+/// number). Looks through reshapes of nothing.
+std::optional<Scores> matchScores(Walk &walk, Value value) {
+  Scores scores;
+  Value product = withoutScale(value, scores.scale);
+  if (onnx_ir::NodeOp sum = nodeOf(product, "Add")) {
+    for (int side : {0, 1}) {
+      double scale = 1;
+      Value inner = withoutScale(sum.getInputs()[side], scale);
+      if (auto matmul = inner.getDefiningOp<qgraph::MatmulOp>();
+          matmul && sameShape(inner, product)) {
+        // scale * (inner + mask): the mask would have to be scaled as well.
+        if (scores.scale != 1)
+          return std::nullopt;
+        scores.mask = sum.getInputs()[1 - side];
+        scores.scale = scale;
+        scores.product = matmul;
+        return scores;
+      }
+    }
+    return std::nullopt;
+  }
+  if (onnx_ir::NodeOp where = nodeOf(product, "Where")) {
+    if (scores.scale != 1)
+      return std::nullopt;
+    for (int side : {1, 2}) {
+      std::optional<double> fill = constantNumber(where.getInputs()[3 - side]);
+      double scale = 1;
+      Value inner = withoutScale(where.getInputs()[side], scale);
+      auto matmul = inner.getDefiningOp<qgraph::MatmulOp>();
+      if (!matmul || !fill || *fill > -1e4 || !sameShape(inner, product))
+        continue;
+      // Adding a number as large gives the number itself, so the mask is 0 or
+      // the number, added. With minus infinity it can stay a condition.
+      Value condition = where.getInputs()[0];
+      TensorInfo keep = walk.lookup(condition);
+      if (std::isinf(*fill) && side == 1) {
+        scores.mask = condition;
+      } else {
+        Type element =
+            cast<RankedTensorType>(product.getType()).getElementType();
+        TensorInfo zero = walk.scalar(0, element),
+                   number = walk.scalar(*fill, element);
+        SmallVector<TensorInfo *> operands{&keep, &zero, &number};
+        if (side == 2)
+          std::swap(operands[1], operands[2]);
+        FailureOr<TensorInfo> mask =
+            walk.elementwise("Where", operands, element);
+        if (failed(mask))
+          return std::nullopt;
+        scores.mask = walk.materialize(*mask);
+      }
+      scores.scale = scale;
+      scores.product = matmul;
+      return scores;
+    }
+    return std::nullopt;
+  }
+  scores.product = product.getDefiningOp<qgraph::MatmulOp>();
+  return scores.product ? std::optional(scores) : std::nullopt;
+}
+} // namespace
+
+/// softmax(scale * q k^T + mask) v with q, k, v [B, H, S, D], at the last
+/// product.
+std::optional<TensorInfo> Walk::recognizeAttention(Node &node) {
+  TensorInfo &value = node.in(1);
+  if (!node.in(0).value || node.in(0).rank() != 4 || value.rank() != 4 ||
+      !isReal(value.elementType))
+    return std::nullopt;
+  Value weights = node.in(0).value;
+  // Exporters replace the NaNs of rows that are masked as a whole by 0, which
+  // is what attention gives there.
+  if (onnx_ir::NodeOp where = nodeOf(weights, "Where"))
+    if (onnx_ir::NodeOp isNaN = nodeOf(where.getInputs()[0], "IsNaN");
+        isNaN && isNaN.getInputs()[0] == where.getInputs()[2] &&
+        constantNumber(where.getInputs()[1]) == 0.0)
+      weights = where.getInputs()[2];
+  onnx_ir::NodeOp softmax = nodeOf(weights, "Softmax");
+  if (!softmax || softmax.getIntAttr("axis", -1) != 3)
+    return std::nullopt;
+  std::optional<Scores> scores = matchScores(*this, softmax.getInputs()[0]);
+  if (!scores)
+    return std::nullopt;
+  double scale = scores->scale;
+  TensorInfo query = lookup(withoutScale(scores->product.getLhs(), scale));
+  TensorInfo key = lookup(withoutScale(scores->product.getRhs(), scale));
+  if (query.rank() != 4 || key.rank() != 4)
+    return std::nullopt;
+  bool transposed = scores->product.getTransposeRhs();
+  Dims keyDims = key.dims;
+  if (!transposed)
+    std::swap(keyDims[2], keyDims[3]);
+  // Broadcasts between the operands are not attention's.
+  if (!arith.equal(query.dims[0], keyDims[0]) ||
+      !arith.equal(query.dims[0], value.dims[0]) ||
+      !arith.equal(query.dims[1], keyDims[1]) ||
+      !arith.equal(query.dims[1], value.dims[1]) ||
+      !arith.equal(keyDims[2], value.dims[2]))
+    return std::nullopt;
+  TensorInfo mask;
+  if (scores->mask)
+    mask = lookup(scores->mask);
+  ++counts.recognized;
+  TensorInfo q = transpose(query, {0, 2, 1, 3});
+  TensorInfo k =
+      transposed ? transpose(key, {0, 2, 1, 3}) : transpose(key, {0, 3, 1, 2});
+  TensorInfo v = transpose(value, {0, 2, 1, 3});
+  TensorInfo result = buildAttention(*this, q, k, v, mask, scale,
+                                     /*causal=*/false, nameOf(node.op));
+  return transpose(result, {0, 2, 1, 3});
+}
+
+ArrayRef<Handler> onnx_to_qgraph::attentionHandlers() {
+  static const Handler table[] = {
+      {"", "Attention", 23, kNewest, handleAttention},
+  };
+  return table;
+}

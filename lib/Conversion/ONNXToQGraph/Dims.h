@@ -1,0 +1,117 @@
+//===- Dims.h - Arithmetic on dimensions ------------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A dimension is a number or an `index` value. Every value is kept as a
+// polynomial with integer coefficients over atoms (dimensions of arguments, and
+// results of what is not polynomial: division with a remainder, minimum,
+// maximum), so equal dimensions are the same SSA value however they were
+// computed, and B*S*384 / (B*S*32) is 12.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_DIMS_H
+#define QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_DIMS_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <limits>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace quantc::onnx_to_qgraph {
+
+/// A number (an integer attribute) or a value of type `index`.
+using Dim = mlir::OpFoldResult;
+using Dims = llvm::SmallVector<Dim, 4>;
+
+/// What a dimension can be, both ends included.
+struct Bounds {
+  int64_t low = std::numeric_limits<int64_t>::min();
+  int64_t high = std::numeric_limits<int64_t>::max();
+};
+
+class DimArithmetic {
+public:
+  explicit DimArithmetic(mlir::ImplicitLocOpBuilder &builder)
+      : builder(builder) {}
+
+  Dim constant(int64_t value) const { return builder.getIndexAttr(value); }
+  static std::optional<int64_t> getConstant(Dim dim);
+  static bool isConstant(Dim dim, int64_t value) {
+    return getConstant(dim) == value;
+  }
+
+  /// Declares a value nothing is known of but its range.
+  Dim symbol(mlir::Value value, Bounds range);
+  /// Narrows what an atom can be. False if `dim` is no atom.
+  bool narrow(Dim dim, Bounds range);
+  Bounds boundsOf(Dim dim);
+
+  Dim add(Dim a, Dim b);
+  Dim sub(Dim a, Dim b);
+  Dim mul(Dim a, Dim b);
+  /// Rounds towards zero, as ONNX divides integers. Null for a divisor of 0.
+  Dim div(Dim a, Dim b);
+  /// ceil(a / b) for a positive number `b`.
+  Dim ceilDiv(Dim a, int64_t b);
+  /// The remainder with the sign of the divisor, as ONNX Mod. Null for 0.
+  Dim mod(Dim a, Dim b);
+  Dim min(Dim a, Dim b);
+  Dim max(Dim a, Dim b);
+  /// 0 or 1.
+  Dim compare(mlir::arith::CmpIPredicate predicate, Dim a, Dim b);
+  Dim select(Dim condition, Dim a, Dim b);
+  Dim product(llvm::ArrayRef<Dim> dims);
+
+  /// True if proven.
+  bool equal(Dim a, Dim b);
+  bool equal(llvm::ArrayRef<Dim> a, llvm::ArrayRef<Dim> b);
+  bool lessEqual(Dim a, Dim b);
+  /// True if proven, also by number.
+  bool different(Dim a, Dim b);
+
+  /// The dimension that ONNX broadcasting gives; null if the two cannot be
+  /// broadcast. Of dimensions that are equal whenever the model is valid, gives
+  /// the simpler.
+  Dim broadcast(Dim a, Dim b);
+
+  /// An `index` value for a dimension.
+  mlir::Value materialize(Dim dim);
+
+private:
+  /// Atoms of one product, sorted; the empty one is the constant term.
+  using Monomial = std::vector<unsigned>;
+  using Polynomial = std::map<Monomial, int64_t>;
+
+  Polynomial polynomial(Dim dim);
+  Dim fromPolynomial(const Polynomial &polynomial);
+  mlir::Value emit(const Polynomial &polynomial);
+  Bounds boundsOf(const Polynomial &polynomial);
+  /// a / b where it leaves no remainder whatever the atoms are.
+  static std::optional<Polynomial> divideExactly(const Polynomial &a,
+                                                 const Polynomial &b);
+  /// The result of an operation that is no polynomial, once for its operands.
+  template <typename OpT, typename... Args>
+  Dim atom(Bounds range, Dim a, Dim b, Args... args);
+
+  mlir::ImplicitLocOpBuilder &builder;
+  std::vector<mlir::Value> atoms;
+  std::vector<Bounds> ranges;
+  llvm::DenseMap<mlir::Value, Polynomial> polynomials;
+  std::map<Polynomial, mlir::Value> values;
+  std::map<int64_t, mlir::Value> numbers;
+  std::map<std::tuple<std::string, void *, void *, int>, mlir::Value>
+      operations;
+};
+
+} // namespace quantc::onnx_to_qgraph
+
+#endif // QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_DIMS_H

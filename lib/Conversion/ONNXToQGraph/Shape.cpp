@@ -1,0 +1,361 @@
+//===- Shape.cpp - Shapes, and what only changes them ---------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Shape and Size give elements instead of nodes. Reshape, Flatten, Squeeze and
+// Unsqueeze become one form, `onnx.node "Reshape"` with the data and the
+// result's `dims`; Expand likewise.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Walk.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_to_qgraph;
+
+static Type si64(Node &node) {
+  return node.walk.builder.getIntegerType(64, /*isSigned=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleConstant(Node &node) {
+  Walk &walk = node.walk;
+  onnx_ir::NodeOp op = node.op;
+  if (auto value = dyn_cast_or_null<TypedAttr>(op.getNodeAttr("value")))
+    if (isa<RankedTensorType>(value.getType())) {
+      node.set(0, walk.constant(value));
+      return success();
+    }
+  SmallVector<Attribute> elements;
+  Type type;
+  bool scalar = true;
+  for (StringRef name : {"value_int", "value_float"})
+    if (Attribute value = op.getNodeAttr(name))
+      elements.push_back(value);
+  for (StringRef name : {"value_ints", "value_floats"})
+    if (auto values = dyn_cast_or_null<ArrayAttr>(op.getNodeAttr(name))) {
+      llvm::append_range(elements, values);
+      scalar = false;
+      type =
+          name == "value_ints" ? si64(node) : Type(walk.builder.getF32Type());
+    }
+  if (elements.empty() && !type)
+    return node.unsupported("its value is neither numbers nor a tensor");
+  if (scalar)
+    type = cast<TypedAttr>(elements.front()).getType();
+  SmallVector<int64_t> shape;
+  if (!scalar)
+    shape.push_back(elements.size());
+  node.set(0, walk.constant(DenseElementsAttr::get(
+                  RankedTensorType::get(shape, type), elements)));
+  return success();
+}
+
+static LogicalResult handleConstantOfShape(Node &node) {
+  Walk &walk = node.walk;
+  std::optional<Elements> dims = node.in(0).elements;
+  if (!dims)
+    return node.unsupported("the shape it makes is computed from data");
+  Type type = walk.builder.getF32Type();
+  Element value = walk.builder.getF64FloatAttr(0);
+  if (auto given =
+          dyn_cast_or_null<DenseElementsAttr>(node.op.getNodeAttr("value"))) {
+    type = given.getElementType();
+    value = elementsOf(given, walk.builder).front();
+  }
+  node.set(0, walk.fromSplat(type, *dims, value));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Shape, Size
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleShape(Node &node) {
+  TensorInfo &input = node.in(0);
+  auto clamp = [&](int64_t position) {
+    if (position < 0)
+      position += input.rank();
+    return std::clamp<int64_t>(position, 0, input.rank());
+  };
+  int64_t start = clamp(node.integer("start", 0));
+  int64_t end = clamp(node.integer("end", input.rank()));
+  Elements dims;
+  for (int64_t i = start; i < end; ++i)
+    dims.push_back(input.dims[i]);
+  Dims length{node.walk.arith.constant(dims.size())};
+  node.set(0, node.walk.fromElements(si64(node), length, std::move(dims)));
+  return success();
+}
+
+static LogicalResult handleSize(Node &node) {
+  Dim size = node.walk.arith.product(node.in(0).dims);
+  node.set(0, node.walk.fromElements(si64(node), {}, {size}));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Reshapes
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleReshape(Node &node) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  std::optional<Elements> shape;
+  if (node.version() < 5) {
+    std::optional<SmallVector<int64_t>> numbers = node.integers("shape");
+    shape.emplace();
+    for (int64_t number : numbers.value_or(SmallVector<int64_t>()))
+      shape->push_back(arith.constant(number));
+  } else if (node.has(1)) {
+    shape = node.in(1).elements;
+  }
+  if (!shape)
+    return node.unsupported("its shape is computed from data; shapes must "
+                            "follow from the dimensions of the inputs");
+  bool allowZero = node.integer("allowzero", 0);
+  Dims dims;
+  std::optional<size_t> rest;
+  for (auto [i, dim] : llvm::enumerate(*shape)) {
+    if (arith.isConstant(dim, -1)) {
+      if (rest)
+        return node.unsupported("its shape has more than one -1");
+      rest = i;
+    }
+    if (arith.isConstant(dim, 0) && !allowZero) {
+      if (int64_t(i) >= input.rank())
+        return node.unsupported("its shape copies dimension " + Twine(i) +
+                                ", which the data does not have");
+      dim = input.dims[i];
+    }
+    dims.push_back(dim);
+  }
+  if (rest) {
+    Dims others = dims;
+    others[*rest] = arith.constant(1);
+    Dim total = arith.product(input.dims), known = arith.product(others);
+    Dim size = arith.div(total, known);
+    if (!size)
+      return node.unsupported("its shape divides by a dimension of 0");
+    dims[*rest] = size;
+  }
+  Dim before = arith.product(input.dims), after = arith.product(dims);
+  if (!rest && arith.different(before, after))
+    return node.unsupported("the numbers of elements differ");
+  node.set(0, node.walk.reshape(input, dims));
+  return success();
+}
+
+static LogicalResult handleFlatten(Node &node) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  int64_t axis = node.integer("axis", 1);
+  if (axis < 0)
+    axis += input.rank();
+  if (axis < 0 || axis > input.rank())
+    return node.unsupported("axis is out of range");
+  ArrayRef<Dim> dims = input.dims;
+  node.set(0, node.walk.reshape(input, {arith.product(dims.take_front(axis)),
+                                        arith.product(dims.drop_front(axis))}));
+  return success();
+}
+
+static LogicalResult handleSqueeze(Node &node) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  auto axes = node.axes(1, "axes", input.rank());
+  if (failed(axes))
+    return failure();
+  Dims dims;
+  for (auto [i, dim] : llvm::enumerate(input.dims)) {
+    bool drop = *axes ? llvm::is_contained(**axes, int64_t(i))
+                      : arith.isConstant(dim, 1);
+    // Without axes the result's rank would depend on the data.
+    if (!*axes && !drop && !arith.different(dim, arith.constant(1)) &&
+        !DimArithmetic::getConstant(dim) && arith.boundsOf(dim).low < 2)
+      return node.unsupported("it has no axes and dimension " + Twine(i) +
+                              " may or may not be 1");
+    if (!drop)
+      dims.push_back(dim);
+    else if (arith.different(dim, arith.constant(1)))
+      return node.unsupported("dimension " + Twine(i) + " is not 1");
+  }
+  node.set(0, node.walk.reshape(input, dims));
+  return success();
+}
+
+static LogicalResult handleUnsqueeze(Node &node) {
+  TensorInfo &input = node.in(0);
+  std::optional<SmallVector<int64_t>> given =
+      node.has(1) ? node.constants(1) : node.integers("axes");
+  if (!given)
+    return node.unsupported("its axes are computed from data");
+  auto axes = node.axes(1, "axes", input.rank() + given->size());
+  if (failed(axes))
+    return failure();
+  if ((*axes)->size() != given->size())
+    return node.unsupported("an axis occurs twice");
+  Dims dims = input.dims;
+  for (int64_t axis : **axes)
+    dims.insert(dims.begin() + axis, node.walk.arith.constant(1));
+  node.set(0, node.walk.reshape(input, dims));
+  return success();
+}
+
+static LogicalResult handleIdentity(Node &node) {
+  if (node.resultUsed(1)) // the mask of Dropout
+    return node.unsupported("its mask is used; export the model for inference");
+  node.set(0, node.in(0));
+  return success();
+}
+
+static LogicalResult handleDropout(Node &node) {
+  std::optional<double> training = node.scalar(2);
+  if (node.has(2) && training != 0.0)
+    return node.unsupported("it trains; export the model for inference");
+  return handleIdentity(node);
+}
+
+//===----------------------------------------------------------------------===//
+// Expand, Cast, Bounds
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleExpand(Node &node) {
+  Walk &walk = node.walk;
+  TensorInfo &input = node.in(0);
+  std::optional<Elements> shape = node.in(1).elements;
+  if (!shape)
+    return node.unsupported("its shape is computed from data; shapes must "
+                            "follow from the dimensions of the inputs");
+  TensorInfo target;
+  target.dims.assign(shape->begin(), shape->end());
+  std::optional<Dims> dims = walk.broadcast({&input, &target});
+  if (!dims)
+    return node.unsupported("the data does not broadcast to the shape");
+  node.set(0, walk.expand(input, *dims));
+  return success();
+}
+
+static LogicalResult handleCast(Node &node) {
+  Type type;
+  if (node.type() == "CastLike") {
+    type = node.in(1).elementType;
+  } else if (auto tensor =
+                 dyn_cast<TensorType>(node.op.getResult(0).getType())) {
+    type = tensor.getElementType();
+  } else {
+    SmallVector<onnx_ir::ValueInfo> inputs(1);
+    inputs[0].type = node.walk.typeOf(node.in(0));
+    FailureOr<SmallVector<onnx_ir::ValueInfo>> results =
+        onnx_ir::inferNodeTypes(node.op, inputs);
+    auto inferred = succeeded(results)
+                        ? dyn_cast_or_null<TensorType>((*results)[0].type)
+                        : TensorType();
+    if (!inferred)
+      return node.unsupported("its element type is not supported");
+    type = inferred.getElementType();
+  }
+  if (!isa<IntegerType, FloatType>(type))
+    return node.unsupported("its element type is not supported");
+  TensorInfo result = node.walk.convert(node.in(0), type);
+  // What FP8 does beyond its range is the node's own.
+  if (auto op = result.value ? result.value.getDefiningOp<onnx_ir::NodeOp>()
+                             : onnx_ir::NodeOp())
+    if (op.is("Cast") && !node.integer("saturate", 1))
+      op.setNodeAttributesAttr(
+          node.walk.builder.getDictionaryAttr({node.walk.builder.getNamedAttr(
+              "saturate", node.walk.integerAttr(0))}));
+  node.set(0, std::move(result));
+  return success();
+}
+
+/// A dimension or a number that is the only element of an input.
+static Element onlyElement(Node &node, unsigned i) {
+  TensorInfo &info = node.in(i);
+  return info.elements && info.elements->size() == 1 ? info.elements->front()
+                                                     : Element();
+}
+
+static LogicalResult handleRange(Node &node) {
+  Walk &walk = node.walk;
+  Element start = onlyElement(node, 0), limit = onlyElement(node, 1),
+          delta = onlyElement(node, 2);
+  Type type = node.in(0).elementType;
+  if (!start || !limit || !delta)
+    return node.unsupported("its length depends on the data");
+  if (isa<FloatType>(type)) {
+    double first = *numberOf(start), step = *numberOf(delta);
+    double length = std::ceil((*numberOf(limit) - first) / step);
+    if (!(length <= kSmall))
+      return node.unsupported("a range of floats with more than " +
+                              Twine(kSmall) + " elements is not supported");
+    Elements elements;
+    for (int64_t i = 0; i < int64_t(length); ++i)
+      elements.push_back(
+          walk.builder.getF64FloatAttr(float(first + double(i) * step)));
+    Dims dims{walk.arith.constant(elements.size())};
+    node.set(0, walk.fromElements(type, dims, std::move(elements)));
+    return success();
+  }
+  DimArithmetic &arith = walk.arith;
+  std::optional<int64_t> first = DimArithmetic::getConstant(start),
+                         step = DimArithmetic::getConstant(delta);
+  if (!step || *step == 0)
+    return node.unsupported("its delta is 0 or computed from data");
+  Dim span = *step > 0 ? arith.sub(limit, start) : arith.sub(start, limit);
+  Dim length =
+      arith.max(arith.ceilDiv(span, std::abs(*step)), arith.constant(0));
+  std::optional<int64_t> number = DimArithmetic::getConstant(length);
+  if (number && *number <= kSmall) {
+    Elements elements;
+    for (int64_t i = 0; i < *number; ++i)
+      elements.push_back(arith.add(start, arith.constant(i * *step)));
+    node.set(0, walk.fromElements(type, length, std::move(elements)));
+    return success();
+  }
+  if (first && *step == 1) {
+    node.set(0, walk.fromRamp(type, length, {0, *first}));
+    return success();
+  }
+  // start + delta * (0, 1, 2, ...)
+  TensorInfo ramp = walk.fromRamp(type, length, {0, 0});
+  TensorInfo factor = walk.fromElements(type, {}, {delta});
+  TensorInfo offset = walk.fromElements(type, {}, {start});
+  FailureOr<TensorInfo> product =
+      walk.elementwise("Mul", {&ramp, &factor}, type);
+  if (failed(product))
+    return failure();
+  FailureOr<TensorInfo> sum =
+      walk.elementwise("Add", {&*product, &offset}, type);
+  if (failed(sum))
+    return failure();
+  node.set(0, *sum);
+  return success();
+}
+
+ArrayRef<Handler> onnx_to_qgraph::shapeHandlers() {
+  static const Handler table[] = {
+      {"", "Constant", 1, kNewest, handleConstant},
+      {"", "ConstantOfShape", 9, kNewest, handleConstantOfShape},
+      {"", "Shape", 1, kNewest, handleShape},
+      {"", "Size", 1, kNewest, handleSize},
+      {"", "Reshape", 1, kNewest, handleReshape},
+      {"", "Flatten", 1, kNewest, handleFlatten},
+      {"", "Squeeze", 1, kNewest, handleSqueeze},
+      {"", "Unsqueeze", 1, kNewest, handleUnsqueeze},
+      {"", "Identity", 1, kNewest, handleIdentity},
+      {"", "Dropout", 7, kNewest, handleDropout},
+      {"", "Expand", 8, kNewest, handleExpand},
+      {"", "Cast", 6, kNewest, handleCast},
+      {"", "CastLike", 15, kNewest, handleCast},
+      {"", "Range", 11, kNewest, handleRange},
+  };
+  return table;
+}

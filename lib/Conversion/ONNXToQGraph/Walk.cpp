@@ -1,0 +1,489 @@
+//===- Walk.cpp - The forward walk ----------------------------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Walk.h"
+
+#include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_to_qgraph;
+
+//===----------------------------------------------------------------------===//
+// Handlers
+//===----------------------------------------------------------------------===//
+
+static const auto &handlerTable() {
+  static const auto *table = [] {
+    auto *table = new llvm::StringMap<SmallVector<const Handler *, 1>>;
+    for (ArrayRef<Handler> family :
+         {shapeHandlers(), movementHandlers(), reductionHandlers(),
+          linearHandlers(), normalizationHandlers(), attentionHandlers(),
+          quantizationHandlers(), elementwiseHandlers()})
+      for (const Handler &handler : family)
+        (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
+            &handler);
+    return table;
+  }();
+  return *table;
+}
+
+const Handler *onnx_to_qgraph::lookupHandler(onnx_ir::NodeOp op) {
+  StringRef domain = op.getDomain() == "ai.onnx" ? "" : op.getDomain();
+  auto entry = handlerTable().find((domain + ":" + op.getOpType()).str());
+  if (entry == handlerTable().end())
+    return nullptr;
+  for (const Handler *handler : entry->second)
+    if (handler->since <= int64_t(op.getVersion()) &&
+        int64_t(op.getVersion()) <= handler->until)
+      return handler;
+  return nullptr;
+}
+
+int64_t onnx_to_qgraph::normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank)
+    return -1;
+  return axis < 0 ? axis + rank : axis;
+}
+
+//===----------------------------------------------------------------------===//
+// Node
+//===----------------------------------------------------------------------===//
+
+bool Node::has(unsigned i) { return op.getInput(i) != nullptr; }
+TensorInfo &Node::in(unsigned i) { return walk.info(op.getInputs()[i]); }
+
+bool Node::resultUsed(unsigned i) {
+  return i < op.getNumResults() && !op.getResult(i).use_empty();
+}
+
+bool Node::onlyUse(unsigned i) { return op.getInputs()[i].hasOneUse(); }
+
+void Node::set(unsigned i, TensorInfo info) {
+  if (i >= op.getNumResults())
+    return;
+  walk.infos[op.getResult(i)] = std::move(info);
+}
+
+int64_t Node::integer(StringRef name, int64_t otherwise) {
+  return op.getIntAttr(name, otherwise);
+}
+
+double Node::real(StringRef name, double otherwise) {
+  return op.getFloatAttr(name, otherwise);
+}
+
+StringRef Node::string(StringRef name, StringRef otherwise) {
+  return op.getStringAttr(name, otherwise);
+}
+
+std::optional<SmallVector<int64_t>> Node::integers(StringRef name) {
+  if (!op.getNodeAttr(name))
+    return std::nullopt;
+  return op.getIntsAttr(name);
+}
+
+std::optional<SmallVector<int64_t>> Node::constants(unsigned i) {
+  if (!has(i) || !in(i).elements)
+    return std::nullopt;
+  return staticShape(*in(i).elements);
+}
+
+std::optional<double> Node::scalar(unsigned i) {
+  return has(i) ? numberOf(uniform(in(i))) : std::nullopt;
+}
+
+FailureOr<std::optional<SmallVector<int64_t>>>
+Node::axes(unsigned i, StringRef name, int64_t rank) {
+  std::optional<SmallVector<int64_t>> result;
+  if (has(i)) {
+    result = constants(i);
+    if (!result)
+      return unsupported("its axes are computed from data");
+  } else {
+    result = integers(name);
+  }
+  if (!result)
+    return result;
+  for (int64_t &axis : *result) {
+    int64_t given = axis;
+    axis = normalizeAxis(axis, rank);
+    if (axis < 0)
+      return unsupported("axis " + Twine(given) +
+                         " is out of range for a tensor of rank " +
+                         Twine(rank));
+  }
+  llvm::sort(*result);
+  result->erase(llvm::unique(*result), result->end());
+  return result;
+}
+
+LogicalResult Node::unsupported(const Twine &why) {
+  return walk.unsupported(op, why);
+}
+
+LogicalResult Walk::unsupported(onnx_ir::NodeOp op, const Twine &why) {
+  reasons[op] = why.str();
+  return failure();
+}
+
+//===----------------------------------------------------------------------===//
+// Walk
+//===----------------------------------------------------------------------===//
+
+Walk::Walk(func::FuncOp function, const llvm::StringMap<Bounds> &ranges)
+    : function(function), builder(function.getLoc(), function.getContext()),
+      arith(builder), ranges(ranges), oldBody(&function.getBody().front()),
+      newBody(new Block) {}
+
+TensorInfo &Walk::info(Value old) { return infos[old]; }
+
+void Walk::arguments() {
+  for (BlockArgument argument : oldBody->getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    auto dimNames = function.getArgAttrOfType<ArrayAttr>(
+        argument.getArgNumber(), "onnx.dims");
+    auto nameOf = [&](int64_t i) {
+      auto name = dimNames && i < int64_t(dimNames.size())
+                      ? dyn_cast<StringAttr>(dimNames[i])
+                      : StringAttr();
+      return name ? name.getValue() : StringRef();
+    };
+    if (!type) {
+      auto error = emitError(argument.getLoc())
+                   << "input " << argument.getArgNumber() << " of type "
+                   << argument.getType()
+                   << ": only tensors of known rank can be inputs; give the "
+                      "input a shape in the model";
+      ++errors;
+      Value added = newBody->addArgument(argument.getType(), argument.getLoc());
+      infos[argument].failed = true;
+      infos[argument].value = added;
+      continue;
+    }
+    SmallVector<int64_t> shape(type.getShape());
+    for (auto [i, extent] : llvm::enumerate(shape)) {
+      auto range = ranges.find(nameOf(i));
+      if (ShapedType::isDynamic(extent) && range != ranges.end() &&
+          range->second.low == range->second.high)
+        extent = range->second.low;
+    }
+    BlockArgument added =
+        newBody->addArgument(type.clone(shape), argument.getLoc());
+    Dims dims;
+    for (auto [i, extent] : llvm::enumerate(shape)) {
+      if (!ShapedType::isDynamic(extent)) {
+        dims.push_back(arith.constant(extent));
+        continue;
+      }
+      StringRef name = nameOf(i);
+      if (!name.empty() && names.count(name)) {
+        dims.push_back(names[name]);
+        continue;
+      }
+      Bounds range{0, std::numeric_limits<int64_t>::max()};
+      if (auto given = ranges.find(name); given != ranges.end())
+        range = given->second;
+      Value size = tensor::DimOp::create(builder, added, i);
+      dims.push_back(arith.symbol(size, range));
+      if (!name.empty())
+        names[name] = size;
+    }
+    infos[argument] = tensor(added, dims);
+  }
+}
+
+/// What is known of a value, for the schema's inference; each dimension that is
+/// no number is named by its value.
+static onnx_ir::ValueInfo describe(Walk &walk, TensorInfo &info,
+                                   llvm::StringMap<Dim> &byName) {
+  onnx_ir::ValueInfo result;
+  if (!info) {
+    result.type = NoneType::get(walk.builder.getContext());
+    return result;
+  }
+  auto name = [&](Dim dim) -> std::string {
+    if (DimArithmetic::getConstant(dim))
+      return "";
+    std::string text =
+        "d" + std::to_string(uintptr_t(cast<Value>(dim).getAsOpaquePointer()));
+    byName[text] = dim;
+    return text;
+  };
+  RankedTensorType type = walk.typeOf(info);
+  result.type = type;
+  for (Dim dim : info.dims)
+    result.dims.push_back(name(dim));
+  if (!info.elements)
+    return result;
+  if (DenseElementsAttr dense = denseOf(type, *info.elements)) {
+    result.constant = dense;
+  } else if (info.rank() <= 1) {
+    result.elements.emplace();
+    for (Element element : *info.elements) {
+      std::optional<int64_t> number = DimArithmetic::getConstant(element);
+      result.elements->push_back(
+          {number, number ? std::string() : name(element)});
+    }
+  }
+  return result;
+}
+
+LogicalResult Walk::inferGeneric(Node &node) {
+  llvm::StringMap<Dim> byName;
+  SmallVector<onnx_ir::ValueInfo> inputs;
+  SmallVector<Value> operands;
+  for (Value operand : node.op.getInputs())
+    inputs.push_back(describe(*this, info(operand), byName));
+  FailureOr<SmallVector<onnx_ir::ValueInfo>> results =
+      onnx_ir::inferNodeTypes(node.op, inputs);
+  if (failed(results)) {
+    // Reported there.
+    ++errors;
+    for (Value result : node.op.getOutputs())
+      infos[result].failed = true;
+    return success();
+  }
+  SmallVector<Type> types;
+  SmallVector<Value> sizes;
+  SmallVector<Dims> dims;
+  for (auto [i, result] : llvm::enumerate(*results)) {
+    auto type = dyn_cast_or_null<RankedTensorType>(result.type);
+    Dims known;
+    if (!type) {
+      if (node.resultUsed(i))
+        return unsupported(node.op, "the rank of its result " + Twine(i) +
+                                        " is not known before it runs");
+      types.push_back(NoneType::get(builder.getContext()));
+      dims.push_back(known);
+      continue;
+    }
+    for (auto [d, extent] : llvm::enumerate(type.getShape())) {
+      if (!ShapedType::isDynamic(extent)) {
+        known.push_back(arith.constant(extent));
+        continue;
+      }
+      auto named =
+          d < result.dims.size() ? byName.find(result.dims[d]) : byName.end();
+      if (named == byName.end())
+        return unsupported(node.op, "dimension " + Twine(d) +
+                                        " of its result " + Twine(i) +
+                                        " depends on the data");
+      known.push_back(named->second);
+      sizes.push_back(cast<Value>(named->second));
+    }
+    types.push_back(type);
+    dims.push_back(known);
+  }
+  for (Value operand : node.op.getInputs()) {
+    TensorInfo &known = info(operand);
+    operands.push_back(known ? materialize(known)
+                             : onnx_ir::NoneOp::create(builder).getResult());
+  }
+  auto op = onnx_ir::NodeOp::create(
+      builder, types, operands, sizes, node.type(), node.op.getDomain(),
+      node.version(), node.op.getNodeAttributes(), node.op.getNameAttr(),
+      /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
+  for (auto [i, result] : llvm::enumerate(op.getOutputs()))
+    if (isa<RankedTensorType>(result.getType()))
+      node.set(i, tensor(result, dims[i]));
+  return success();
+}
+
+void Walk::report(onnx_ir::NodeOp op, StringRef reason) {
+  ++errors;
+  InFlightDiagnostic error = emitError(op.getLoc()) << "node ";
+  if (op.getName())
+    error << "'" << *op.getName() << "' ";
+  error << "(" << op.getOpType() << ", domain '"
+        << (op.getDomain().empty() ? "ai.onnx" : op.getDomain())
+        << "', version " << op.getVersion() << ") of (";
+  llvm::interleaveComma(op.getInputs(), error, [&](Value operand) {
+    TensorInfo &known = info(operand);
+    if (known)
+      error << typeOf(known);
+    else
+      error << operand.getType();
+  });
+  error << ") cannot be handled: " << reason;
+  for (Value result : op.getOutputs())
+    infos[result].failed = true;
+}
+
+void Walk::visit(onnx_ir::NodeOp op) {
+  builder.setLoc(op.getLoc());
+  Node node(*this, op);
+  const Handler *handler = lookupHandler(op);
+  bool elementwise = (op.getDomain().empty() || op.getDomain() == "ai.onnx") &&
+                     onnx_ir::lookupElementwise(op.getOpType());
+  bool schema = onnx_ir::sinceVersion(op.getOpType(), op.getDomain(),
+                                      op.getVersion()) == op.getVersion();
+
+  if (llvm::any_of(op.getInputs(),
+                   [&](Value operand) { return info(operand).failed; })) {
+    // What comes after a node that failed is only looked at for its operator.
+    if (!handler && !elementwise && !schema)
+      report(op, "there is no such operator in this version; export the model "
+                 "with an operator of the ONNX standard");
+    for (Value result : op.getOutputs())
+      infos[result].failed = true;
+    return;
+  }
+  if (!op.getSubgraphs().empty())
+    return report(op, "control flow is not supported; export the model without "
+                      "it, for instance by tracing");
+
+  if (handler) {
+    if (succeeded(handler->handle(node)))
+      return;
+  } else if (elementwise) {
+    for (const Handler &generic : elementwiseHandlers())
+      if (generic.opType.empty() && succeeded(generic.handle(node)))
+        return;
+  }
+  if (schema && onnx_ir::hasFunctionBody(op)) {
+    llvm::StringMap<Dim> byName;
+    SmallVector<onnx_ir::ValueInfo> inputs;
+    for (Value operand : op.getInputs())
+      inputs.push_back(describe(*this, info(operand), byName));
+    SmallVector<Value> results;
+    OpBuilder before(op);
+    // The nodes of the body stand before this one: they are walked next, and
+    // this node, which the walk then meets again, has no uses left.
+    FailureOr<bool> expanded =
+        onnx_ir::expandFunctionBody(op, inputs, before, results);
+    if (succeeded(expanded) && *expanded) {
+      ++counts.expanded;
+      for (auto [result, replacement] : llvm::zip(op.getOutputs(), results))
+        if (replacement)
+          result.replaceAllUsesWith(replacement);
+      return;
+    }
+    if (failed(expanded)) {
+      ++errors;
+      for (Value result : op.getOutputs())
+        infos[result].failed = true;
+      return;
+    }
+  }
+  auto reason = reasons.find(op);
+  if (reason != reasons.end())
+    return report(op, reason->second);
+  if (!schema)
+    return report(op, "there is no such operator in this version; export the "
+                      "model with an operator of the ONNX standard");
+  if (failed(inferGeneric(node)))
+    report(op, reasons[op]);
+}
+
+FailureOr<Walk::Counts> Walk::run() {
+  function.getBody().push_back(newBody);
+  builder.setInsertionPointToEnd(newBody);
+  arguments();
+
+  // An expansion puts nodes before the one that it replaces, so the walk keeps
+  // the last operation that is done, not the next.
+  Operation *done = nullptr;
+  llvm::SmallPtrSet<Operation *, 16> visited;
+  while (true) {
+    Operation *op = done ? done->getNextNode() : &oldBody->front();
+    if (op->hasTrait<OpTrait::IsTerminator>())
+      break;
+    builder.setLoc(op->getLoc());
+    if (auto node = dyn_cast<onnx_ir::NodeOp>(op)) {
+      if (!visited.insert(op).second) {
+        done = op;
+        continue;
+      }
+      visit(node);
+      if (op->getPrevNode() != done)
+        continue;
+    } else if (auto none = dyn_cast<onnx_ir::NoneOp>(op)) {
+      infos[none.getResult()];
+    } else if (auto value = dyn_cast<qgraph::ConstantOp>(op)) {
+      infos[value.getResult()] = constant(value.getValue());
+    } else {
+      // Already as it should be: copied.
+      IRMapping mapping;
+      for (Value operand : op->getOperands()) {
+        TensorInfo &known = infos[operand];
+        if (!known.failed)
+          mapping.map(operand, known ? materialize(known) : known.value);
+      }
+      Operation *copy = builder.clone(*op, mapping);
+      for (auto [from, to] : llvm::zip(op->getResults(), copy->getResults())) {
+        if (isa<RankedTensorType>(to.getType()))
+          infos[from] = tensor(to, qgraph::getDims(builder, to));
+        else
+          infos[from].value = to;
+      }
+    }
+    done = op;
+  }
+
+  // The results.
+  Operation *terminator = oldBody->getTerminator();
+  SmallVector<Value> results;
+  for (Value operand : terminator->getOperands()) {
+    TensorInfo &known = info(operand);
+    if (known.failed || !known) {
+      if (!errors)
+        emitError(terminator->getLoc()) << "a result of the model is missing";
+      ++errors;
+      break;
+    }
+    results.push_back(materialize(known));
+  }
+  if (errors) {
+    newBody->dropAllDefinedValueUses();
+    newBody->erase();
+    return failure();
+  }
+  builder.setLoc(terminator->getLoc());
+  func::ReturnOp::create(builder, results);
+  finish();
+  return counts;
+}
+
+/// Replaces the body, and removes what only shapes were computed with.
+void Walk::finish() {
+  oldBody->dropAllDefinedValueUses();
+  for (Operation &op : *oldBody)
+    op.dropAllReferences();
+  oldBody->erase();
+
+  // Bounds that the graph has proven make some minima superfluous.
+  for (Operation &op : *newBody)
+    if (auto minimum = dyn_cast<arith::MinSIOp>(op)) {
+      Dim least = arith.min(minimum.getLhs(), minimum.getRhs());
+      if (auto value = dyn_cast<Value>(least))
+        minimum.replaceAllUsesWith(value);
+    }
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+
+  Operation *terminator = newBody->getTerminator();
+  function.setFunctionType(FunctionType::get(function.getContext(),
+                                             newBody->getArgumentTypes(),
+                                             terminator->getOperandTypes()));
+  NamedAttrList bounds;
+  for (const auto &entry : names) {
+    Bounds range = arith.boundsOf(entry.second);
+    if (range.low > 0 || range.high != std::numeric_limits<int64_t>::max())
+      bounds.append(entry.first(),
+                    builder.getDenseI64ArrayAttr({range.low, range.high}));
+  }
+  if (!bounds.empty())
+    function->setAttr("onnx.bounds",
+                      bounds.getDictionary(function.getContext()));
+}

@@ -1,0 +1,267 @@
+//===- Walk.h - The forward walk and what its handlers use ------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_WALK_H
+#define QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_WALK_H
+
+#include "Dims.h"
+#include "quantc/Dialect/ONNX/Proto.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace quantc::onnx_to_qgraph {
+
+/// One element of a small tensor: an integer or a boolean as a `Dim`, a float
+/// as a FloatAttr of f64.
+using Element = mlir::OpFoldResult;
+using Elements = llvm::SmallVector<Element, 4>;
+
+/// Tensors of up to this many elements are known by their elements.
+constexpr int64_t kSmall = 64;
+
+/// What is known of one value.
+struct TensorInfo {
+  /// Null for `none`, and for what could not be handled.
+  mlir::Type elementType;
+  Dims dims;
+  /// The tensor in the new body; null as long as nobody has asked for it
+  /// (Walk::materialize), if it is known by what follows.
+  mlir::Value value;
+
+  /// All elements in row-major order, if there are at most `kSmall`.
+  std::optional<Elements> elements;
+  /// The one value of all elements, whatever the dimensions.
+  Element splat;
+  /// Each element is `start` + its index along `axis`.
+  struct Ramp {
+    int64_t axis;
+    int64_t start;
+  };
+  std::optional<Ramp> ramp;
+  /// Element [.., c] is its index along `grid[c]`: positions for GatherND.
+  llvm::SmallVector<int64_t, 2> grid;
+  /// The node that would have made it was reported.
+  bool failed = false;
+
+  int64_t rank() const { return dims.size(); }
+  explicit operator bool() const { return elementType != nullptr; }
+};
+
+class Walk;
+
+/// The `onnx.node` being handled.
+class Node {
+public:
+  Node(Walk &walk, onnx_ir::NodeOp op) : walk(walk), op(op) {}
+
+  Walk &walk;
+  onnx_ir::NodeOp op;
+
+  llvm::StringRef type() { return op.getOpType(); }
+  int64_t version() { return op.getVersion(); }
+  unsigned numInputs() { return op.getInputs().size(); }
+  /// False where the input is absent.
+  bool has(unsigned i);
+  TensorInfo &in(unsigned i);
+  bool resultUsed(unsigned i);
+  /// True if this node is all that uses the input.
+  bool onlyUse(unsigned i);
+  void set(unsigned i, TensorInfo info);
+
+  int64_t integer(llvm::StringRef name, int64_t otherwise);
+  double real(llvm::StringRef name, double otherwise);
+  llvm::StringRef string(llvm::StringRef name, llvm::StringRef otherwise);
+  std::optional<llvm::SmallVector<int64_t>> integers(llvm::StringRef name);
+  /// The integers of a constant input; nothing if absent or computed.
+  std::optional<llvm::SmallVector<int64_t>> constants(unsigned i);
+  /// The one number of a constant input.
+  std::optional<double> scalar(unsigned i);
+  /// Input `i` if there is one, else the attribute: sorted axes of a tensor of
+  /// that rank, each once. Nothing if neither is there. Failure if the axes are
+  /// computed or out of range.
+  mlir::FailureOr<std::optional<llvm::SmallVector<int64_t>>>
+  axes(unsigned i, llvm::StringRef name, int64_t rank);
+
+  /// Says why this node cannot be handled; returns failure.
+  mlir::LogicalResult unsupported(const llvm::Twine &why);
+};
+
+/// An axis as ONNX writes it, from the end if negative; -1 if out of range.
+int64_t normalizeAxis(int64_t axis, int64_t rank);
+
+/// How one operator is taken through the walk. A failure without a reason means
+/// that the function body of the schema should be tried.
+struct Handler {
+  llvm::StringLiteral domain, opType;
+  int64_t since, until; // versions, both included
+  mlir::LogicalResult (*handle)(Node &);
+};
+constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
+
+llvm::ArrayRef<Handler> shapeHandlers();
+llvm::ArrayRef<Handler> movementHandlers();
+llvm::ArrayRef<Handler> reductionHandlers();
+llvm::ArrayRef<Handler> linearHandlers();
+llvm::ArrayRef<Handler> normalizationHandlers();
+llvm::ArrayRef<Handler> attentionHandlers();
+llvm::ArrayRef<Handler> quantizationHandlers();
+llvm::ArrayRef<Handler> elementwiseHandlers();
+
+class Walk {
+public:
+  struct Counts {
+    unsigned expanded = 0, recognized = 0;
+  };
+  /// `ranges`: what the named dimensions can be.
+  Walk(mlir::func::FuncOp function, const llvm::StringMap<Bounds> &ranges);
+
+  /// Rebuilds the function. Every node that cannot be handled is reported.
+  mlir::FailureOr<Counts> run();
+
+  mlir::func::FuncOp function;
+  mlir::ImplicitLocOpBuilder builder;
+  DimArithmetic arith;
+  Counts counts;
+
+  //===--------------------------------------------------------------------===//
+  // Building (Build.cpp)
+  //===--------------------------------------------------------------------===//
+
+  mlir::RankedTensorType typeOf(const TensorInfo &info);
+  mlir::RankedTensorType typeOf(llvm::ArrayRef<Dim> dims, mlir::Type element);
+  /// The tensor; makes it if it is only known by its elements so far.
+  mlir::Value materialize(TensorInfo &info);
+
+  TensorInfo tensor(mlir::Value value, llvm::ArrayRef<Dim> dims);
+  /// What is known of a tensor of the new body.
+  TensorInfo lookup(mlir::Value value);
+  TensorInfo fromElements(mlir::Type type, llvm::ArrayRef<Dim> dims,
+                          Elements elements);
+  TensorInfo fromSplat(mlir::Type type, llvm::ArrayRef<Dim> dims,
+                       Element value);
+  TensorInfo fromRamp(mlir::Type type, llvm::ArrayRef<Dim> dims,
+                      TensorInfo::Ramp ramp);
+  TensorInfo constant(mlir::TypedAttr value);
+  /// A constant f32 scalar.
+  TensorInfo scalar(double value, mlir::Type type);
+
+  using Attributes =
+      llvm::ArrayRef<std::pair<llvm::StringRef, mlir::Attribute>>;
+  /// A typed `onnx.node` of the standard domain with one result.
+  TensorInfo node(llvm::StringRef opType, llvm::ArrayRef<TensorInfo *> inputs,
+                  mlir::Type elementType, llvm::ArrayRef<Dim> dims,
+                  Attributes attributes = {});
+  mlir::Attribute integerAttr(int64_t value);
+  mlir::Attribute integersAttr(llvm::ArrayRef<int64_t> values);
+  mlir::Attribute realAttr(double value);
+
+  /// All of these return the operand itself where nothing changes, and act on
+  /// elements where these are known.
+  TensorInfo reshape(TensorInfo &info, llvm::ArrayRef<Dim> dims);
+  TensorInfo expand(TensorInfo &info, llvm::ArrayRef<Dim> dims);
+  TensorInfo transpose(TensorInfo &info, llvm::ArrayRef<int64_t> permutation);
+  TensorInfo convert(TensorInfo &info, mlir::Type type);
+  /// Dimensions of 1 in front until it has the rank.
+  TensorInfo toRank(TensorInfo &info, int64_t rank);
+  /// An elementwise operator, operands broadcast.
+  mlir::FailureOr<TensorInfo> elementwise(llvm::StringRef opType,
+                                          llvm::ArrayRef<TensorInfo *> inputs,
+                                          mlir::Type elementType,
+                                          Attributes attributes = {});
+
+  /// The dimensions to which the operands broadcast; nothing if they do not.
+  std::optional<Dims> broadcast(llvm::ArrayRef<TensorInfo *> infos);
+
+  /// [N, K] of a [K, N] weight: a constant, dequantized constants, or the
+  /// transpose of one; null if it is none. Constants are rewritten once.
+  mlir::Value transposedWeight(mlir::Value weight);
+  /// A constant with other dimensions or null if `value` is no constant.
+  mlir::Value reshapedConstant(mlir::Value value,
+                               llvm::ArrayRef<int64_t> shape);
+
+  //===--------------------------------------------------------------------===//
+  // Recognition: what decomposed operators amount to, tried whenever one of
+  // their last nodes is built. Return nothing where they do not apply.
+  //===--------------------------------------------------------------------===//
+
+  std::optional<TensorInfo> recognizeNormalization(Node &node);
+  std::optional<TensorInfo> recognizeActivation(Node &node);
+  std::optional<TensorInfo> recognizeAttention(Node &node);
+  std::optional<TensorInfo> recognizeBias(Node &node);
+
+  //===--------------------------------------------------------------------===//
+  // State
+  //===--------------------------------------------------------------------===//
+
+  TensorInfo &info(mlir::Value old);
+  mlir::LogicalResult unsupported(onnx_ir::NodeOp op, const llvm::Twine &why);
+  /// The name of a node for the qgraph op that stands for it.
+  mlir::StringAttr nameOf(onnx_ir::NodeOp op) { return op.getNameAttr(); }
+
+private:
+  void arguments();
+  void visit(onnx_ir::NodeOp op);
+  bool inferTypes(Node &node);
+  mlir::LogicalResult inferGeneric(Node &node);
+  void report(onnx_ir::NodeOp op, llvm::StringRef reason);
+  void finish();
+
+  friend class Node;
+  const llvm::StringMap<Bounds> &ranges;
+  mlir::Block *oldBody;
+  mlir::Block *newBody;
+  llvm::DenseMap<mlir::Value, TensorInfo> infos;
+  llvm::DenseMap<mlir::Value, Dims> dimsOf; // of the new body
+  llvm::DenseMap<mlir::Operation *, std::string> reasons;
+  llvm::StringMap<Dim> names;
+  unsigned errors = 0;
+};
+
+/// A constant, or constants dequantized.
+bool isWeight(mlir::Value value);
+/// The handler of a node, or null.
+const Handler *lookupHandler(onnx_ir::NodeOp op);
+
+/// f32, f16 or bf16: what qgraph computes in.
+bool isReal(mlir::Type type);
+/// The standard operator of this name that made the value, or null.
+onnx_ir::NodeOp nodeOf(mlir::Value value, llvm::StringRef opType);
+/// The number that all elements of a dense float constant have.
+std::optional<double> constantNumber(mlir::Value value);
+
+//===----------------------------------------------------------------------===//
+// Elements (Elements.cpp)
+//===----------------------------------------------------------------------===//
+
+/// The number of an element, if it is known.
+std::optional<double> numberOf(Element element);
+/// One element of the result of an elementwise operator, or null.
+Element foldScalar(Walk &walk, llvm::StringRef opType,
+                   llvm::ArrayRef<Element> operands, mlir::Type operandType,
+                   mlir::Type resultType);
+/// Row-major strides.
+llvm::SmallVector<int64_t> stridesOf(llvm::ArrayRef<int64_t> shape);
+/// The dimensions, if they are numbers.
+std::optional<llvm::SmallVector<int64_t>> staticShape(llvm::ArrayRef<Dim> dims);
+/// The value that all elements have, or null.
+Element uniform(const TensorInfo &info);
+/// The elements of a dense constant.
+Elements elementsOf(mlir::DenseElementsAttr dense, mlir::Builder &builder);
+/// A dense constant of elements that are all numbers; null if one is not.
+mlir::DenseElementsAttr denseOf(mlir::RankedTensorType type,
+                                llvm::ArrayRef<Element> elements);
+/// An elementwise operator on what is known of its operands; nothing if it is
+/// not enough.
+std::optional<TensorInfo> foldElementwise(Walk &walk, llvm::StringRef opType,
+                                          llvm::ArrayRef<TensorInfo *> inputs,
+                                          mlir::Type resultType,
+                                          llvm::ArrayRef<Dim> dims);
+
+} // namespace quantc::onnx_to_qgraph
+
+#endif // QUANTC_LIB_CONVERSION_ONNXTOQGRAPH_WALK_H
