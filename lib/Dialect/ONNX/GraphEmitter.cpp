@@ -14,9 +14,9 @@ using namespace mlir;
 
 namespace quantc::onnx_ir {
 
-/// Functions that call one another twice each grow without bound; no real model
-/// comes near.
-static constexpr size_t kMaxNodes = size_t(1) << 22;
+/// Functions that call one another twice each grow without bound. No real model
+/// has so many nodes that come from functions.
+static constexpr size_t kMaxFunctionNodes = size_t(1) << 19;
 
 /// Constants up to this many elements are shown to inference functions, which
 /// read shapes, axes and the like.
@@ -134,17 +134,17 @@ static std::string nameOf(const onnx::NodeProto &node, unsigned index,
 
 void GraphEmitter::emitNode(const onnx::NodeProto &proto, unsigned index,
                             Scope &scope, const Frame &frame) {
-  if (emitted > kMaxNodes)
+  if (functionNodes > kMaxFunctionNodes)
     return;
   std::string name = nameOf(proto, index, frame);
   StringAttr nameAttr = builder.getStringAttr(name);
   Location location = frame.isFunction ? NameLoc::get(nameAttr, frame.location)
                                        : NameLoc::get(nameAttr);
   Node node{proto, std::move(name), location, {}};
-  if (++emitted > kMaxNodes)
-    return fail(location, llvm::formatv("with its functions written out the "
-                                        "model has more than {0} nodes",
-                                        kMaxNodes));
+  if (frame.isFunction && ++functionNodes > kMaxFunctionNodes)
+    return fail(location, llvm::formatv("written out, the functions that the "
+                                        "model calls have more than {0} nodes",
+                                        kMaxFunctionNodes));
   for (const onnx::AttributeProto &attribute : proto.attribute()) {
     const onnx::AttributeProto *value = &attribute;
     if (!attribute.ref_attr_name().empty())

@@ -65,14 +65,13 @@ static std::string describe(StringRef bytes) {
 
 static bool parseText(StringRef text, onnx::ModelProto &model,
                       std::string &error) {
-  onnx::OnnxParser parser(text.data(), text.size());
+  onnx::OnnxParser parser(std::string_view(text.data(), text.size()));
   onnx::Common::Status status = parser.Parse(model);
-  if (status.IsOK() && !parser.EndOfInput())
-    status = onnx::Common::Status(onnx::Common::NONE, onnx::Common::FAIL,
-                                  "there is text after the model");
   if (!status.IsOK())
     error = "the text does not follow ONNX's syntax: " + status.ErrorMessage();
-  return status.IsOK();
+  else if (!parser.EndOfInput())
+    error = "there is more text after the model";
+  return error.empty();
 }
 
 static bool parseBinary(StringRef bytes, onnx::ModelProto &model,

@@ -136,7 +136,7 @@ private:
 
   llvm::DenseMap<mlir::Value, ValueInfo> infos;
   bool broken = false;
-  size_t emitted = 0;
+  size_t functionNodes = 0;
 };
 
 } // namespace quantc::onnx_ir
