@@ -28,6 +28,7 @@ void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
 void quantc::registerAllPasses() {
   mlir::registerAllPasses();
   qgraph::registerQuantizePasses();
+  registerConvertONNXToQGraph();
   registerFuseQuantized();
   registerFuseEpilogue();
   registerFuseRows();
