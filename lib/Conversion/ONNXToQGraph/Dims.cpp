@@ -86,6 +86,8 @@ DimArithmetic::Polynomial DimArithmetic::polynomial(Dim dim) {
   if (std::optional<int64_t> number = getConstant(dim))
     return *number ? Polynomial{{Monomial{}, *number}} : Polynomial{};
   Value value = cast<Value>(dim);
+  if (std::optional<int64_t> number = getConstantIntValue(value))
+    return polynomial(constant(*number));
   auto known = polynomials.find(value);
   if (known != polynomials.end())
     return known->second;

@@ -465,7 +465,8 @@ void Walk::finish() {
   for (Operation &op : *newBody)
     if (auto minimum = dyn_cast<arith::MinSIOp>(op)) {
       Dim least = arith.min(minimum.getLhs(), minimum.getRhs());
-      if (auto value = dyn_cast<Value>(least))
+      if (auto value = dyn_cast<Value>(least);
+          value && value != minimum.getResult())
         minimum.replaceAllUsesWith(value);
     }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
