@@ -175,10 +175,13 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return fail("scale-type '" + scaleType + "' is not f32 or f16");
   scaleFormat =
       scaleType == "f16" ? numerics::Format::F16 : numerics::Format::F32;
-  keepFloatPattern = std::make_shared<llvm::Regex>(keepFloat);
-  if (!keepFloatPattern->isValid(problem))
-    return fail("keep-float '" + keepFloat +
-                "' is no regular expression: " + problem);
+  keepFloatPattern.reset();
+  if (!keepFloat.empty()) {
+    keepFloatPattern = std::make_shared<llvm::Regex>(keepFloat);
+    if (!keepFloatPattern->isValid(problem))
+      return fail("keep-float '" + keepFloat +
+                  "' is no regular expression: " + problem);
+  }
   if (failed(parseOverrides(fail)))
     return failure();
   SmallVector<std::optional<numerics::Format>> formats{defaults.format};
@@ -227,7 +230,7 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
                                               const ConstantTensor &weight,
                                               RoundingFormat &format) const {
   StringRef layer = getLayerName(linear);
-  if (!keepFloat.empty() && matches(*keepFloatPattern, layer, weight))
+  if (keepFloatPattern && matches(*keepFloatPattern, layer, weight))
     return llvm::formatv("keep-float '{0}' matches it", keepFloat.getValue());
   Wanted wanted = defaults;
   std::string source = "format is float";

@@ -125,14 +125,11 @@ public:
   SmallVector<SmallVector<Operation *>> take();
 
 private:
-  /// A node of the contracted graph.
-  struct Group {
-    SmallVector<Operation *> members;
-    unsigned last; // the position of the last member
-  };
+  /// A node of the contracted graph: the members in order.
+  using Group = SmallVector<Operation *>;
 
   void place(Operation *op);
-  bool canMerge(ArrayRef<unsigned> ids) const;
+  bool canMerge(unsigned a, unsigned b) const;
   void visitOperands(Operation *op,
                      function_ref<void(Operation *)> visit) const;
 
@@ -145,7 +142,7 @@ BlockGroups::BlockGroups(Block &block) : block(block) {
   for (auto [i, op] : llvm::enumerate(block)) {
     position[&op] = i;
     groupOf[&op] = i;
-    groups.push_back({{&op}, static_cast<unsigned>(i)});
+    groups.push_back({&op});
   }
   for (Operation &op : block)
     if (isRowOp(&op))
@@ -164,41 +161,27 @@ void BlockGroups::visitOperands(Operation *op,
   });
 }
 
-/// True if no op outside these groups has to run between their members: no way
-/// from an operand that comes from outside back to a member.
-bool BlockGroups::canMerge(ArrayRef<unsigned> ids) const {
-  unsigned first = groups.size();
+/// True if no op outside the two groups has to run between their members: no
+/// way from an operand that comes from outside back to a member.
+bool BlockGroups::canMerge(unsigned a, unsigned b) const {
   SmallVector<unsigned> work;
-  for (unsigned id : ids)
-    first = std::min(first, position.lookup(groups[id].members.front()));
   llvm::DenseSet<unsigned> seen;
-  auto push = [&](unsigned id) {
-    for (Operation *member : groups[id].members)
-      visitOperands(member, [&](Operation *definition) {
-        unsigned next = groupOf.lookup(definition);
-        // What ends before the first member has read none of them.
-        if (groups[next].last > first && next != id && seen.insert(next).second)
+  bool comesBack = false;
+  auto visitMakers = [&](unsigned id, bool inside) {
+    for (Operation *member : groups[id])
+      visitOperands(member, [&](Operation *maker) {
+        unsigned next = groupOf.lookup(maker);
+        if (next == a || next == b)
+          comesBack |= !inside;
+        else if (seen.insert(next).second)
           work.push_back(next);
       });
   };
-  llvm::SmallDenseSet<unsigned> own(ids.begin(), ids.end());
-  // Direct edges between the groups are what is wanted; ways through others are
-  // not.
-  for (unsigned id : ids)
-    for (Operation *member : groups[id].members)
-      visitOperands(member, [&](Operation *definition) {
-        unsigned next = groupOf.lookup(definition);
-        if (!own.contains(next) && groups[next].last > first &&
-            seen.insert(next).second)
-          work.push_back(next);
-      });
-  while (!work.empty()) {
-    unsigned id = work.pop_back_val();
-    if (own.contains(id))
-      return false;
-    push(id);
-  }
-  return true;
+  visitMakers(a, /*inside=*/true);
+  visitMakers(b, /*inside=*/true);
+  while (!work.empty() && !comesBack)
+    visitMakers(work.pop_back_val(), /*inside=*/false);
+  return !comesBack;
 }
 
 /// Joins `op` to the groups of its rows' makers, as many as can be.
@@ -210,25 +193,24 @@ void BlockGroups::place(Operation *op) {
         wanted.insert(groupOf[maker]);
   unsigned mine = groupOf[op];
   for (unsigned id : wanted) {
-    if (id == mine || !canMerge({id, mine}))
+    if (id == mine || !canMerge(id, mine))
       continue;
     Group &into = groups[mine], &from = groups[id];
-    for (Operation *member : from.members)
+    for (Operation *member : from)
       groupOf[member] = mine;
-    into.members.append(from.members);
-    llvm::sort(into.members, [&](Operation *a, Operation *b) {
+    into.append(from);
+    llvm::sort(into, [&](Operation *a, Operation *b) {
       return position[a] < position[b];
     });
-    into.last = std::max(into.last, from.last);
-    from = {{}, 0};
+    from.clear();
   }
 }
 
 SmallVector<SmallVector<Operation *>> BlockGroups::take() {
   SmallVector<SmallVector<Operation *>> result;
   for (Group &group : groups)
-    if (group.members.size() > 1)
-      result.push_back(std::move(group.members));
+    if (group.size() > 1)
+      result.push_back(std::move(group));
   return result;
 }
 
