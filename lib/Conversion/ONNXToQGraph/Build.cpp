@@ -441,6 +441,34 @@ static int64_t axisAfterReshape(DimArithmetic &arith, ArrayRef<Dim> from,
   }
 }
 
+/// Reshape(Transpose(Reshape(x))), where the first reshape merges dimensions of
+/// x and the last takes them apart again: the permutation of x that it is.
+static std::optional<SmallVector<int64_t>>
+permutationOf(DimArithmetic &arith, ArrayRef<Dim> source, ArrayRef<Dim> merged,
+              ArrayRef<int64_t> permutation, ArrayRef<Dim> target) {
+  // The dimensions of x that each merged dimension consists of.
+  SmallVector<SmallVector<int64_t>> groups(merged.size());
+  size_t next = 0;
+  for (auto [i, dim] : llvm::enumerate(merged)) {
+    Dim product = arith.constant(1);
+    while (next < source.size() && !arith.equal(product, dim)) {
+      product = arith.mul(product, source[next]);
+      groups[i].push_back(next++);
+    }
+    if (!arith.equal(product, dim) || groups[i].empty())
+      return std::nullopt;
+  }
+  SmallVector<int64_t> result;
+  Dims dims;
+  for (int64_t axis : permutation)
+    llvm::append_range(result, groups[axis]);
+  for (int64_t axis : result)
+    dims.push_back(source[axis]);
+  if (next != source.size() || !arith.equal(dims, target))
+    return std::nullopt;
+  return result;
+}
+
 TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
   if (arith.equal(info.dims, dims))
     return info;
@@ -470,6 +498,14 @@ TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
   if (auto op = source.getDefiningOp<onnx_ir::NodeOp>())
     if (op.is("Reshape"))
       from = lookup(op.getInputs()[0]);
+  if (onnx_ir::NodeOp moved = nodeOf(source, "Transpose"))
+    if (onnx_ir::NodeOp merge = nodeOf(moved.getInputs()[0], "Reshape")) {
+      TensorInfo inner = lookup(merge.getInputs()[0]);
+      if (auto permutation =
+              permutationOf(arith, inner.dims, lookup(merge.getResult(0)).dims,
+                            moved.getIntsAttr("perm"), dims))
+        return transpose(inner, *permutation);
+    }
   if (from.value.getType() == typeOf(dims, info.elementType) &&
       typeOf(dims, info.elementType).hasStaticShape())
     result.value = from.value;

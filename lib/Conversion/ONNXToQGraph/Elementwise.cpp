@@ -73,33 +73,26 @@ FailureOr<TensorInfo> Walk::elementwise(StringRef opType,
     if (std::optional<double> condition = numberOf(uniform(*inputs[0])))
       return expand(*inputs[*condition ? 1 : 2], *dims);
 
-  // An operand need not be expanded where the others give the dimensions.
-  SmallVector<TensorInfo> operands;
-  for (TensorInfo *input : inputs)
-    operands.push_back(*input);
-  for (auto [i, operand] : llvm::enumerate(operands)) {
-    auto op = operand.value ? operand.value.getDefiningOp<onnx_ir::NodeOp>()
-                            : onnx_ir::NodeOp();
-    bool splat = !operand.value && operand.splat;
-    if (!splat && !(op && op.is("Expand")))
-      continue;
-    TensorInfo smaller;
-    if (splat) {
-      smaller = fromElements(operand.elementType, {}, {operand.splat});
-    } else {
-      smaller = lookup(op.getInputs()[0]);
-    }
-    SmallVector<TensorInfo *> others;
-    for (size_t j = 0; j < operands.size(); ++j)
-      others.push_back(j == i ? &smaller : &operands[j]);
-    std::optional<Dims> without = broadcast(others);
-    if (without && arith.equal(*without, *dims))
-      operand = smaller;
+  // Operands are taken as they are before they are expanded. Where the others
+  // do not have all of the dimensions, the result is expanded instead.
+  SmallVector<TensorInfo> narrow;
+  for (TensorInfo *input : inputs) {
+    onnx_ir::NodeOp op = nodeOf(input->value, "Expand");
+    if (op)
+      narrow.push_back(lookup(op.getInputs()[0]));
+    else if (!input->value && input->splat)
+      narrow.push_back(fromElements(input->elementType, {}, {input->splat}));
+    else
+      narrow.push_back(*input);
   }
   SmallVector<TensorInfo *> pointers;
-  for (TensorInfo &operand : operands)
+  for (TensorInfo &operand : narrow)
     pointers.push_back(&operand);
-  return node(opType, pointers, elementType, *dims, attributes);
+  std::optional<Dims> without = broadcast(pointers);
+  if (!without)
+    return failure();
+  TensorInfo result = node(opType, pointers, elementType, *without, attributes);
+  return expand(result, *dims);
 }
 
 //===----------------------------------------------------------------------===//

@@ -159,9 +159,8 @@ static LogicalResult handleDynamicQuantize(Node &node) {
       walk.builder,
       TypeRange{walk.typeOf(ones, input.elementType),
                 walk.typeOf(ones, stored)},
-      walk.materialize(input), qgraph::Formula::Asymmetric,
-      stored, block, APFloat(1.0f),
-      DenseF32ArrayAttr());
+      walk.materialize(input), qgraph::Formula::Asymmetric, stored, block,
+      APFloat(1.0f), DenseF32ArrayAttr());
   Value result = qgraph::QuantizeOp::create(
       walk.builder, walk.typeOf(input.dims, stored), walk.materialize(input),
       params.getScale(), params.getZeroPoint(), Value(), Value(), block,
