@@ -12,9 +12,9 @@
 
 namespace quantc {
 
-/// Attaches `KernelOpInterface` to `onnx.node` and `tensor.from_elements`: the nodes that
-/// stay ONNX down to the kernels (elementwise, reductions, movement of data) become loops
-/// over memrefs.
+/// Attaches `KernelOpInterface` to `onnx.node` and `tensor.from_elements`: the
+/// nodes that stay ONNX down to the kernels (elementwise, reductions, movement
+/// of data) become loops over memrefs.
 void registerONNXKernelModels(mlir::DialectRegistry &registry);
 
 } // namespace quantc

@@ -1,0 +1,388 @@
+//===- Indexing.cpp - Kernels whose indices are data ----------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every index is checked where it is read: one out of range fails the run, and
+// a valid one takes its place.
+//
+//===----------------------------------------------------------------------===//
+
+#include "NodeKernels.h"
+
+#include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace quantc::onnx_kernels {
+
+static LogicalResult acceptsAny(NodeOp, std::string &) { return success(); }
+
+static int64_t rankOf(Value memref) {
+  return cast<MemRefType>(memref.getType()).getRank();
+}
+
+//===----------------------------------------------------------------------===//
+// Gather
+//===----------------------------------------------------------------------===//
+
+/// output[outer, i, inner] = data[outer, indices[i], inner], a run of `inner`
+/// at a time.
+static void emitGather(NodeOp op, KernelBody &body) {
+  Value data = body.inputs[0], indices = body.inputs[1];
+  int64_t rank = rankOf(data),
+          axis = normalizeAxis(op.getIntAttr("axis", 0), rank);
+  Value size = body.dim(data, axis);
+  Value outer = body.product(data, 0, axis),
+        inner = body.product(data, axis + 1, rank);
+  Value count = body.product(indices, 0, rankOf(indices));
+  Value source = body.flatten(data), target = body.flatten(body.outputs[0]);
+  Value list = body.flatten(indices), zero = body.index(0), one = body.index(1);
+  auto row = [&](Value o, Value i, Value begin, Value end) {
+    Value index = checkedIndex(body, loadIndex(body, list, i), size);
+    Value from = body.mul(body.add(body.mul(o, size), index), inner);
+    Value to = body.mul(body.add(body.mul(o, count), i), inner);
+    // Every thread has its own rows: the copy is not shared again.
+    KernelBody part = body;
+    part.thread = zero, part.threads = one;
+    Access read, write;
+    read.memory = source, read.offset = body.add(from, begin);
+    write.memory = target, write.offset = body.add(to, begin);
+    read.strides = write.strides = {one};
+    read.joined = write.joined = {true};
+    emitCopy(part, {body.sub(end, begin)}, read, write);
+  };
+  if (isConstant(inner, 1))
+    return forEachRow(
+        body, {outer, count}, [&](ArrayRef<Value> o, Value begin, Value end) {
+          body.loop(begin, end, 1, [&](Value i) { row(o[0], i, zero, one); });
+        });
+  forEachRow(body, {outer, count, inner},
+             [&](ArrayRef<Value> oi, Value begin, Value end) {
+               row(oi[0], oi[1], begin, end);
+             });
+}
+
+/// output[i, ...] = data[i, ..., indices[i, ...] at the axis, ...].
+static void emitGatherElements(NodeOp op, KernelBody &body) {
+  Value data = body.inputs[0];
+  int64_t axis = normalizeAxis(op.getIntAttr("axis", 0), rankOf(data));
+  SmallVector<Value> strides = stridesOf(body, sizesOf(body, data));
+  SmallVector<Value> indexStrides =
+      stridesOf(body, sizesOf(body, body.inputs[1]));
+  Value source = body.flatten(data), list = body.flatten(body.inputs[1]);
+  Value size = body.dim(data, axis);
+  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
+    SmallVector<Value> from(at);
+    Value index = loadIndex(body, list, linearize(body, at, indexStrides));
+    from[axis] = checkedIndex(body, index, size);
+    return loadElement(body, source, linearize(body, from, strides), Type());
+  });
+}
+
+/// The offset of data[batch..., indices...], whose indices are a row of
+/// `length` numbers at `start` of `list`.
+static Value offsetOfRow(KernelBody &body, Value data, ArrayRef<Value> batch,
+                         Value list, Value start, int64_t length) {
+  SmallVector<Value> sizes = sizesOf(body, data),
+                     strides = stridesOf(body, sizes);
+  Value offset =
+      linearize(body, batch, ArrayRef(strides).take_front(batch.size()));
+  for (int64_t i = 0; i < length; ++i) {
+    size_t d = batch.size() + i;
+    Value index = loadIndex(body, list, body.add(start, body.index(i)));
+    offset = body.add(
+        offset, body.mul(checkedIndex(body, index, sizes[d]), strides[d]));
+  }
+  return offset;
+}
+
+static LogicalResult acceptsIndexRows(NodeOp op, std::string &why) {
+  RankedTensorType indices = inputType(op, 1);
+  if (indices && indices.getRank() > 0 &&
+      !indices.isDynamicDim(indices.getRank() - 1))
+    return success();
+  why =
+      (op.getOpType() + " needs a static last dimension of its indices").str();
+  return failure();
+}
+
+static void emitGatherND(NodeOp op, KernelBody &body) {
+  Value data = body.inputs[0], indices = body.inputs[1],
+        output = body.outputs[0];
+  int64_t batch = op.getIntAttr("batch_dims", 0);
+  int64_t leading = rankOf(indices) - 1,
+          length = inputType(op, 1).getDimSize(leading);
+  SmallVector<Value> sizes = sizesOf(body, indices);
+  sizes.back() = body.product(output, leading, rankOf(output));
+  SmallVector<Value> indexStrides = stridesOf(body, sizesOf(body, indices));
+  SmallVector<Value> outStrides = stridesOf(body, sizes);
+  Value list = body.flatten(indices), source = body.flatten(data);
+  Value target = body.flatten(output);
+  forEachRow(body, sizes, [&](ArrayRef<Value> outer, Value begin, Value end) {
+    Value start = linearize(body, outer, ArrayRef(indexStrides).drop_back());
+    Value from =
+        offsetOfRow(body, data, outer.take_front(batch), list, start, length);
+    Value to = linearize(body, outer, ArrayRef(outStrides).drop_back());
+    body.loop(begin, end, 1, [&](Value j) {
+      Value x = loadElement(body, source, body.add(from, j), Type());
+      storeElement(body, x, target, body.add(to, j), Type());
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Scatter
+//===----------------------------------------------------------------------===//
+
+static LogicalResult acceptsScatter(NodeOp op, std::string &why) {
+  StringRef reduction = op.getStringAttr("reduction", "none");
+  Type element = inputElement(op, 0);
+  if (op.is("ScatterND") && failed(acceptsIndexRows(op, why)))
+    return failure();
+  if (reduction == "none")
+    return success();
+  const onnx_ir::ElementwiseOp *row =
+      onnx_ir::lookupElementwise(reduction == "add"   ? "Add"
+                                 : reduction == "mul" ? "Mul"
+                                 : reduction == "min" ? "Min"
+                                                      : "Max");
+  if (row->accepts({element, element, element}))
+    return success();
+  llvm::raw_string_ostream(why) << op.getOpType() << " with reduction "
+                                << reduction << " is not there for " << element;
+  return failure();
+}
+
+/// What is put where `old` stands.
+static Value combined(NodeOp op, KernelBody &body, Value memory, Value index,
+                      Value update, Value updates) {
+  StringRef reduction = op.getStringAttr("reduction", "none");
+  Type element = reduction == "none" ? Type() : inputElement(op, 0);
+  Value value = loadElement(body, updates, update, element);
+  if (element) {
+    StringRef name = reduction == "add"   ? "Add"
+                     : reduction == "mul" ? "Mul"
+                     : reduction == "min" ? "Min"
+                                          : "Max";
+    Value old = loadElement(body, memory, index, element);
+    value = onnx_ir::lookupElementwise(name)->build(
+        body.builder, body.loc, {old, value}, {element, element, element}, {});
+  }
+  storeElement(body, value, memory, index, element);
+  return value;
+}
+
+/// Copies the data, then runs `updates`, both on one thread: an update may hit
+/// any element, and several may hit the same.
+static void copyThenUpdate(KernelBody &body,
+                           llvm::function_ref<void(KernelBody &)> updates) {
+  auto [lo, hi] = body.share(body.index(1));
+  body.loop(lo, hi, 1, [&](Value) {
+    KernelBody single = body;
+    single.thread = body.index(0), single.threads = body.index(1);
+    Value input = body.flatten(body.inputs[0]),
+          output = body.flatten(body.outputs[0]);
+    emitCopy(single, sizesOf(body, output), denseAccess(body, input),
+             denseAccess(body, output));
+    updates(single);
+  });
+}
+
+static void emitScatterND(NodeOp op, KernelBody &body) {
+  copyThenUpdate(body, [&](KernelBody &single) {
+    Value output = single.outputs[0], indices = single.inputs[1];
+    int64_t length = inputType(op, 1).getDimSize(rankOf(indices) - 1);
+    Value list = single.flatten(indices),
+          updates = single.flatten(single.inputs[2]);
+    Value target = single.flatten(output);
+    Value inner = single.product(output, length, rankOf(output));
+    Value rows = single.product(indices, 0, rankOf(indices) - 1);
+    single.loop(single.index(0), rows, 1, [&](Value r) {
+      Value start = single.mul(r, single.index(length));
+      Value to = offsetOfRow(single, output, {}, list, start, length);
+      Value from = single.mul(r, inner);
+      single.loop(single.index(0), inner, 1, [&](Value j) {
+        combined(op, single, target, single.add(to, j), single.add(from, j),
+                 updates);
+      });
+    });
+  });
+}
+
+static void emitScatterElements(NodeOp op, KernelBody &body) {
+  copyThenUpdate(body, [&](KernelBody &single) {
+    Value output = single.outputs[0], indices = single.inputs[1];
+    int64_t axis = normalizeAxis(op.getIntAttr("axis", 0), rankOf(output));
+    Value list = single.flatten(indices),
+          updates = single.flatten(single.inputs[2]);
+    Value target = single.flatten(output), size = single.dim(output, axis);
+    SmallVector<Value> sizes = sizesOf(single, indices);
+    SmallVector<Value> from = stridesOf(single, sizes);
+    SmallVector<Value> to = stridesOf(single, sizesOf(single, output));
+    forEachRow(
+        single, sizes, [&](ArrayRef<Value> outer, Value begin, Value end) {
+          single.loop(begin, end, 1, [&](Value j) {
+            SmallVector<Value> at(outer);
+            at.push_back(j);
+            Value update = linearize(single, at, from);
+            at[axis] =
+                checkedIndex(single, loadIndex(single, list, update), size);
+            combined(op, single, target, linearize(single, at, to), update,
+                     updates);
+          });
+        });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Pad, Trilu, OneHot
+//===----------------------------------------------------------------------===//
+
+static LogicalResult acceptsPad(NodeOp op, std::string &why) {
+  StringRef mode = op.getStringAttr("mode", "constant");
+  if (mode == "constant" || mode == "edge" || mode == "reflect" ||
+      mode == "wrap")
+    return op.getNodeAttr("axes") ? success()
+                                  : requireConstant(op, 3, "axes", why);
+  why = ("Pad has no mode " + mode).str();
+  return failure();
+}
+
+/// `a` modulo a positive `b`, with the sign of `b`.
+static Value floorMod(KernelBody &body, Value a, Value b) {
+  Value r = arith::RemSIOp::create(body.builder, body.loc, a, b);
+  return select(body, lessThan(body, r, body.index(0)), body.add(r, b), r);
+}
+
+static void emitPad(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0], zero = body.index(0), one = body.index(1);
+  int64_t rank = rankOf(input);
+  StringRef mode = op.getStringAttr("mode", "constant");
+  std::optional<SmallVector<int64_t>> axes = constantInts(op, 3, "axes");
+  if (!axes)
+    axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  std::optional<SmallVector<int64_t>> pads = constantInts(op, 1, "pads");
+  SmallVector<Value> before(rank, zero);
+  for (auto [i, axis] : llvm::enumerate(*axes))
+    before[normalizeAxis(axis, rank)] =
+        pads ? body.index((*pads)[i])
+             : loadIndex(body, body.inputs[1], body.index(i));
+
+  SmallVector<Value> sizes = sizesOf(body, input),
+                     strides = stridesOf(body, sizes);
+  Value source = body.flatten(input);
+  OpBuilder &b = body.builder;
+  Type stored = cast<MemRefType>(input.getType()).getElementType();
+  Value filling;
+  if (body.inputs.size() > 2 && body.inputs[2]) {
+    filling = loadElement(body, body.flatten(body.inputs[2]), zero, Type());
+  } else {
+    TypedAttr attribute = b.getZeroAttr(stored);
+    if (isa<FloatType>(stored))
+      attribute = b.getFloatAttr(stored, op.getFloatAttr("value", 0));
+    filling = body.constant(attribute);
+  }
+  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
+    Value inside = body.constant(b.getBoolAttr(true));
+    SmallVector<Value> from;
+    for (int64_t d = 0; d < rank; ++d) {
+      Value i = body.sub(at[d], before[d]), last = body.sub(sizes[d], one);
+      if (mode == "wrap") {
+        i = floorMod(body, i, sizes[d]);
+      } else if (mode == "reflect") {
+        // Back and forth with the period 2 (size - 1).
+        Value period =
+            b.createOrFold<arith::MaxSIOp>(body.loc, body.add(last, last), one);
+        Value m = floorMod(body, i, period);
+        i = select(body, lessThan(body, last, m), body.sub(period, m), m);
+      } else {
+        Value safe = clamp(body, i, zero, last);
+        inside = both(body, inside, equals(body, safe, i));
+        i = safe;
+      }
+      from.push_back(i);
+    }
+    Value offset = linearize(body, from, strides);
+    if (mode != "constant")
+      return loadElement(body, source, offset, Type());
+    // An empty input has no element that could be loaded in vain.
+    auto choice =
+        scf::IfOp::create(b, body.loc, stored, inside, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, body.loc,
+                         loadElement(body, source, offset, Type()));
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, body.loc, filling);
+    return Value(choice.getResult(0));
+  });
+}
+
+/// Element [.., i, j] is kept where j >= i + k (upper), resp. j <= i + k.
+static void emitTrilu(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0], k = body.index(op.getIntAttr("k", 0));
+  if (body.inputs.size() > 1 && body.inputs[1])
+    k = loadIndex(body, body.inputs[1], body.index(0));
+  bool upper = op.getIntAttr("upper", 1);
+  SmallVector<Value> strides = stridesOf(body, sizesOf(body, input));
+  Value source = body.flatten(input);
+  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
+    Value x = loadElement(body, source, linearize(body, at, strides), Type());
+    Value diagonal = body.add(at[at.size() - 2], k), j = at.back();
+    Value dropped =
+        upper ? lessThan(body, j, diagonal) : lessThan(body, diagonal, j);
+    Value zero =
+        body.constant(cast<TypedAttr>(body.builder.getZeroAttr(x.getType())));
+    return select(body, dropped, zero, x);
+  });
+}
+
+static LogicalResult acceptsOneHot(NodeOp op, std::string &why) {
+  if (isa_and_nonnull<IntegerType>(inputElement(op, 0)))
+    return success();
+  why = "OneHot is there for integer indices only";
+  return failure();
+}
+
+/// values = [off, on]; an index out of range has no `on`.
+static void emitOneHot(NodeOp op, KernelBody &body) {
+  Value indices = body.inputs[0], output = body.outputs[0],
+        zero = body.index(0);
+  int64_t axis = normalizeAxis(op.getIntAttr("axis", -1), rankOf(output));
+  Value depth = body.dim(output, axis);
+  SmallVector<Value> strides = stridesOf(body, sizesOf(body, indices));
+  Value list = body.flatten(indices), values = body.flatten(body.inputs[2]);
+  Value off = loadElement(body, values, zero, Type());
+  Value on = loadElement(body, values, body.index(1), Type());
+  emitPointwise(body, output, Type(), [&](ArrayRef<Value> at) {
+    SmallVector<Value> rest(at);
+    rest.erase(rest.begin() + axis);
+    Value index = loadIndex(body, list, linearize(body, rest, strides));
+    index = select(body, lessThan(body, index, zero), body.add(index, depth),
+                   index);
+    return select(body, equals(body, index, at[axis]), on, off);
+  });
+}
+
+ArrayRef<NodeKernel> indexingKernels() {
+  static const NodeKernel kernels[] = {
+      {"Gather", acceptsAny, emitGather},
+      {"GatherElements", acceptsAny, emitGatherElements},
+      {"GatherND", acceptsIndexRows, emitGatherND},
+      {"ScatterND", acceptsScatter, emitScatterND},
+      {"ScatterElements", acceptsScatter, emitScatterElements},
+      {"Pad", acceptsPad, emitPad, /*constantInputs=*/1u << 1 | 1u << 3},
+      {"Trilu", acceptsAny, emitTrilu},
+      {"OneHot", acceptsOneHot, emitOneHot},
+  };
+  return kernels;
+}
+
+} // namespace quantc::onnx_kernels
