@@ -43,8 +43,8 @@ enum class Broadcast {
   None,     ///< the same shape
   Trailing, ///< equal in its own dimensions; the result has more in front, or
             ///< the operand's leading dimensions are 1
-  Other,   ///< a 1 is stretched behind a dimension that is not 1
-  Unknown, ///< a dynamic dimension may be 1 or may be equal
+  Other,    ///< a 1 is stretched behind a dimension that is not 1
+  Unknown,  ///< a dynamic dimension may be 1 or may be equal
 };
 Broadcast classifyBroadcast(mlir::Value operand, mlir::Value result);
 

@@ -101,8 +101,8 @@ def FuseEpilogue : Pass<"qgraph-fuse-epilogue", "::mlir::ModuleOp"> {
     While the only reader of a `linear` or `quantized_linear` is an elementwise
     operator on f32 that keeps the shape, it becomes a step of the epilogue: unary
     operators with their attributes; binary ones whose other operand has the same
-    shape or is broadcast over the leading dimensions (a residual, a scale of
-    channels). Where the layer is the second operand, only Add and Mul qualify, which
+    shape (a residual), or is one row (a scale of channels) or one number for all.
+    Where the layer is the second operand, only Add and Mul qualify, which
     commute. The order of operations and so every bit stays. The fused layer stands
     where the last operator stood, so its operands need not be reordered.
 
@@ -130,8 +130,8 @@ def FuseRows : Pass<"qgraph-fuse-rows", "::mlir::ModuleOp"> {
   let description = [{
     Ops that work on each row (the last dimension, of static size) by itself and are
     connected by values of the same rows move into one `qgraph.rows`: `embedding`,
-    `norm`, `choose_params` and `quantize` with a scale a row or a group of it, and
-    elementwise operators on f32. Operands from outside may be broadcast (a bias, a
+    `norm`, `choose_params` and `quantize` to integers with a scale a row or a group
+    of it, and elementwise operators on f32. Operands from outside may be broadcast (a bias, a
     row of positions for a whole batch). Values that others read are yielded. A
     group is made of two ops or more, and never such that an op outside would have
     to run between its members.
@@ -194,6 +194,78 @@ def PackWeights : Pass<"qgraph-pack-weights", "::mlir::ModuleOp"> {
     Statistic<"packedBytes", "packed-bytes", "Bytes of packed weights">
   ];
   let dependentDialects = ["::quantc::qkernel::QKernelDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels (lib/Conversion/QGraphToQKernel, lib/Conversion/QKernelToLLVM)
+//===----------------------------------------------------------------------===//
+
+def LowerToKernels : Pass<"lower-to-kernels", "::mlir::ModuleOp"> {
+  let summary = "Tensors to a schedule of kernel calls";
+  let description = [{
+    Each public function becomes a schedule that every thread of a team runs: memory
+    for each tensor (an argument's, a result's, the weights', or a place in the arena
+    that is free while the tensor lives), a `qkernel.call` for each op, a
+    `qkernel.barrier` where a kernel reads or overwrites what other threads may still
+    be at. Equal ops share a kernel; its body comes from the op's
+    `KernelOpInterface`. Beside `@f` stand `@f_shapes`, which writes the results'
+    dimensions, and `@f_arena`, which gives the bytes of arena a run needs. The
+    module's `qkernel.weights` lists the constants in the order of the weights file.
+
+    With `plain` every body is the plain one: scalar loops on thread 0.
+
+    Ops without a kernel are reported, all of them in one run.
+
+    Before:
+
+    ```mlir
+    func.func @main(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+      %0 = qgraph.norm rms %x {epsilon = 1.0e-5 : f32} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+      return %0 : tensor<?x8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @main(%frame: !llvm.ptr, %thread: index, %threads: index) {
+      %d = qkernel.dim %frame[0]
+      %x = qkernel.buffer input %frame sizes(%d) : memref<?x8xf32>
+      %y = qkernel.buffer output %frame sizes(%d) : memref<?x8xf32>
+      qkernel.call @norm[%frame](%thread, %threads, %x, %y) : ...
+      qkernel.mark %frame[0], %thread
+      return
+    }
+    ```
+  }];
+  let options = [Option<"plain", "plain", "bool", "false", "Scalar loops on one thread">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::mlir::LLVM::LLVMDialect", "::quantc::qkernel::QKernelDialect"];
+}
+
+def ConvertQKernelToLLVM : Pass<"convert-qkernel-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "The schedule's ops to loads from the frame and calls of the runtime";
+  let description = [{
+    `buffer`, `dim` and `set_dim` become accesses to `quantc_frame`
+    (runtime/include/quantc/abi.h), `call` a call through the frame's
+    table of kernels (`qkernel.kernels` lists it, `--build-kernel-table` defines it), `barrier`, `mark` and `check` calls of
+    the runtime's functions. What is left is upstream: loops, memrefs, vectors,
+    arithmetic; and the functions get C types (`i64` for `index`).
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def BuildKernelTable : Pass<"build-kernel-table", "::mlir::ModuleOp"> {
+  let summary = "The level's table of kernels";
+  let description = [{
+    Defines `@kernels`, a mutable array with the addresses of the functions that the
+    module's `qkernel.kernels` lists; calls go through it. Runs when functions are
+    `llvm.func`s.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 #endif // QUANTC_CONVERSION_PASSES_TD

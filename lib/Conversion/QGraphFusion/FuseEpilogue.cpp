@@ -34,6 +34,20 @@ bool isF32(Value value) {
   return type && type.getElementType().isF32();
 }
 
+/// True for what a kernel can read beside the layer's tile: a tensor of the
+/// same shape (a residual), one row for all, or one number.
+bool isEpilogueOperand(Value operand, Value result) {
+  auto type = cast<RankedTensorType>(operand.getType());
+  if (type == result.getType())
+    return classifyBroadcast(operand, result) == Broadcast::None;
+  int64_t columns = cast<RankedTensorType>(result.getType()).getShape().back();
+  if (!type.hasStaticShape() ||
+      classifyBroadcast(operand, result) == Broadcast::Unknown)
+    return false;
+  int64_t count = type.getNumElements();
+  return count == 1 || (count == columns && type.getShape().back() == columns);
+}
+
 /// The step that `node` is for `value`, its only use being there; nothing if it
 /// must stay an op of its own.
 std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
@@ -51,7 +65,7 @@ std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
   SmallVector<Type> types(
       inputs.size() + 1,
       cast<RankedTensorType>(result.getType()).getElementType());
-  if (!row->accepts(types) ||
+  if (!row->accepts(types) || value.getType() != result.getType() ||
       classifyBroadcast(value, result) != Broadcast::None)
     return std::nullopt;
   if (inputs.size() == 1)
@@ -61,8 +75,7 @@ std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
   if (second && node.getOpType() != "Add" && node.getOpType() != "Mul")
     return std::nullopt;
   Value other = inputs[second ? 0 : 1];
-  Broadcast broadcast = classifyBroadcast(other, result);
-  if (broadcast != Broadcast::None && broadcast != Broadcast::Trailing)
+  if (!isEpilogueOperand(other, result))
     return std::nullopt;
   return Step{node, other};
 }
@@ -115,8 +128,6 @@ private:
         StepAttr::get(&getContext(), step.node.getOpType(), place, attributes));
     layer.setEpilogueAttr(ArrayAttr::get(&getContext(), steps));
     layer->moveBefore(step.node);
-    layer.getResult().setType(
-        cast<RankedTensorType>(step.node->getResult(0).getType()));
     step.node->getResult(0).replaceAllUsesWith(layer.getResult());
     step.node->erase();
     ++this->steps;

@@ -73,21 +73,44 @@ bool isRowNode(onnx_ir::NodeOp node) {
          });
 }
 
+/// True for stored types that row kernels write: integers of at most 8 bits.
+bool isRowStored(Type stored) {
+  auto integer = dyn_cast<IntegerType>(stored);
+  return integer && integer.getWidth() <= 8;
+}
+
+bool isRowEmbedding(EmbeddingOp embedding) {
+  Type table = embedding.getTable().getType().getElementType();
+  unsigned bits = table.getIntOrFloatBitWidth();
+  return isRows(embedding.getResult()) &&
+         (isa<FloatType>(table) ? bits >= 16 : bits == 8);
+}
+
+bool isRowChooseParams(ChooseParamsOp params) {
+  return isRows(params.getInput()) && isRowStored(params.getStored()) &&
+         params.getScale().getType().getElementType().isF32() &&
+         params.getFormula() != Formula::SignedScale && !params.getClip() &&
+         isRowBlock(params.getInput().getType(), params.getBlock());
+}
+
+bool isRowQuantize(QuantizeOp quantize) {
+  return isRows(quantize.getInput()) &&
+         isRowStored(quantize.getType().getElementType()) &&
+         quantize.getScale().getType().getElementType().isF32() &&
+         !quantize.getOffset() && !quantize.getCodebook() &&
+         !quantize.getPrecision() &&
+         isRowBlock(quantize.getInput().getType(), quantize.getBlock());
+}
+
 /// True if `op` can be a member of a group.
 bool isRowOp(Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
-      .Case<NormOp>([](NormOp norm) { return isRows(norm.getInput()); })
-      .Case<EmbeddingOp>(
-          [](EmbeddingOp embedding) { return isRows(embedding.getResult()); })
-      .Case<ChooseParamsOp>([](ChooseParamsOp params) {
-        return isRows(params.getInput()) &&
-               isRowBlock(params.getInput().getType(), params.getBlock());
+      .Case<NormOp>([](NormOp norm) {
+        return isRows(norm.getInput()) && isRows(norm.getResult());
       })
-      .Case<QuantizeOp>([](QuantizeOp quantize) {
-        return isRows(quantize.getInput()) && !quantize.getCodebook() &&
-               !quantize.getPrecision() &&
-               isRowBlock(quantize.getInput().getType(), quantize.getBlock());
-      })
+      .Case<EmbeddingOp>(isRowEmbedding)
+      .Case<ChooseParamsOp>(isRowChooseParams)
+      .Case<QuantizeOp>(isRowQuantize)
       .Case<onnx_ir::NodeOp>(isRowNode)
       .Default(false);
 }

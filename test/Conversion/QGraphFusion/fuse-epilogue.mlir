@@ -102,3 +102,14 @@ func.func @row_scale(%x: tensor<4x8xf32>, %r: tensor<4x1xf32>, %w: tensor<8x8xf3
   %1 = onnx.node "Mul"(%0, %r) {version = 14 : i64} : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
   return %1 : tensor<4x8xf32>
 }
+
+// -----
+
+// Positions that are the same for the whole batch are neither a residual nor one row.
+// CHECK-LABEL: @positions
+// CHECK: onnx.node "Add"
+func.func @positions(%x: tensor<2x4x8xf32>, %r: tensor<1x4x8xf32>, %w: tensor<8x8xf32>) -> tensor<2x4x8xf32> {
+  %0 = qgraph.linear %x, %w : (tensor<2x4x8xf32>, tensor<8x8xf32>) -> tensor<2x4x8xf32>
+  %1 = onnx.node "Add"(%0, %r) {version = 14 : i64} : (tensor<2x4x8xf32>, tensor<1x4x8xf32>) -> tensor<2x4x8xf32>
+  return %1 : tensor<2x4x8xf32>
+}

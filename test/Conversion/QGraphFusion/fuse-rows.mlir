@@ -119,3 +119,19 @@ func.func @not_rows(%x: tensor<4x8xf32>, %d: tensor<4x?xf32>, %i: tensor<4x8xsi6
   %4 = onnx.node "Tanh"(%x) {version = 13 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
   return %q, %1, %3, %4 : tensor<4x8xsi8>, tensor<4x?xf32>, tensor<4x8xsi64>, tensor<4x8xf32>
 }
+
+// -----
+
+// What row kernels do not do: other formulas than the two, real offsets, packed tables.
+
+// CHECK-LABEL: @other_formulas
+// CHECK-NOT: qgraph.rows
+func.func @other_formulas(%x: tensor<4x8xf32>, %i: tensor<4xsi64>, %t: tensor<9x8xsi4>, %ts: tensor<9x1xf32>, %o: tensor<4x1xf32>) -> (tensor<4x8xsi8>, tensor<4x8xf32>, tensor<4x8xsi8>) {
+  %s = qgraph.choose_params signed_scale %x {block = array<i64: 1, 0>, stored = si8} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %q = qgraph.quantize %x scale %s {block = array<i64: 1, 0>} : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xsi8>
+  %e = qgraph.embedding %t, %i scale %ts : (tensor<9x8xsi4>, tensor<4xsi64>, tensor<9x1xf32>) -> tensor<4x8xf32>
+  %r = onnx.node "Relu"(%e) {version = 14 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %n = qgraph.choose_params symmetric %x {block = array<i64: 1, 0>, stored = si8} : tensor<4x8xf32> -> tensor<4x1xf32>
+  %p = qgraph.quantize %x scale %n offset %o {block = array<i64: 1, 0>} : (tensor<4x8xf32>, tensor<4x1xf32>, tensor<4x1xf32>) -> tensor<4x8xsi8>
+  return %q, %r, %p : tensor<4x8xsi8>, tensor<4x8xf32>, tensor<4x8xsi8>
+}
