@@ -33,6 +33,12 @@ MemRefType quantc::qkernel::kernelMemRefType(RankedTensorType type) {
                          kernelElementType(type.getElementType()));
 }
 
+ArrayRef<StringLiteral> quantc::qkernel::checkTexts() {
+  static constexpr StringLiteral kTexts[] = {
+      "index %a is outside a table of %b rows"};
+  return kTexts;
+}
+
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//

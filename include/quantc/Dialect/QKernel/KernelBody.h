@@ -21,6 +21,11 @@ mlir::MemRefType kernelMemRefType(mlir::RankedTensorType type);
 /// The element type alone: `si64` → `i64`, `ui4` → `i8`, `f8E4M3FN` → `i8`, ...
 mlir::Type kernelElementType(mlir::Type elementType);
 
+/// Codes of `qkernel.check`. The texts stand in the order of the codes, from 1 on; %a and %b
+/// are the check's numbers.
+enum CheckCode : int64_t { kIndexOutside = 1 };
+llvm::ArrayRef<llvm::StringLiteral> checkTexts();
+
 /// A kernel under construction. `builder` stands inside the kernel function.
 struct KernelBody {
   mlir::OpBuilder &builder;

@@ -1,0 +1,206 @@
+//===- Loops.cpp - Scalars and loops of the plain lowering ----------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Loops.h"
+#include "quantc/Conversion/QGraphToLoops.h"
+#include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Numerics/Order.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace quantc::qgraph;
+
+namespace quantc::qkernel {
+
+RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+void Plain::forEach(Value memref, llvm::function_ref<void(const Index &)> step) {
+  Index index;
+  std::function<void(int64_t)> nest = [&](int64_t dim) {
+    if (dim == cast<MemRefType>(memref.getType()).getRank()) {
+      step(index);
+      return;
+    }
+    body.loop(body.index(0), body.dim(memref, dim), 1, [&](Value iv) {
+      index.push_back(iv);
+      nest(dim + 1);
+      index.pop_back();
+    });
+  };
+  nest(0);
+}
+
+Value Plain::load(Value memref, const Index &index) {
+  return memref::LoadOp::create(builder, loc, memref, index);
+}
+
+void Plain::store(Value value, Value memref, const Index &index) {
+  memref::StoreOp::create(builder, loc, value, memref, index);
+}
+
+Value Plain::loadBroadcast(Value memref, const Index &index) {
+  int64_t rank = cast<MemRefType>(memref.getType()).getRank();
+  Index own;
+  for (auto [dim, iv] : llvm::enumerate(ArrayRef<Value>(index).take_back(rank))) {
+    Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        body.dim(memref, dim), body.index(1));
+    own.push_back(arith::SelectOp::create(builder, loc, isOne, body.index(0), iv));
+  }
+  return load(memref, own);
+}
+
+Plain::Index Plain::blockIndex(const Index &index, ArrayRef<int64_t> block) {
+  Index result;
+  for (auto [iv, entry] : llvm::zip_equal(index, block)) {
+    if (entry == 0)
+      result.push_back(body.index(0));
+    else if (entry == 1)
+      result.push_back(iv);
+    else
+      result.push_back(arith::DivUIOp::create(builder, loc, iv, body.index(entry)));
+  }
+  return result;
+}
+
+Value Plain::toInt(Value value, Type tensorElement) {
+  Type i32 = builder.getI32Type();
+  if (value.getType() == i32)
+    return value;
+  if (tensorElement.isUnsignedInteger())
+    return arith::ExtUIOp::create(builder, loc, i32, value);
+  return arith::ExtSIOp::create(builder, loc, i32, value);
+}
+
+Value Plain::toFloat(Value value, Type tensorElement) {
+  Type f32 = builder.getF32Type();
+  if (tensorElement.isF32())
+    return value;
+  if (isa<FloatType>(tensorElement))
+    return arith::ExtFOp::create(builder, loc, f32, value);
+  if (tensorElement.isUnsignedInteger())
+    return arith::UIToFPOp::create(builder, loc, f32, value);
+  return arith::SIToFPOp::create(builder, loc, f32, value);
+}
+
+/// `a` where `a <predicate> b`, else `b`: with a NaN in `a`, `b`.
+Value Plain::pick(arith::CmpFPredicate predicate, Value a, Value b) {
+  Value condition = arith::CmpFOp::create(builder, loc, predicate, a, b);
+  return arith::SelectOp::create(builder, loc, condition, a, b);
+}
+
+Value Plain::rounded(Value value, std::optional<Type> precision) {
+  if (!precision || precision->isF32())
+    return value;
+  Value narrow = arith::TruncFOp::create(builder, loc, *precision, value);
+  return arith::ExtFOp::create(builder, loc, builder.getF32Type(), narrow);
+}
+
+Value Plain::buffer(int64_t size, Type element) {
+  // At the head of the kernel: in a loop each turn would take more of the stack.
+  OpBuilder::InsertionGuard guard(builder);
+  auto func = builder.getInsertionBlock()->getParentOp()->getParentOfType<func::FuncOp>();
+  if (!func)
+    func = cast<func::FuncOp>(builder.getInsertionBlock()->getParentOp());
+  builder.setInsertionPointToStart(&func.getBody().front());
+  return memref::AllocaOp::create(builder, loc, MemRefType::get({size}, element));
+}
+
+Value Plain::dotOverK(Value k,
+                      llvm::function_ref<std::pair<Value, Value>(Value)> factors) {
+  Value zero = body.f32(0);
+  auto total = body.loop(
+      body.index(0), k, numerics::kBlockK, ValueRange{zero},
+      [&](Value begin, ValueRange totals) -> SmallVector<Value> {
+        Value end = body.minimum(k, body.add(begin, body.index(numerics::kBlockK)));
+        auto sum = body.loop(begin, end, 1, ValueRange{zero},
+                             [&](Value i, ValueRange sums) -> SmallVector<Value> {
+                               auto [a, b] = factors(i);
+                               return {math::FmaOp::create(builder, loc, a, b, sums[0])};
+                             });
+        return {arith::AddFOp::create(builder, loc, totals[0], sum[0])};
+      });
+  return total[0];
+}
+
+Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term) {
+  Value lanes = buffer(numerics::kLanes, builder.getF32Type());
+  for (int64_t l = 0; l < numerics::kLanes; ++l)
+    store(body.f32(0), lanes, {body.index(l)});
+  body.loop(body.index(0), n, 1, [&](Value i) {
+    Value lane = arith::RemUIOp::create(builder, loc, i, body.index(numerics::kLanes));
+    Value x = term(i), sum = load(lanes, {lane});
+    Value next = square ? Value(math::FmaOp::create(builder, loc, x, x, sum))
+                        : Value(arith::AddFOp::create(builder, loc, sum, x));
+    store(next, lanes, {lane});
+  });
+  for (int64_t half = numerics::kLanes / 2; half != 0; half /= 2)
+    for (int64_t l = 0; l < half; ++l) {
+      Value sum = arith::AddFOp::create(builder, loc, load(lanes, {body.index(l)}),
+                                        load(lanes, {body.index(l + half)}));
+      store(sum, lanes, {body.index(l)});
+    }
+  return load(lanes, {body.index(0)});
+}
+
+Value Plain::applyEpilogue(ArrayAttr steps, ValueRange operands, Value value, const Index &index) {
+  for (auto step : steps.getAsRange<StepAttr>()) {
+    SmallVector<Value> values = {value};
+    if (step.getOperand() >= 0)
+      values.push_back(loadBroadcast(operands[step.getOperand()], index));
+    SmallVector<Type> types(values.size() + 1, value.getType());
+    DictionaryAttr attributes = step.getAttributes();
+    if (!attributes)
+      attributes = builder.getDictionaryAttr({});
+    value = onnx_ir::lookupElementwise(step.getOp())->build(builder, loc, values, types, attributes);
+  }
+  return value;
+}
+
+void Plain::emit() {
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp, QuantizedLinearOp, MatmulOp,
+            EmbeddingOp, NormOp, AttentionOp>([&](auto concrete) { emit(concrete); });
+}
+
+void emitPlain(Operation *op, KernelBody &body) { Plain(op, body).emit(); }
+
+static bool isPlainFloat(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
+LogicalResult canEmitPlain(Operation *op, std::string &why) {
+  for (Type type : op->getOperandTypes()) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (tensor && isa<FloatType>(tensor.getElementType()) && !isPlainFloat(tensor.getElementType())) {
+      why = "no loop reads elements of type ";
+      llvm::raw_string_ostream(why) << tensor.getElementType();
+      return failure();
+    }
+  }
+  for (Type type : op->getResultTypes()) {
+    Type element = cast<RankedTensorType>(type).getElementType();
+    bool stored = isa<QuantizeOp, ChooseParamsOp>(op) && isa<IntegerType>(element);
+    if (!stored && !element.isF32()) {
+      why = "no loop writes elements of type ";
+      llvm::raw_string_ostream(why) << element;
+      return failure();
+    }
+  }
+  ArrayAttr steps;
+  if (auto linear = dyn_cast<qgraph::LinearOp>(op))
+    steps = linear.getEpilogue();
+  if (auto linear = dyn_cast<QuantizedLinearOp>(op))
+    steps = linear.getEpilogue();
+  if (steps)
+    for (auto step : steps.getAsRange<StepAttr>())
+      if (!onnx_ir::lookupElementwise(step.getOp())) {
+        why = ("epilogue step '" + step.getOp() + "' is not an elementwise operator").str();
+        return failure();
+      }
+  return success();
+}
+
+} // namespace quantc::qkernel

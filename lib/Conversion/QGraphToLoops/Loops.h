@@ -1,0 +1,74 @@
+//===- Loops.h - Scalars and loops of the plain lowering --------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_CONVERSION_QGRAPHTOLOOPS_LOOPS_H
+#define QUANTC_CONVERSION_QGRAPHTOLOOPS_LOOPS_H
+
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+namespace quantc::qkernel {
+
+/// The plain body of one op, and what its emitters share.
+class Plain {
+public:
+  Plain(mlir::Operation *op, KernelBody &body)
+      : body(body), builder(body.builder), loc(body.loc), op(op) {}
+  void emit();
+
+private:
+  using Index = llvm::SmallVector<mlir::Value>;
+
+  void emit(qgraph::QuantizeOp op);
+  void emit(qgraph::DequantizeOp op);
+  void emit(qgraph::ChooseParamsOp op);
+  void emit(qgraph::LinearOp op);
+  void emit(qgraph::QuantizedLinearOp op);
+  void emit(qgraph::MatmulOp op);
+  void emit(qgraph::EmbeddingOp op);
+  void emit(qgraph::NormOp op);
+  void emit(qgraph::AttentionOp op);
+
+  /// A loop for each dimension of `memref`.
+  void forEach(mlir::Value memref, llvm::function_ref<void(const Index &)> step);
+  mlir::Value load(mlir::Value memref, const Index &index);
+  void store(mlir::Value value, mlir::Value memref, const Index &index);
+  /// `memref` at `index` with dimensions of size 1, and missing leading ones, broadcast.
+  mlir::Value loadBroadcast(mlir::Value memref, const Index &index);
+  /// The scale's index for an element of a tensor in these blocks.
+  Index blockIndex(const Index &index, llvm::ArrayRef<int64_t> block);
+
+  mlir::Value toFloat(mlir::Value value, mlir::Type tensorElement);
+  mlir::Value toInt(mlir::Value value, mlir::Type tensorElement);
+  mlir::Value pick(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
+  mlir::Value rounded(mlir::Value value, std::optional<mlir::Type> precision);
+  mlir::Value decode(mlir::Value code, mlir::Type stored, mlir::Value codebook);
+  mlir::Value encodeCodebook(mlir::Value x, mlir::Value codebook, mlir::Type stored);
+
+  /// sum_k of `term(k, acc)` in blocks of 256 (numerics::dotOverK).
+  mlir::Value dotOverK(mlir::Value k,
+                       llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)> factors);
+  /// Sum over a row in 16 lanes and a fixed tree (numerics::sumRow).
+  mlir::Value sumRow(mlir::Value n, bool square, llvm::function_ref<mlir::Value(mlir::Value)> term);
+  mlir::Value applyEpilogue(mlir::ArrayAttr steps, mlir::ValueRange operands, mlir::Value value,
+                            const Index &index);
+  /// A small buffer on the stack.
+  mlir::Value buffer(int64_t size, mlir::Type element);
+
+  KernelBody &body;
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+  mlir::Operation *op;
+};
+
+mlir::RankedTensorType tensorType(mlir::Value value);
+
+} // namespace quantc::qkernel
+
+#endif // QUANTC_CONVERSION_QGRAPHTOLOOPS_LOOPS_H

@@ -1,0 +1,38 @@
+//===- Kernels.h - The fast kernels, one function each ----------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_CONVERSION_QGRAPHTOQKERNEL_KERNELS_H
+#define QUANTC_CONVERSION_QGRAPHTOQKERNEL_KERNELS_H
+
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+
+namespace quantc::qkernel {
+
+// qkernel.linear (LinearKernel.cpp). `rows` is the number of rows of the input.
+std::string linearKernelName(LinearOp op);
+llvm::LogicalResult canEmitLinear(LinearOp op, std::string &why);
+llvm::LogicalResult emitLinear(LinearOp op, KernelBody &body);
+mlir::Value linearScratchBytes(LinearOp op, mlir::OpBuilder &builder, mlir::Value rows);
+
+// Ops that work row by row, alone or in a qgraph.rows (RowsKernel.cpp).
+bool canEmitRows(mlir::Operation *op);
+void emitRows(mlir::Operation *op, KernelBody &body);
+mlir::Value rowsScratchBytes(mlir::Operation *op, mlir::OpBuilder &builder);
+
+// qgraph.attention in f32 (AttentionKernel.cpp).
+bool canEmitAttention(qgraph::AttentionOp op);
+void emitAttention(qgraph::AttentionOp op, KernelBody &body);
+mlir::Value attentionScratchBytes(qgraph::AttentionOp op, mlir::OpBuilder &builder);
+
+// qgraph.matmul, qgraph.linear with unpacked weights in f32 (MatmulKernel.cpp).
+bool canEmitMatmul(qgraph::MatmulOp op);
+void emitMatmul(qgraph::MatmulOp op, KernelBody &body);
+mlir::Value matmulScratchBytes(qgraph::MatmulOp op, mlir::OpBuilder &builder);
+
+} // namespace quantc::qkernel
+
+#endif // QUANTC_CONVERSION_QGRAPHTOQKERNEL_KERNELS_H

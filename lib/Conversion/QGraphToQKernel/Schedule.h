@@ -1,0 +1,108 @@
+//===- Schedule.h - From tensors to a schedule of kernel calls --*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_CONVERSION_QGRAPHTOQKERNEL_SCHEDULE_H
+#define QUANTC_CONVERSION_QGRAPHTOQKERNEL_SCHEDULE_H
+
+#include "Arena.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace quantc::qkernel {
+
+/// The values a kernel of `op` reads, in the order of its arguments: the operands, for an
+/// op with a region also what the region uses from outside. Index operands that only give
+/// result dimensions (`dims` of `onnx.node`) are left out.
+llvm::SmallVector<mlir::Value> kernelInputs(mlir::Operation *op);
+
+/// A text that is equal for two ops exactly if one kernel serves both.
+std::string kernelKey(mlir::Operation *op);
+
+/// The value whose memory `value` shares: the operand of a reshape, or itself.
+mlir::Value viewRoot(mlir::Value value);
+/// True for an op whose result is its first operand under another shape or type.
+bool isView(mlir::Operation *op);
+
+/// The constants of a module, in the order in which the weights file holds them.
+class WeightList {
+public:
+  /// The byte offset of a constant; equal constants share one.
+  int64_t add(mlir::TypedAttr value);
+  mlir::ArrayAttr getAttr(mlir::MLIRContext *context) const;
+
+private:
+  llvm::SmallVector<mlir::Attribute> values;
+  llvm::DenseMap<mlir::Attribute, int64_t> offsets;
+  int64_t end = 0;
+};
+
+/// The kernels of a module, one for each key.
+class KernelLibrary {
+public:
+  KernelLibrary(mlir::ModuleOp module, bool fast) : module(module), fast(fast) {}
+  /// The kernel for `op`, made if there is none yet; null after an error was reported.
+  mlir::func::FuncOp getOrCreate(mlir::Operation *op, bool hasScratch);
+
+private:
+  mlir::ModuleOp module;
+  bool fast;
+  llvm::StringMap<mlir::func::FuncOp> byKey;
+  llvm::StringMap<unsigned> names;
+};
+
+/// Lowers one entry function in place, and adds `<name>_shapes` and `<name>_arena`.
+class Scheduler {
+public:
+  Scheduler(mlir::func::FuncOp func, WeightList &weights, KernelLibrary &kernels);
+  mlir::LogicalResult run();
+
+private:
+  enum class Place { Input, Output, Weights, Arena };
+  struct Storage {
+    Place place;
+    int64_t index = 0; // argument, result, byte offset of the weight, or arena buffer
+  };
+  struct Access {
+    Storage storage;
+    bool write;
+  };
+
+  mlir::LogicalResult collect();
+  void hoistIndexOps();
+  void copyReturnedViews();
+  mlir::Value canonicalIndex(mlir::Value value);
+  llvm::SmallVector<mlir::OpFoldResult> dims(mlir::Value tensor);
+  void assignStorage();
+  mlir::LogicalResult emit();
+  mlir::Value emitBuffer(mlir::OpBuilder &builder, mlir::Value tensor);
+  bool needsBarrier(llvm::ArrayRef<Access> accesses);
+  bool conflict(const Access &a, const Access &b) const;
+  void emitSideFunctions();
+  void finish();
+
+  mlir::func::FuncOp func;
+  WeightList &weights;
+  KernelLibrary &kernels;
+  mlir::Operation *prologueEnd = nullptr;
+  mlir::Value frame, thread, threads;
+  llvm::SmallVector<mlir::Operation *> kernelOps;
+  llvm::MapVector<mlir::Value, Storage> storage;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::OpFoldResult>> dimsOf;
+  llvm::DenseMap<mlir::Value, mlir::Value> canonical;
+  llvm::DenseMap<mlir::Value, mlir::Value> dimReplacement; // tensor.dim -> qkernel.dim
+  std::map<std::string, mlir::Value> canonicalByKey;
+  llvm::SmallVector<mlir::Value> scratchBytes; // of kernelOps, or null
+  llvm::SmallVector<Access> sinceBarrier;
+  llvm::SmallVector<mlir::Attribute> layers;
+  Arena arena;
+};
+
+} // namespace quantc::qkernel
+
+#endif // QUANTC_CONVERSION_QGRAPHTOQKERNEL_SCHEDULE_H

@@ -1,0 +1,77 @@
+//===- Tiles.h - Loops around register tiles --------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What the fast kernels share: the register tiles of a target, row tails, float
+// dot products in the order of Numerics/Order.h, vectors at the edge of a
+// matrix, and epilogues.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_CONVERSION_QGRAPHTOQKERNEL_TILES_H
+#define QUANTC_CONVERSION_QGRAPHTOQKERNEL_TILES_H
+
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "quantc/Numerics/Order.h"
+
+namespace quantc::qkernel {
+
+inline constexpr int64_t kLanes = numerics::kLanes;
+
+/// vector<16 x element>.
+mlir::VectorType laneType(mlir::Type element);
+
+/// The register tile of the target for weights of `format`, as {rows, panels}.
+std::pair<int64_t, int64_t> registerTile(mlir::Operation *op, llvm::StringRef format);
+
+/// Covers rows [lo, hi) by tiles of `maxRows`, then 4, 2 and 1: `tile(m, rows)`.
+void forRowTiles(KernelBody &body, mlir::Value lo, mlir::Value hi, int64_t maxRows,
+                 llvm::function_ref<void(mlir::Value, int64_t)> tile);
+
+/// Where the packed panels of a tile stand.
+struct PanelRef {
+  mlir::Value packed; // memref<?xi8>
+  mlir::Value offset; // bytes to k = 0 of the first panel
+  mlir::Value stride; // bytes from panel to panel
+};
+
+/// rows x panels float dot products over `k` values in blocks of 256 (numerics::dotOverK):
+/// row m + r of `a` against the columns of panel p. Row by row.
+llvm::SmallVector<mlir::Value> emitDotF32(KernelBody &body, mlir::Value a, mlir::Value m,
+                                          PanelRef panels, mlir::Value k, int64_t rows,
+                                          int64_t panelCount);
+
+/// Loads / stores `valid` (<= 16) lanes at `memref[indices]`; lanes beyond are 0.
+mlir::Value loadLanes(KernelBody &body, mlir::Value memref, mlir::ValueRange indices, int64_t valid);
+void storeLanes(KernelBody &body, mlir::Value vector, mlir::Value memref, mlir::ValueRange indices,
+                int64_t valid);
+
+/// All lanes equal to a scalar.
+mlir::Value splat(KernelBody &body, mlir::Value scalar);
+
+/// The steps that follow a linear, on 16 columns of one row.
+class Epilogue {
+public:
+  /// `operands` are the kernel's memrefs for `epilogue_operands`, `types` their tensor types.
+  Epilogue(KernelBody &body, mlir::ArrayAttr steps, mlir::ValueRange operands,
+           mlir::TypeRange types, mlir::RankedTensorType resultType);
+  /// True if every step is a row of the table and every operand is a full tensor, a row or
+  /// a scalar; otherwise says why not.
+  static bool canEmit(mlir::ArrayAttr steps, mlir::TypeRange types,
+                      mlir::RankedTensorType resultType, std::string &why);
+  mlir::Value emit(mlir::Value lanes, mlir::Value row, mlir::Value column, int64_t valid);
+
+private:
+  enum class Shape { Full, Row, Scalar };
+  static std::optional<Shape> shapeOf(mlir::Type operand, mlir::RankedTensorType resultType);
+
+  KernelBody &body;
+  mlir::ArrayAttr steps;
+  llvm::SmallVector<std::pair<Shape, mlir::Value>> operands;
+  mlir::Type elementType;
+};
+
+} // namespace quantc::qkernel
+
+#endif // QUANTC_CONVERSION_QGRAPHTOQKERNEL_TILES_H

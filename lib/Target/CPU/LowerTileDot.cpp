@@ -1,0 +1,207 @@
+//===- LowerTileDot.cpp - Register tiles to a level's instructions --------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Contract: every qkernel.tile_dot becomes a loop over K that carries the
+// accumulators in registers; the module's qkernel.target names the level.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TileDot.h"
+#include "quantc/Target/CPU/Levels.h"
+#include "quantc/Target/CPU/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+#define DEBUG_TYPE "lower-tile-dot"
+
+namespace quantc {
+#define GEN_PASS_DEF_LOWERTILEDOT
+#include "quantc/Target/CPU/Passes.h.inc"
+} // namespace quantc
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::cpu;
+using quantc::qkernel::TileDotOp;
+
+namespace {
+
+constexpr int64_t kLanes = 16;
+
+std::unique_ptr<IntegerDot> makeDot(StringRef level, OpBuilder &builder, Location loc) {
+  using Maker = std::unique_ptr<IntegerDot> (*)(OpBuilder &, Location);
+  static const std::pair<StringRef, Maker> kMakers[] = {
+      {"avx2", makeAVX2Dot},     {"avx2vnni", makeAVX2VNNIDot},
+      {"avx512", makeAVX512Dot}, {"avx512vnni", makeAVX512VNNIDot},
+      {"amx", makeAMXDot},       {"neon", makeNEONDot},
+      {"dotprod", makeDotProdDot}};
+  for (auto [name, maker] : kMakers)
+    if (name == level)
+      return maker(builder, loc);
+  return nullptr;
+}
+
+/// The loop over K of one tile.
+class TileLoop {
+public:
+  TileLoop(TileDotOp op, PatternRewriter &builder)
+      : op(op), builder(builder), loc(op.getLoc()), rows(op.getRows()), panels(op.getPanels()) {}
+
+  /// `step(k, sums)` adds `width` values of k; the loop is unrolled by up to `unroll` steps
+  /// where the length allows.
+  SmallVector<Value> run(int64_t width, int64_t unroll,
+                         llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step);
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+  Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
+  Value add(Value a, int64_t b) { return add(a, index(b)); }
+  Value mul(Value a, int64_t b) { return builder.createOrFold<arith::MulIOp>(loc, a, index(b)); }
+  /// Bytes from `at` on within panel p.
+  Value loadPanel(int64_t p, Value at, int64_t bytes) {
+    Value offset = add(add(op.getOffset(), at),
+                       builder.createOrFold<arith::MulIOp>(loc, op.getStride(), index(p)));
+    return vector::LoadOp::create(builder, loc, VectorType::get({bytes}, builder.getI8Type()),
+                                  op.getPacked(), ValueRange{offset});
+  }
+  /// Four bytes of row r from k on, as one word.
+  Value loadWord(int64_t r, Value k) {
+    Value bytes = vector::LoadOp::create(
+        builder, loc, VectorType::get({4}, builder.getI8Type()), op.getA(),
+        ValueRange{add(op.getM(), r), add(op.getK(), k)});
+    Value word = vector::BitCastOp::create(builder, loc, VectorType::get({1}, builder.getI32Type()),
+                                           bytes);
+    return vector::ExtractOp::create(builder, loc, word, ArrayRef<int64_t>{0});
+  }
+
+  TileDotOp op;
+  PatternRewriter &builder;
+  Location loc;
+  int64_t rows, panels;
+};
+
+SmallVector<Value>
+TileLoop::run(int64_t width, int64_t unroll,
+              llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
+  auto section = [&](Value lo, Value hi, int64_t steps, ValueRange init) {
+    auto loop = scf::ForOp::create(builder, loc, lo, hi, index(steps * width), init);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> sums = llvm::to_vector(ValueRange(loop.getRegionIterArgs()));
+    for (int64_t s = 0; s < steps; ++s)
+      sums = step(add(loop.getInductionVar(), s * width), sums);
+    scf::YieldOp::create(builder, loc, sums);
+    return llvm::to_vector(ValueRange(loop.getResults()));
+  };
+  SmallVector<Value> init = llvm::to_vector(op.getInit());
+  if (std::optional<int64_t> length = getConstantIntValue(op.getLength())) {
+    while (*length % (unroll * width) != 0)
+      unroll /= 2;
+    return section(index(0), op.getLength(), unroll, init);
+  }
+  Value rest = builder.createOrFold<arith::RemUIOp>(loc, op.getLength(), index(unroll * width));
+  Value whole = arith::SubIOp::create(builder, loc, op.getLength(), rest);
+  return section(whole, op.getLength(), 1, section(index(0), whole, unroll, init));
+}
+
+SmallVector<Value> lowerFloat(TileLoop &tile) {
+  PatternRewriter &builder = tile.builder;
+  Location loc = tile.loc;
+  auto lanes = VectorType::get({kLanes}, builder.getF32Type());
+  return tile.run(1, 4, [&](Value k, ValueRange sums) {
+    SmallVector<Value> weights, next;
+    for (int64_t p = 0; p < tile.panels; ++p)
+      weights.push_back(vector::BitCastOp::create(
+          builder, loc, lanes, tile.loadPanel(p, tile.mul(k, kLanes * 4), kLanes * 4)));
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      Value a = memref::LoadOp::create(
+          builder, loc, tile.op.getA(),
+          ValueRange{tile.add(tile.op.getM(), r), tile.add(tile.op.getK(), k)});
+      Value splat = vector::BroadcastOp::create(builder, loc, lanes, a);
+      for (int64_t p = 0; p < tile.panels; ++p)
+        next.push_back(math::FmaOp::create(builder, loc, splat, weights[p],
+                                           sums[r * tile.panels + p]));
+    }
+    return next;
+  });
+}
+
+/// Words of k from `k` on against prepared weights.
+SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot, Value k, ArrayRef<Prepared> weights,
+                           ValueRange sums, int64_t bits) {
+  SmallVector<Value> next;
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    Prepared activation = dot.prepareActivation(tile.loadWord(r, k));
+    for (int64_t p = 0; p < tile.panels; ++p)
+      next.push_back(dot.dot(sums[r * tile.panels + p], weights[p], activation, bits));
+  }
+  return next;
+}
+
+SmallVector<Value> lowerBytes(TileLoop &tile, IntegerDot &dot) {
+  return tile.run(4, 4, [&](Value k, ValueRange sums) {
+    SmallVector<Prepared> weights;
+    for (int64_t p = 0; p < tile.panels; ++p)
+      weights.push_back(dot.prepareWeights(tile.loadPanel(p, tile.mul(k, kLanes), 64), 8));
+    return addWord(tile, dot, k, weights, sums, 8);
+  });
+}
+
+SmallVector<Value> lowerNibbles(TileLoop &tile, IntegerDot &dot) {
+  return tile.run(8, 1, [&](Value k, ValueRange sums) {
+    SmallVector<Prepared> low, high;
+    for (int64_t p = 0; p < tile.panels; ++p) {
+      Value bytes = tile.loadPanel(p, tile.mul(k, kLanes / 2), 64);
+      low.push_back(dot.prepareWeights(dot.lowNibbles(bytes), 4));
+      high.push_back(dot.prepareWeights(dot.highNibbles(bytes), 4));
+    }
+    SmallVector<Value> half = addWord(tile, dot, k, low, sums, 4);
+    return addWord(tile, dot, tile.add(k, 4), high, half, 4);
+  });
+}
+
+struct LowerTile : OpRewritePattern<TileDotOp> {
+  LowerTile(MLIRContext *context, StringRef level) : OpRewritePattern(context), level(level) {}
+
+  LogicalResult matchAndRewrite(TileDotOp op, PatternRewriter &rewriter) const override {
+    TileLoop tile(op, rewriter);
+    if (op.getFormat() == "f32") {
+      rewriter.replaceOp(op, lowerFloat(tile));
+      return success();
+    }
+    std::unique_ptr<IntegerDot> dot = makeDot(level, rewriter, op.getLoc());
+    if (dot->lowerTile(op, rewriter))
+      return success();
+    rewriter.replaceOp(op, op.getFormat() == "si4" ? lowerNibbles(tile, *dot)
+                                                   : lowerBytes(tile, *dot));
+    return success();
+  }
+  StringRef level;
+};
+
+struct LowerTileDot : quantc::impl::LowerTileDotBase<LowerTileDot> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SmallVector<TileDotOp> dots;
+    module.walk([&](TileDotOp op) { dots.push_back(op); });
+    if (dots.empty())
+      return;
+    auto target = module->getAttrOfType<qkernel::TargetAttr>(qkernel::TargetAttr::kAttrName);
+    if (!target || !findLevel(target.getLevel())) {
+      module.emitError("the module's '") << qkernel::TargetAttr::kAttrName
+                                         << "' names no instruction set level";
+      return signalPassFailure();
+    }
+    tiles += dots.size();
+    RewritePatternSet patterns(&getContext());
+    patterns.add<LowerTile>(&getContext(), target.getLevel());
+    walkAndApplyPatterns(module, std::move(patterns));
+  }
+};
+
+} // namespace
