@@ -1,0 +1,191 @@
+"""Compiling: the `quantc` program as a worker process.
+
+A fatal error inside the compiler is thus an exception here, never the death of this process.
+"""
+
+import logging
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sysconfig
+import tempfile
+
+from quantc._error import Error
+
+_log = logging.getLogger("quantc")
+
+
+def program():
+    """The path of the `quantc` program: $QUANTC_BIN, or the one of the build tree or
+    installation that this package is in, or the one on the PATH."""
+    if os.environ.get("QUANTC_BIN"):
+        return os.environ["QUANTC_BIN"]
+    package = pathlib.Path(__file__).resolve().parent
+    places = [package.parents[1] / "bin", pathlib.Path(sysconfig.get_path("scripts"))]
+    for place in places:
+        if os.access(place / "quantc", os.X_OK):
+            return str(place / "quantc")
+    found = shutil.which("quantc")
+    if not found:
+        raise Error(
+            "the program 'quantc' is neither in "
+            + " nor in ".join(str(place) for place in places)
+            + " nor on the PATH; build or install it, or name it in QUANTC_BIN"
+        )
+    return found
+
+
+def run(arguments):
+    """Runs `quantc ARGUMENTS` and returns its standard output. Raises Error."""
+    worker = subprocess.Popen(
+        [program(), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        out, err = worker.communicate()
+    except BaseException:  # KeyboardInterrupt above all: leave no worker behind
+        worker.terminate()
+        worker.communicate()
+        raise
+    # Remarks come first, then the error.
+    remarks, _, error = err.strip().partition("quantc: error: ")
+    for line in remarks.splitlines():
+        _log.info(line)
+    if worker.returncode == 0:
+        return out
+    error = error.replace("\nquantc: error: ", "\n")
+    if worker.returncode < 0:
+        died = signal.Signals(-worker.returncode).name
+        raise Error(f"the compiler was ended by {died}: {err.strip()}", 3)
+    raise Error(
+        error or f"'quantc {arguments[0]}' exited with {worker.returncode}: {err.strip()}",
+        worker.returncode,
+    )
+
+
+def compile(
+    model,
+    output=None,
+    *,
+    recipe=None,
+    calibration=None,
+    statistics=None,
+    target=None,
+    dim=None,
+    emit=None,
+    keep_float=None,
+    set=None,
+    bits_per_weight=None,
+    size=None,
+    lock=None,
+    check_lock=None,
+    report=None,
+    embed_weights=False,
+    plugin=None,
+    jobs=None,
+    memory=None,
+):
+    """Compiles an ONNX model to a native library, as `quantc compile` does.
+
+    model: the path of an ONNX file, or an onnx.ModelProto; a list of them makes one library
+        with several entries.
+    output: PREFIX, of PREFIX.so, PREFIX.h, PREFIX.json and PREFIX.safetensors.
+    recipe: how to quantize, `name` or `name:option=value,...`; see `quantc recipes`.
+    calibration: samples: the path of a DATA file or folder, or an iterable of dicts of arrays,
+        named as the inputs and all of one shape.
+    dim: what dynamic dimensions are: a dict of name to an int (pinned), a pair (least, most)
+        or the text "LO..HI".
+    set: the format of some layers: a dict of regular expression to `FORMAT[,group-size=N]`.
+    emit: stop at this level; with output=None its text is returned.
+    The others are options of the command line, see `quantc compile --help`.
+
+    Returns the path of the library (of the written file with `emit`). Raises Error.
+    """
+    if output is None and emit is None:
+        raise Error("quantc.compile needs 'output', the prefix of the files to write", 2)
+    arguments = ["compile"]
+    with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
+        models = model if isinstance(model, (list, tuple)) else [model]
+        arguments += [_model_file(m, i, folder) for i, m in enumerate(models)]
+        arguments += ["-o", "-" if output is None else os.fspath(output), "--quiet"]
+        if calibration is not None and not isinstance(calibration, (str, os.PathLike)):
+            calibration = _write_samples(calibration, folder)
+        options = {
+            "--recipe": recipe,
+            "--calibration": calibration,
+            "--statistics": statistics,
+            "--target": target,
+            "--emit": emit,
+            "--keep-float": keep_float,
+            "--bits-per-weight": bits_per_weight,
+            "--size": size,
+            "--lock": lock,
+            "--check-lock": check_lock,
+            "--report": report,
+            "--plugin": plugin,
+            "-j": jobs,
+            "--memory": memory,
+        }
+        for name, value in options.items():
+            if value is not None:
+                arguments += [name, str(value)]
+        for name, value in (dim or {}).items():
+            span = f"{value[0]}..{value[1]}" if isinstance(value, (list, tuple)) else value
+            arguments += ["--dim", f"{name}={span}"]
+        for pattern, format_ in (set or {}).items():
+            arguments += ["--set", f"{pattern}={format_}"]
+        if embed_weights:
+            arguments.append("--embed-weights")
+        text = run(arguments)
+    if output is None:
+        return text
+    return pathlib.Path(output if emit else os.fspath(output) + ".so")
+
+
+def _model_file(model, index, folder):
+    """The path of a model that is a path or an onnx.ModelProto."""
+    if isinstance(model, (str, os.PathLike)):
+        return os.fspath(model)
+    import onnx
+
+    if not isinstance(model, onnx.ModelProto):
+        raise Error(f"a model is a path or an onnx.ModelProto, not {type(model).__name__}", 2)
+    path = os.path.join(folder, f"model{index}.onnx")
+    try:
+        onnx.save(model, path)
+    except ValueError:  # larger than a protobuf message may be
+        onnx.save(model, path, save_as_external_data=True)
+    return path
+
+
+def _write_samples(samples, folder):
+    """Writes samples as a DATA file: each input's arrays stacked, samples first."""
+    import numpy as np
+
+    columns = {}
+    for number, sample in enumerate(samples):
+        if number and sample.keys() != columns.keys():
+            raise Error(
+                f"calibration sample {number} has inputs {sorted(sample)}; "
+                f"sample 0 has {sorted(columns)}"
+            )
+        for name, array in sample.items():
+            columns.setdefault(name, []).append(np.asarray(array))
+            first, last = columns[name][0], columns[name][-1]
+            if first.shape != last.shape or first.dtype != last.dtype:
+                raise Error(
+                    f"calibration sample {number} has input '{name}' of {last.dtype} "
+                    f"{list(last.shape)}; sample 0 has {first.dtype} {list(first.shape)}; give "
+                    "samples of one shape, or a folder of ONNX test_data_set_*"
+                )
+    if not columns:
+        raise Error("there are no calibration samples")
+    path = os.path.join(folder, "samples.npz")
+    np.savez(path, **{name: np.stack(arrays) for name, arrays in columns.items()})
+    return path
