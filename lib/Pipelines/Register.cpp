@@ -7,11 +7,14 @@
 
 #include "quantc/Pipelines/Register.h"
 
+#include "quantc/Conversion/ONNXToKernels.h"
 #include "quantc/Conversion/Passes.h"
+#include "quantc/Conversion/QGraphToQKernel.h"
 #include "quantc/Dialect/ONNX/ONNXDialect.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Quantize/Passes.h"
+#include "quantc/Target/CPU/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
@@ -23,6 +26,8 @@ void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllExtensions(registry);
   registry.insert<onnx_ir::ONNXDialect, qgraph::QGraphDialect,
                   qkernel::QKernelDialect>();
+  registerQGraphKernelModels(registry);
+  registerONNXKernelModels(registry);
 }
 
 void quantc::registerAllPasses() {
@@ -33,4 +38,8 @@ void quantc::registerAllPasses() {
   registerFuseEpilogue();
   registerFuseRows();
   registerPackWeights();
+  registerLowerToKernels();
+  registerLowerTileDot();
+  registerConvertQKernelToLLVM();
+  registerBuildKernelTable();
 }

@@ -1,0 +1,188 @@
+//===- Recipes.cpp - Named pass pipelines ---------------------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A recipe is a row: what is done to the weights and to the activations. The
+// phases are the same for all.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Pipelines/Pipelines.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Error.h"
+
+namespace quantc {
+namespace {
+
+/// What a recipe quantizes; empty: nothing.
+struct Scheme {
+  llvm::StringLiteral name, summary, kind;
+  llvm::StringLiteral weights;     // options of qgraph-quantize-weights
+  llvm::StringLiteral activations; // `token`, `group`, `tensor` or `float`
+  int groupSize;                   // 0: the recipe has no groups
+};
+
+constexpr Scheme kSchemes[] = {
+    {"reference", "float, the plain loop nests: slow, and what all else is measured by", "reference",
+     "", "", 0},
+    {"fp32", "float, fused and packed", "float", "", "", 0},
+    {"w8a8-dynamic", "8-bit weights a column, 8-bit activations a token, scales found at run time",
+     "integer", "format=si8 granularity=channel", "token", 0},
+    {"w4-rtn", "4-bit weights in groups, rounded to nearest; 8-bit activations a token and group",
+     "integer", "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group", 32},
+};
+
+const Scheme *findScheme(llvm::StringRef name) {
+  for (const Scheme &scheme : kSchemes)
+    if (scheme.name == name)
+      return &scheme;
+  return nullptr;
+}
+
+/// Recipes of the interface that are not built yet: refused by name.
+constexpr llvm::StringLiteral kPlanned[] = {
+    "fp16",   "bf16",   "w8a8-static", "w8a8-smoothquant", "llm-int8", "w4",     "w4-gptq",
+    "w4-awq", "nf4",    "fp8",         "mxfp4",            "nvfp4",    "q4_0",   "q4_1",
+    "q5_0",   "q5_1",   "q8_0",        "q4_k_s",           "q4_k_m",   "q5_k_s", "q5_k_m",
+    "q6_k",   "binary", "auto"};
+
+std::string listRecipes() {
+  std::vector<std::string> names;
+  for (const Scheme &scheme : kSchemes)
+    names.push_back(scheme.name.str());
+  return llvm::join(names, ", ");
+}
+
+/// A recipe with its options read.
+struct Recipe {
+  const Scheme *scheme;
+  std::string activations;
+  int groupSize;
+};
+
+llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
+  auto [name, rest] = text.split(':');
+  const Scheme *scheme = findScheme(name);
+  if (!scheme) {
+    if (llvm::is_contained(kPlanned, name))
+      return llvm::createStringError("recipe '" + name + "' is not built yet; there are: " +
+                                     listRecipes());
+    return llvm::createStringError("unknown recipe '" + name + "'; there are: " + listRecipes());
+  }
+  Recipe recipe{scheme, scheme->activations.str(), scheme->groupSize};
+  llvm::SmallVector<llvm::StringRef> options;
+  rest.split(options, ',', -1, /*KeepEmpty=*/false);
+  for (llvm::StringRef option : options) {
+    auto [key, value] = option.split('=');
+    if (key == "activations" && !scheme->weights.empty()) {
+      if (value != "token" && value != "float" && value != "tensor" &&
+          !(value == "group" && scheme->groupSize))
+        return llvm::createStringError("recipe '" + name + "' has no activations=" + value +
+                                       "; there are: token, tensor, float" +
+                                       (scheme->groupSize ? ", group" : ""));
+      recipe.activations = value.str();
+    } else if (key == "group-size" && scheme->groupSize) {
+      if (value.getAsInteger(10, recipe.groupSize) || recipe.groupSize <= 0 ||
+          recipe.groupSize % 8 != 0)
+        return llvm::createStringError("group-size=" + value + " of recipe '" + name +
+                                       "': must be a positive multiple of 8");
+    } else {
+      return llvm::createStringError("recipe '" + name + "' has no option '" + key + "'" +
+                                     (scheme->weights.empty() ? "" : "; there are: activations") +
+                                     (scheme->groupSize ? ", group-size" : ""));
+    }
+  }
+  return recipe;
+}
+
+/// One option of a pass, quoted where its value has characters of the pipeline syntax.
+std::string passOption(llvm::StringRef name, llvm::StringRef value) {
+  bool plain = llvm::all_of(value, [](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
+  return (name + "=" + (plain ? value.str() : "'" + value.str() + "'")).str();
+}
+
+} // namespace
+
+const std::vector<RecipeInfo> &recipes() {
+  static const std::vector<RecipeInfo> kInfos = [] {
+    std::vector<RecipeInfo> infos;
+    for (const Scheme &scheme : kSchemes) {
+      RecipeInfo info{scheme.name.str(), scheme.summary.str(), {}, scheme.kind.str()};
+      if (!scheme.weights.empty())
+        info.options.push_back({("activations=" + scheme.activations).str(),
+                                "scales of the activations: a token, a tensor" +
+                                    std::string(scheme.groupSize ? ", a group of a token" : "") +
+                                    "; float: only the weights are quantized"});
+      if (scheme.groupSize)
+        info.options.push_back({"group-size=" + std::to_string(scheme.groupSize),
+                                "weights along K that share a scale, a multiple of 8"});
+      infos.push_back(std::move(info));
+    }
+    return infos;
+  }();
+  return kInfos;
+}
+
+bool isPlainRecipe(llvm::StringRef recipe) {
+  const Scheme *scheme = findScheme(recipe.split(':').first);
+  return scheme && scheme->kind == "reference";
+}
+
+llvm::Expected<std::string> graphPipeline(const GraphOptions &options, GraphStage stage) {
+  llvm::Expected<Recipe> recipe = parseRecipe(options.recipe);
+  if (!recipe)
+    return recipe.takeError();
+  const Scheme &scheme = *recipe->scheme;
+  std::vector<std::string> passes;
+
+  // The walk: ONNX to qgraph.
+  std::string walk = "convert-onnx-to-qgraph";
+  if (!options.dims.empty())
+    walk += "{" + ("dims=" + llvm::join(options.dims, ",")) + "}";
+  passes.insert(passes.end(), {walk, "canonicalize", "cse"});
+
+  // Quantization.
+  if (!scheme.weights.empty()) {
+    std::string weights = scheme.weights.str();
+    if (recipe->groupSize)
+      weights += " group-size=" + std::to_string(recipe->groupSize);
+    if (!options.keepFloat.empty())
+      weights += " " + passOption("keep-float", options.keepFloat);
+    if (!options.set.empty())
+      weights += " " + passOption("set", llvm::join(options.set, ";"));
+    passes.push_back("qgraph-quantize-weights{" + weights + "}");
+    if (recipe->activations != "float") {
+      std::string activations = "granularity=" + recipe->activations;
+      if (recipe->activations == "group")
+        activations += " group-size=" + std::to_string(recipe->groupSize);
+      passes.push_back("qgraph-quantize-activations{" + activations + "}");
+    }
+  }
+
+  // Fusion and packing.
+  bool plain = isPlainRecipe(options.recipe);
+  if (stage != GraphStage::QGraph && !plain) {
+    // The small constants of a layer fold back to floats once nothing reads them stored.
+    passes.insert(passes.end(), {"qgraph-fuse-quantized", "qgraph-fuse-epilogue", "canonicalize",
+                                 "cse", "qgraph-fuse-rows"});
+    if (stage == GraphStage::Packed)
+      passes.push_back("qgraph-pack-weights");
+    passes.insert(passes.end(), {"canonicalize", "cse"});
+  }
+  return "builtin.module(" + llvm::join(passes, ",") + ")";
+}
+
+std::string kernelPipeline(bool plain, KernelStage stage) {
+  std::vector<std::string> passes = {
+      plain ? "lower-to-kernels{plain=true}" : "lower-to-kernels", "lower-tile-dot",
+      "canonicalize", "cse", "loop-invariant-code-motion"};
+  if (stage == KernelStage::LLVM)
+    passes.insert(passes.end(),
+                  {"convert-qkernel-to-llvm", "convert-scf-to-cf", "expand-strided-metadata",
+                   "lower-affine", "convert-vector-to-llvm", "convert-to-llvm",
+                   "reconcile-unrealized-casts", "build-kernel-table", "canonicalize", "cse"});
+  return "builtin.module(" + llvm::join(passes, ",") + ")";
+}
+
+} // namespace quantc
