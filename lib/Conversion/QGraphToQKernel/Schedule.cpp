@@ -410,7 +410,7 @@ void Scheduler::finish() {
   block.getTerminator()->erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (llvm::any_of(op.getResultTypes(), [](Type t) { return isa<TensorType, NoneType>(t); }) ||
-        (isPure(&op) && op.use_empty()))
+        (isPure(&op) && op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>()))
       op.erase();
   unsigned tensors = block.getNumArguments() - 3;
   block.eraseArguments(0, tensors);
