@@ -277,7 +277,8 @@ static void mergeDeclared(ValueInfo &info, Type type,
 
 SmallVector<ValueInfo>
 GraphEmitter::resultInfos(const Node &node, int64_t version, ValueRange inputs,
-                          const Subgraphs &subgraphs, const Scope &scope) {
+                          const InferSubgraphByName &subgraph,
+                          const Scope &scope) {
   MLIRContext *context = builder.getContext();
   SmallVector<ValueInfo> inputInfos;
   for (Value input : inputs) {
@@ -299,19 +300,10 @@ GraphEmitter::resultInfos(const Node &node, int64_t version, ValueRange inputs,
     *copy = *value;
     copy->set_name(name.str());
   }
-  auto ofSubgraph =
-      [&](StringRef name,
-          ArrayRef<ValueInfo>) -> std::optional<SmallVector<ValueInfo>> {
-    auto it = subgraphs.find(name);
-    if (it == subgraphs.end())
-      return std::nullopt;
-    return it->second;
-  };
   SmallVector<ValueInfo> results;
   std::string why;
   // What inference objects to is for the walk to say, which knows more.
-  if (!inferTypes(bound, version, inputInfos, context, ofSubgraph, results,
-                  why))
+  if (!inferTypes(bound, version, inputInfos, context, subgraph, results, why))
     results.assign(bound.output_size(), ValueInfo());
 
   for (auto [info, name] : llvm::zip(results, bound.output())) {
@@ -332,22 +324,25 @@ GraphEmitter::resultInfos(const Node &node, int64_t version, ValueRange inputs,
 
 std::optional<SmallVector<ValueInfo>>
 GraphEmitter::emitSubgraph(const onnx::GraphProto &graph, Region &region,
-                           const Node &node, const Scope &outer,
-                           const Frame &frame) {
+                           const Node &node, ArrayRef<ValueInfo> arguments,
+                           const Scope &outer, const Frame &frame) {
   OpBuilder::InsertionGuard guard(builder);
   Block *block = builder.createBlock(&region);
   Scope scope(&outer);
   llvm::StringMap<bool> isConstant;
   for (const onnx::TensorProto &tensor : graph.initializer())
     isConstant[tensor.name()] = true;
-  for (const onnx::ValueInfoProto &input : graph.input()) {
+  for (auto [i, input] : llvm::enumerate(graph.input())) {
     if (isConstant.contains(input.name()))
       continue;
     ValueInfo info;
+    if (i < arguments.size())
+      info = arguments[i];
     SmallVector<std::string> dims;
     std::string why;
-    info.type = typeFromProto(input.type(), builder.getContext(), dims, why);
-    info.dims.assign(dims.begin(), dims.end());
+    if (Type type =
+            typeFromProto(input.type(), builder.getContext(), dims, why))
+      mergeDeclared(info, type, dims);
     if (!info.type)
       info.type = UnknownType::get(builder.getContext());
     Value argument = block->addArgument(info.type, node.location);
@@ -386,15 +381,12 @@ void GraphEmitter::emitOperation(const Node &node, Scope &scope,
   OperationState state(node.location, NodeOp::getOperationName());
   NamedAttrList attributes;
   SmallVector<StringRef> subgraphNames;
-  Subgraphs subgraphs;
+  SmallVector<const onnx::GraphProto *> graphs;
   for (auto [name, value] : node.attributes) {
     if (value->type() == onnx::AttributeProto::GRAPH) {
-      std::optional<SmallVector<ValueInfo>> results =
-          emitSubgraph(value->g(), *state.addRegion(), node, scope, frame);
-      complete &= results.has_value();
-      if (results)
-        subgraphs[name] = std::move(*results);
+      state.addRegion();
       subgraphNames.push_back(name);
+      graphs.push_back(&value->g());
       continue;
     }
     std::string why;
@@ -406,14 +398,34 @@ void GraphEmitter::emitOperation(const Node &node, Scope &scope,
            node.describe() + ": attribute '" + name + "': " + why);
     complete &= bool(attribute);
   }
+
+  // A subgraph is built when inference asks for its types, for it then tells
+  // those of the arguments; otherwise afterwards.
+  SmallVector<std::optional<SmallVector<ValueInfo>>> known(graphs.size());
+  auto buildSubgraph = [&](StringRef name, ArrayRef<ValueInfo> arguments)
+      -> std::optional<SmallVector<ValueInfo>> {
+    size_t i = llvm::find(subgraphNames, name) - subgraphNames.begin();
+    if (i == graphs.size())
+      return std::nullopt;
+    Region &region = *state.regions[i];
+    if (region.empty())
+      known[i] =
+          emitSubgraph(*graphs[i], region, node, arguments, scope, frame);
+    return known[i];
+  };
+  SmallVector<ValueInfo> results;
+  if (inputs && version)
+    results = resultInfos(node, *version, *inputs, buildSubgraph, scope);
+  for (auto [i, name] : llvm::enumerate(subgraphNames)) {
+    buildSubgraph(name, {});
+    complete &= known[i].has_value();
+  }
   if (!complete || !inputs || !version) {
     for (const std::string &output : node.proto.output())
       define(node, output, Value(), scope);
     return;
   }
 
-  SmallVector<ValueInfo> results =
-      resultInfos(node, *version, *inputs, subgraphs, scope);
   state.addOperands(*inputs);
   for (const ValueInfo &info : results)
     state.addTypes(info.type);

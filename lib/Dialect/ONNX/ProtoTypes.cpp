@@ -90,12 +90,8 @@ std::string dataTypeName(int32_t dataType) {
 
 static const char *kindName(const onnx::TypeProto &proto) {
   switch (proto.value_case()) {
-  case onnx::TypeProto::kSequenceType:
-    return "a sequence";
   case onnx::TypeProto::kMapType:
     return "a map";
-  case onnx::TypeProto::kOptionalType:
-    return "an optional";
   case onnx::TypeProto::kSparseTensorType:
     return "a sparse tensor";
   case onnx::TypeProto::kOpaqueType:
@@ -108,9 +104,20 @@ static const char *kindName(const onnx::TypeProto &proto) {
 Type typeFromProto(const onnx::TypeProto &proto, MLIRContext *context,
                    SmallVectorImpl<std::string> &dims, std::string &why) {
   dims.clear();
+  if (proto.has_sequence_type() || proto.has_optional_type()) {
+    SmallVector<std::string> elementDims;
+    bool sequence = proto.has_sequence_type();
+    Type element = typeFromProto(sequence ? proto.sequence_type().elem_type()
+                                          : proto.optional_type().elem_type(),
+                                 context, elementDims, why);
+    if (!element)
+      return nullptr;
+    return sequence ? Type(SequenceType::get(context, element))
+                    : Type(OptionalType::get(context, element));
+  }
   if (!proto.has_tensor_type()) {
     why = std::string("its type is ") + kindName(proto) +
-          "; only tensors are supported";
+          "; only tensors, sequences and optionals are supported";
     return nullptr;
   }
   const onnx::TypeProto_Tensor &tensor = proto.tensor_type();
@@ -134,6 +141,12 @@ Type typeFromProto(const onnx::TypeProto &proto, MLIRContext *context,
 
 void typeToProto(Type type, ArrayRef<std::string> dims,
                  onnx::TypeProto &proto) {
+  if (auto sequence = dyn_cast_if_present<SequenceType>(type))
+    return typeToProto(sequence.getElement(), {},
+                       *proto.mutable_sequence_type()->mutable_elem_type());
+  if (auto optional = dyn_cast_if_present<OptionalType>(type))
+    return typeToProto(optional.getElement(), {},
+                       *proto.mutable_optional_type()->mutable_elem_type());
   auto tensor = dyn_cast_if_present<TensorType>(type);
   if (!tensor)
     return;

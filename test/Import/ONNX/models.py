@@ -250,7 +250,7 @@ def strings(out):
         ],
         [
             value("s", TensorProto.STRING, [1]),
-            helper.make_tensor_sequence_value_info("l", TensorProto.FLOAT, [2]),
+            onnx.ValueInfoProto(name="l", type=helper.make_sparse_tensor_type_proto(1, [2])),
         ],
         [value("d", TensorProto.INT64, [])],
         [text, complex_tensor],
@@ -321,6 +321,67 @@ def functions_explode(out):
         functions=functions,
     )
     result.opset_import.append(helper.make_opsetid("f", 1))
+    return result
+
+
+def everything(out):
+    """Small, and with a bit of all that a model may contain, for the fuzzer."""
+    weights = np.arange(128, dtype=np.float32).reshape(16, 8)
+    yes = helper.make_graph(
+        [helper.make_node("Relu", ["h"], ["a"])], "yes", [], [value("a", TensorProto.FLOAT, None)]
+    )
+    no = helper.make_graph(
+        [helper.make_node("Add", ["h", "one"], ["b"])],
+        "no",
+        [],
+        [value("b", TensorProto.FLOAT, None)],
+        [helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])],
+    )
+    function = helper.make_function(
+        "local",
+        "scale",
+        ["a"],
+        ["b"],
+        [
+            helper.make_node("Constant", [], ["f"], value_float=2.0),
+            helper.make_node("Mul", ["a", "f"], ["b"]),
+        ],
+        [helper.make_opsetid("", 25)],
+        attributes=["unused"],
+    )
+    flat = helper.make_sparse_tensor(
+        helper.make_tensor("sparse", TensorProto.FLOAT, [2], [1.0, 2.0]),
+        helper.make_tensor("i", TensorProto.INT64, [2], [1, 5]),
+        [16],
+    )
+    result = model(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["m"]),
+            helper.make_node("scale", ["m"], ["s"], domain="local", name="call"),
+            helper.make_node("Shape", ["s"], ["dims"], start=0, end=1),
+            helper.make_node("Concat", ["dims", "rest"], ["shape"], axis=0),
+            helper.make_node("Reshape", ["s", "shape"], ["r"]),
+            helper.make_node("DequantizeLinear", ["q", "qs"], ["d"], axis=0, block_size=4),
+            helper.make_node("Gather", ["d", "index"], ["g"], axis=0),
+            helper.make_node("Clip", ["r", "", "top"], ["h0"]),
+            helper.make_node("Add", ["h0", "g"], ["h"]),
+            helper.make_node("If", ["c"], ["y"], then_branch=yes, else_branch=no),
+            helper.make_node("Add", ["sparse", "sparse"], ["z"]),
+        ],
+        [value("x", TensorProto.FLOAT, ["batch", 16]), value("c", TensorProto.BOOL, [])],
+        [value("y", TensorProto.FLOAT, None), value("z", TensorProto.FLOAT, [16])],
+        [
+            raw("w", TensorProto.FLOAT, [16, 8], weights.tobytes()),
+            helper.make_tensor("rest", TensorProto.INT64, [2], [2, 4]),
+            raw("q", TensorProto.INT4, [8, 4], bytes(range(16))),
+            helper.make_tensor("qs", TensorProto.FLOAT, [2, 4], [0.5] * 8),
+            helper.make_tensor("index", TensorProto.INT64, [2], [0, 7]),
+            helper.make_tensor("top", TensorProto.FLOAT, [], [6.0]),
+        ],
+        [flat],
+        functions=[function],
+    )
+    result.opset_import.append(helper.make_opsetid("local", 1))
     return result
 
 

@@ -109,7 +109,6 @@ protected:
 
 private:
   struct Node; // a NodeProto with its name, location and bound attributes
-  using Subgraphs = llvm::StringMap<llvm::SmallVector<ValueInfo>>;
 
   void emitNode(const onnx::NodeProto &proto, unsigned index, Scope &scope,
                 const Frame &frame);
@@ -119,13 +118,14 @@ private:
                 const Frame &frame);
   std::optional<llvm::SmallVector<ValueInfo>>
   emitSubgraph(const onnx::GraphProto &graph, mlir::Region &region,
-               const Node &node, const Scope &scope, const Frame &frame);
+               const Node &node, llvm::ArrayRef<ValueInfo> arguments,
+               const Scope &scope, const Frame &frame);
   std::optional<llvm::SmallVector<mlir::Value>> findInputs(const Node &node,
                                                            Scope &scope);
   std::optional<int64_t> findVersion(const Node &node, const Frame &frame);
   llvm::SmallVector<ValueInfo> resultInfos(const Node &node, int64_t version,
                                            mlir::ValueRange inputs,
-                                           const Subgraphs &subgraphs,
+                                           const InferSubgraphByName &subgraph,
                                            const Scope &scope);
   void define(const Node &node, llvm::StringRef name, mlir::Value value,
               Scope &scope);

@@ -39,13 +39,14 @@ int32_t elementTypeToProto(mlir::Type type);
 /// "FLOAT8E4M3FN", or "number 77".
 std::string dataTypeName(int32_t dataType);
 
-/// A tensor type with the names of its dimensions. Null (and `why`) for other
-/// kinds of types and for element types without an MLIR type.
+/// A tensor type with the names of its dimensions, or a sequence or optional of
+/// such (without names). Null (and `why`) for other kinds of types and for
+/// element types without an MLIR type.
 mlir::Type typeFromProto(const onnx::TypeProto &proto,
                          mlir::MLIRContext *context,
                          llvm::SmallVectorImpl<std::string> &dims,
                          std::string &why);
-/// Fills `proto` (left without a value if `type` is null or no tensor).
+/// Fills `proto` (left without a value if `type` is null, `none` or unknown).
 void typeToProto(mlir::Type type, llvm::ArrayRef<std::string> dims,
                  onnx::TypeProto &proto);
 
