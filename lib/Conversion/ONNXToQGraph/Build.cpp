@@ -506,8 +506,7 @@ TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
                             moved.getIntsAttr("perm"), dims))
         return transpose(inner, *permutation);
     }
-  if (from.value.getType() == typeOf(dims, info.elementType) &&
-      typeOf(dims, info.elementType).hasStaticShape())
+  if (arith.equal(from.dims, dims))
     result.value = from.value;
   else
     result.value = node("Reshape", {&from}, info.elementType, dims).value;
