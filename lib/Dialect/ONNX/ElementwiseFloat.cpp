@@ -215,10 +215,12 @@ Value asinh(Row &row) {
   return rounded(row, m.select(finite, m.copysign(y, x), x));
 }
 
-// t = x - 1: log1p(t + sqrt(2 t + t^2)).
+// t = x - 1: log1p(t + sqrt(2 t + t^2)); NaN below 1.
 Value acosh(Row &row) {
   MathEmitter &m = row.m;
   Value t = m.sub(wide(row), f64(row, 1));
+  t = m.select(m.compare(CmpFPredicate::OGE, t, f64(row, 0)), t,
+               f64(row, std::numeric_limits<double>::quiet_NaN()));
   Value root = m.sqrt(m.add(m.mul(f64(row, 2), t), m.mul(t, t)));
   return rounded(row, m.log1p(m.add(t, root)));
 }
