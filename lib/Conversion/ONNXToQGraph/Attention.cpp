@@ -155,7 +155,8 @@ std::optional<Scores> matchScores(Walk &walk, Value value) {
         // scale * (inner + mask): the mask would have to be scaled as well.
         if (scores.scale != 1)
           return std::nullopt;
-        scores.mask = sum.getInputs()[1 - side];
+        Value mask = sum.getInputs()[1 - side];
+        scores.mask = constantNumber(mask) == 0.0 ? Value() : mask;
         scores.scale = scale;
         scores.product = matmul;
         return scores;

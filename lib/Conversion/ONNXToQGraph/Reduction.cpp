@@ -64,6 +64,11 @@ static LogicalResult handleReduce(Node &node) {
       dims.push_back(dim);
     else if (keep)
       dims.push_back(walk.arith.constant(1));
+  bool selects = node.type() == "ReduceMax" || node.type() == "ReduceMin";
+  if (Element value = selects ? uniform(input) : Element()) {
+    node.set(0, walk.fromSplat(input.elementType, dims, value));
+    return success();
+  }
   if (int64_t(axes.size()) == input.rank())
     if (Element value = foldReduction(walk, node.type(), input)) {
       node.set(0, walk.fromSplat(input.elementType, dims, value));

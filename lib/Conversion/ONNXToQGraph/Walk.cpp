@@ -469,6 +469,13 @@ void Walk::finish() {
           value && value != minimum.getResult())
         minimum.replaceAllUsesWith(value);
     }
+  NamedAttrList bounds;
+  for (const auto &entry : names) {
+    Bounds range = arith.boundsOf(entry.second);
+    if (range.low > 0 || range.high != std::numeric_limits<int64_t>::max())
+      bounds.append(entry.first(),
+                    builder.getDenseI64ArrayAttr({range.low, range.high}));
+  }
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
     if (isOpTriviallyDead(&op))
       op.erase();
@@ -477,13 +484,6 @@ void Walk::finish() {
   function.setFunctionType(FunctionType::get(function.getContext(),
                                              newBody->getArgumentTypes(),
                                              terminator->getOperandTypes()));
-  NamedAttrList bounds;
-  for (const auto &entry : names) {
-    Bounds range = arith.boundsOf(entry.second);
-    if (range.low > 0 || range.high != std::numeric_limits<int64_t>::max())
-      bounds.append(entry.first(),
-                    builder.getDenseI64ArrayAttr({range.low, range.high}));
-  }
   if (!bounds.empty())
     function->setAttr("onnx.bounds",
                       bounds.getDictionary(function.getContext()));
