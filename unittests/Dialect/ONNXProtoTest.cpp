@@ -163,6 +163,18 @@ TEST_F(ONNXProto, ElementsArePropagated) {
   EXPECT_EQ((*results)[0].elements->at(1).value, 8);
 }
 
+TEST_F(ONNXProto, InferenceByBody) {
+  NodeOp node =
+      parse("%a: tensor<?x8xf32>, %b: tensor<f32>",
+            R"(%0 = onnx.node "GreaterOrEqual"(%a, %b) {version = 12 : i64}
+      : (tensor<?x8xf32>, tensor<f32>) -> !onnx.unknown)");
+  ASSERT_TRUE(node);
+  auto results = inferNodeTypes(node, infosOf(node));
+  ASSERT_TRUE(succeeded(results)) << messages;
+  EXPECT_EQ(str((*results)[0].type), "tensor<?x8xi1>");
+  EXPECT_EQ((*results)[0].dims[0], "a0");
+}
+
 TEST_F(ONNXProto, Subgraphs) {
   NodeOp node = parse("%a: tensor<i1>, %b: tensor<4xf32>",
                       R"(%0 = onnx.node "If"(%a) subgraphs {

@@ -217,11 +217,15 @@ static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
       context, inferSubgraph, node, typeByName, dataByName,
       std::unordered_map<std::string, const onnx::SparseTensorProto *>(),
       options, &elementsByName);
-  if (schema.has_type_and_shape_inference_function())
+  if (schema.has_type_and_shape_inference_function()) {
     schema.GetTypeAndShapeInferenceFunction()(inference);
-  else if (const onnx::FunctionProto *body = schema.GetFunction())
+  } else if (const onnx::FunctionProto *body = schema.GetFunction()) {
+    onnx::shape_inference::DataValueMap bodyElements;
     onnx::shape_inference::InferShapeForFunctionNode(
-        *body, OpSchemaRegistry::Instance(), inference, options);
+        *body, OpSchemaRegistry::Instance(), inference, options,
+        /*model_local_functions_map=*/{}, /*symbol_table=*/nullptr,
+        &bodyElements);
+  }
   schema.CheckInputOutputType(inference);
 
   if (schema.has_data_propagation_function()) {
