@@ -281,8 +281,10 @@ static void emitPad(NodeOp op, KernelBody &body) {
   OpBuilder &b = body.builder;
   Type stored = cast<MemRefType>(input.getType()).getElementType();
   Value filling;
-  if (body.inputs.size() > 2 && body.inputs[2]) {
-    filling = loadElement(body, body.flatten(body.inputs[2]), zero, Type());
+  // With the pads in an attribute the value is the second input.
+  size_t given = op.getNodeAttr("pads") ? 1 : 2;
+  if (given < body.inputs.size() && body.inputs[given]) {
+    filling = loadElement(body, body.flatten(body.inputs[given]), zero, Type());
   } else {
     TypedAttr attribute = b.getZeroAttr(stored);
     if (isa<FloatType>(stored))
