@@ -10,7 +10,7 @@
 #include "quantc/Dialect/ONNX/Elementwise.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -163,7 +163,7 @@ void emitElementwise(NodeOp op, KernelBody &body) {
   for (unsigned i = 0; i < operands.size(); ++i)
     if (Value input = body.inputs[i])
       same = both(body, same, sameShape(body, input, output, known[i]));
-  if (!body.fast || isConstantIntValue(same, 1))
+  if (!body.fast || matchPattern(same, m_One()))
     return loops(/*same=*/false);
   auto choice = scf::IfOp::create(b, body.loc, same, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);

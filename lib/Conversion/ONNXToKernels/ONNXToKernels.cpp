@@ -162,6 +162,7 @@ struct NodeModel
   LogicalResult canEmit(Operation *operation, std::string &why) const {
     auto op = cast<NodeOp>(operation);
     const NodeKernel *kernel = lookupNodeKernel(op);
+    why.clear();
     if (!kernel) {
       why = ("there is no kernel for " +
              (op.getDomain().empty() ? op.getOpType()
