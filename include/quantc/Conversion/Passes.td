@@ -30,10 +30,14 @@ def ConvertONNXToQGraph : Pass<"convert-onnx-to-qgraph", "::mlir::ModuleOp"> {
       with name, operator, domain, version and operand types.
 
     Dimension names are the strings of the arguments' `onnx.dims`. Dimensions
-    of one name are equal; differently named ones are not assumed to be. Bounds,
-    given by `dims` or proven by the graph (adding 512 rows of a table to
-    `seq` rows says seq <= 512), are left on the function as `onnx.bounds`, a
-    dictionary of name = [lowest, highest], for the check at run time.
+    of one name are equal; differently named ones are not assumed to be. What
+    must hold of them is left on the function, for the check at run time:
+
+    * `onnx.bounds`: a dictionary of name = [lowest, highest], given by `dims` or
+      proven by the graph (adding the first `seq` of 512 rows of a table to
+      `seq` rows says seq <= 512).
+    * `onnx.checks`: a list of {dim = name, equals = name or number}, with
+      `or_one` if a dimension of 1 is broadcast there.
 
     Before:
 

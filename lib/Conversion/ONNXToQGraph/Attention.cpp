@@ -83,6 +83,13 @@ static LogicalResult handleAttention(Node &node) {
   std::optional<int64_t> width = DimArithmetic::getConstant(query->dims[3]);
   if (!width)
     return node.unsupported("the size of a head is not fixed");
+  DimArithmetic &arith = walk.arith;
+  if (!arith.require(query->dims[0], key->dims[0]) ||
+      !arith.require(query->dims[0], value->dims[0]) ||
+      !arith.require(query->dims[3], key->dims[3]) ||
+      !arith.require(key->dims[1], value->dims[1]) ||
+      !arith.require(key->dims[2], value->dims[2]))
+    return node.unsupported("the dimensions of its operands do not fit");
   bool causal = node.integer("is_causal", 0);
   // ONNX aligns the triangle at the start, qgraph at the end: the same where
   // there are as many keys as queries.

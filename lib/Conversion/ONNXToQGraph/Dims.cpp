@@ -12,6 +12,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
+#include <numeric>
 
 using namespace mlir;
 using namespace quantc::onnx_to_qgraph;
@@ -363,9 +364,9 @@ Dim DimArithmetic::broadcast(Dim a, Dim b) {
     return {};
   // A number other than 1 is what the result has in every valid model.
   if (left)
-    return different(a, b) && different(b, constant(1)) ? Dim() : a;
+    return require(b, a, /*orOne=*/true) ? a : Dim();
   if (right)
-    return different(a, b) && different(a, constant(1)) ? Dim() : b;
+    return require(a, b, /*orOne=*/true) ? b : Dim();
   // Where b is min(a, n) with n > 1, a valid model has b = a (or both are 1),
   // so a is at most n.
   for (auto [whole, part] : {std::pair(a, b), std::pair(b, a)})
@@ -379,11 +380,60 @@ Dim DimArithmetic::broadcast(Dim a, Dim b) {
         return whole;
       }
     }
+  if (!require(a, b, /*orOne=*/true))
+    return {};
   if (boundsOf(a).low > 1)
     return a;
   if (boundsOf(b).low > 1)
     return b;
   return select(compare(arith::CmpIPredicate::eq, a, constant(1)), b, a);
+}
+
+bool DimArithmetic::require(Dim a, Dim b, bool orOne) {
+  if (equal(a, b))
+    return true;
+  Dim one = constant(1);
+  bool canBeOne = orOne && (!different(a, one) || !different(b, one));
+  if (different(a, b) && !canBeOne)
+    return false;
+  Polynomial left = polynomial(a), right = polynomial(b);
+  // What is no single product is not checked: kernels stay within the tensors'
+  // own sizes whatever it is.
+  auto isProduct = [](const Polynomial &p) { return p.size() == 1; };
+  if (!isProduct(left) || !isProduct(right))
+    return true;
+  if (!orOne) {
+    // k * m * x = k * m * y: x = y.
+    Monomial common;
+    std::set_intersection(
+        left.begin()->first.begin(), left.begin()->first.end(),
+        right.begin()->first.begin(), right.begin()->first.end(),
+        std::back_inserter(common));
+    int64_t factor = std::gcd(left.begin()->second, right.begin()->second);
+    Polynomial shared{{common, factor}};
+    left = *divideExactly(left, shared);
+    right = *divideExactly(right, shared);
+  }
+  if (left.begin()->first.empty())
+    std::swap(left, right);
+  auto isAtom = [](const Polynomial &p) {
+    return p.begin()->first.size() == 1 && p.begin()->second == 1;
+  };
+  bool number = right.begin()->first.empty();
+  if (!isAtom(left) || !(number || isAtom(right))) {
+    // An even number cannot be twice an odd one.
+    bool impossible = number && !orOne && left.begin()->first.size() == 1;
+    return !impossible;
+  }
+  Value dim = atoms[left.begin()->first.front()];
+  Dim other = number ? constant(right.begin()->second)
+                     : Dim(atoms[right.begin()->first.front()]);
+  if (number && !orOne)
+    narrow(dim, {*getConstant(other), *getConstant(other)});
+  Check check{dim, other, orOne};
+  if (!llvm::is_contained(checks, check))
+    checks.push_back(check);
+  return true;
 }
 
 Value DimArithmetic::materialize(Dim dim) {

@@ -83,6 +83,22 @@ public:
   /// the simpler.
   Dim broadcast(Dim a, Dim b);
 
+  /// What a valid model implies and nothing proves, to be checked at run time:
+  /// two atoms, or an atom and a number, are equal, or (`orOne`) one is 1.
+  struct Check {
+    mlir::Value dim;
+    Dim equals;
+    bool orOne;
+
+    bool operator==(const Check &other) const {
+      return dim == other.dim && equals == other.equals && orOne == other.orOne;
+    }
+  };
+  /// Notes that the dimensions must be equal (or one of them 1); false if they
+  /// are known not to be.
+  bool require(Dim a, Dim b, bool orOne = false);
+  llvm::ArrayRef<Check> getChecks() const { return checks; }
+
   /// An `index` value for a dimension.
   mlir::Value materialize(Dim dim);
 
@@ -108,6 +124,7 @@ private:
   llvm::DenseMap<mlir::Value, Polynomial> polynomials;
   std::map<Polynomial, mlir::Value> values;
   std::map<int64_t, mlir::Value> numbers;
+  std::vector<Check> checks;
   std::map<std::tuple<std::string, void *, void *, int>, mlir::Value>
       operations;
 };

@@ -55,7 +55,7 @@ static FailureOr<TensorInfo> matmul(Node &node, TensorInfo lhs,
     return node.unsupported("an operand is a scalar");
   Dim inner = lhs.dims.back(),
       depth = rhs.dims[std::max<int64_t>(rhs.rank() - 2, 0)];
-  if (arith.different(inner, depth))
+  if (!arith.require(inner, depth))
     return node.unsupported("the inner dimensions of its operands differ");
   if (rhs.rank() == 2 && isReal(lhs.elementType))
     if (Value weight = walk.transposedWeight(walk.materialize(rhs)))
@@ -141,7 +141,7 @@ static LogicalResult handleGemm(Node &node) {
   bool transposed = node.integer("transB", 0);
   if (transposed)
     b = walk.transpose(b, {1, 0});
-  if (walk.arith.different(a.dims[1], b.dims[0]))
+  if (!walk.arith.require(a.dims[1], b.dims[0]))
     return node.unsupported("the inner dimensions of its operands differ");
   double alpha = node.real("alpha", 1), beta = node.real("beta", 1);
   bool adds = node.has(2) && beta != 0;

@@ -71,7 +71,7 @@ static LogicalResult handleConcat(Node &node) {
       return node.unsupported("its operands have different ranks");
     for (int64_t d = 0; d < input.rank(); ++d)
       if (d != axis) {
-        if (arith.different(dims[d], input.dims[d]))
+        if (!arith.require(dims[d], input.dims[d]))
           return node.unsupported("its operands differ in dimension " +
                                   Twine(d));
         // Of equal dimensions the number says most.

@@ -147,7 +147,7 @@ static LogicalResult handleReshape(Node &node) {
     dims[*rest] = size;
   }
   Dim before = arith.product(input.dims), after = arith.product(dims);
-  if (!rest && arith.different(before, after))
+  if (!rest && !arith.require(before, after))
     return node.unsupported("the numbers of elements differ");
   node.set(0, node.walk.reshape(input, dims));
   return success();

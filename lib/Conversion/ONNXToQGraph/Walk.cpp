@@ -147,6 +147,13 @@ Walk::Walk(func::FuncOp function, const llvm::StringMap<Bounds> &ranges)
 
 TensorInfo &Walk::info(Value old) { return infos[old]; }
 
+/// What a dimension without a name is called.
+std::string Walk::unnamed(unsigned argument, int64_t dim) {
+  auto name = function.getArgAttrOfType<StringAttr>(argument, "onnx.name");
+  return ((name ? name.getValue().str() : "input" + std::to_string(argument)) +
+          "." + std::to_string(dim));
+}
+
 void Walk::arguments() {
   for (BlockArgument argument : oldBody->getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
@@ -185,8 +192,10 @@ void Walk::arguments() {
         dims.push_back(arith.constant(extent));
         continue;
       }
-      StringRef name = nameOf(i);
-      if (!name.empty() && names.count(name)) {
+      std::string name = nameOf(i).str();
+      if (name.empty())
+        name = unnamed(argument.getArgNumber(), i);
+      if (names.count(name)) {
         dims.push_back(names[name]);
         continue;
       }
@@ -195,8 +204,7 @@ void Walk::arguments() {
         range = given->second;
       Value size = tensor::DimOp::create(builder, added, i);
       dims.push_back(arith.symbol(size, range));
-      if (!name.empty())
-        names[name] = size;
+      names[name] = size;
     }
     infos[argument] = tensor(added, dims);
   }
@@ -469,13 +477,7 @@ void Walk::finish() {
           value && value != minimum.getResult())
         minimum.replaceAllUsesWith(value);
     }
-  NamedAttrList bounds;
-  for (const auto &entry : names) {
-    Bounds range = arith.boundsOf(entry.second);
-    if (range.low > 0 || range.high != std::numeric_limits<int64_t>::max())
-      bounds.append(entry.first(),
-                    builder.getDenseI64ArrayAttr({range.low, range.high}));
-  }
+  describeDims();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
     if (isOpTriviallyDead(&op))
       op.erase();
@@ -484,7 +486,66 @@ void Walk::finish() {
   function.setFunctionType(FunctionType::get(function.getContext(),
                                              newBody->getArgumentTypes(),
                                              terminator->getOperandTypes()));
+}
+
+/// Leaves on the function what must hold of the inputs' dimensions.
+void Walk::describeDims() {
+  MLIRContext *context = function.getContext();
+  llvm::StringSet<> mentioned;
+  NamedAttrList bounds;
+  llvm::DenseMap<Value, StringRef> nameOf;
+  for (const auto &entry : names) {
+    nameOf[cast<Value>(entry.second)] = entry.first();
+    Bounds range = arith.boundsOf(entry.second);
+    if (range.low <= 0 && range.high == std::numeric_limits<int64_t>::max())
+      continue;
+    bounds.append(entry.first(),
+                  builder.getDenseI64ArrayAttr({range.low, range.high}));
+    mentioned.insert(entry.first());
+  }
+  SmallVector<Attribute> checks;
+  for (const DimArithmetic::Check &check : arith.getChecks()) {
+    Attribute other;
+    if (auto number = DimArithmetic::getConstant(check.equals))
+      other = check.orOne ? builder.getI64IntegerAttr(*number) : Attribute();
+    else if (nameOf.count(cast<Value>(check.equals)))
+      other = builder.getStringAttr(nameOf[cast<Value>(check.equals)]);
+    // Equal to a number is a bound; what is computed is not checked.
+    if (!other || !nameOf.count(check.dim))
+      continue;
+    NamedAttrList entry;
+    entry.append("dim", builder.getStringAttr(nameOf[check.dim]));
+    entry.append("equals", other);
+    if (check.orOne)
+      entry.append("or_one", builder.getUnitAttr());
+    checks.push_back(entry.getDictionary(context));
+    mentioned.insert(nameOf[check.dim]);
+    if (auto name = dyn_cast<StringAttr>(other))
+      mentioned.insert(name.getValue());
+  }
   if (!bounds.empty())
-    function->setAttr("onnx.bounds",
-                      bounds.getDictionary(function.getContext()));
+    function->setAttr("onnx.bounds", bounds.getDictionary(context));
+  if (!checks.empty())
+    function->setAttr("onnx.checks", builder.getArrayAttr(checks));
+  // Dimensions without a name get the one they are mentioned by.
+  for (BlockArgument argument : newBody->getArguments()) {
+    unsigned number = argument.getArgNumber();
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    auto given = function.getArgAttrOfType<ArrayAttr>(number, "onnx.dims");
+    SmallVector<Attribute> dims;
+    bool added = false;
+    for (int64_t i = 0; type && i < type.getRank(); ++i) {
+      auto name = given && i < int64_t(given.size())
+                      ? dyn_cast<StringAttr>(given[i])
+                      : StringAttr();
+      std::string own = unnamed(number, i);
+      if ((!name || name.getValue().empty()) && mentioned.contains(own)) {
+        name = builder.getStringAttr(own);
+        added = true;
+      }
+      dims.push_back(name ? name : builder.getStringAttr(""));
+    }
+    if (added)
+      function.setArgAttr(number, "onnx.dims", builder.getArrayAttr(dims));
+  }
 }

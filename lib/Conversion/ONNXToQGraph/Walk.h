@@ -210,6 +210,8 @@ private:
   mlir::LogicalResult inferGeneric(Node &node);
   void report(onnx_ir::NodeOp op, llvm::StringRef reason);
   void finish();
+  void describeDims();
+  std::string unnamed(unsigned argument, int64_t dim);
 
   friend class Node;
   const llvm::StringMap<Bounds> &ranges;

@@ -94,9 +94,10 @@ func.func @names(%x: tensor<?x4xf32> {onnx.dims = ["b", ""]}, %y: tensor<?x4xf32
 
 // -----
 
-// Of different names either may be 1: chosen at run time.
+// Of different names either may be 1: chosen at run time, and checked.
 
 // CHECK-LABEL: func.func @others
+// CHECK-SAME:    attributes {onnx.checks = [{dim = "a", equals = "b", or_one}]}
 // CHECK-DAG:     %[[A:.*]] = tensor.dim %arg0
 // CHECK-DAG:     %[[B:.*]] = tensor.dim %arg1
 // CHECK:         arith.cmpi eq, %[[A]], %c1
@@ -159,4 +160,26 @@ func.func @mask(%m: tensor<?x?xi1> {onnx.dims = ["b", "s"]}) -> tensor<*xi1> {
   %all = onnx.node "GreaterOrEqual"(%j3, %zero) {version = 16 : i64} : (tensor<*xsi64>, tensor<si64>) -> tensor<*xi1>
   %0 = onnx.node "And"(%all, %k) {version = 7 : i64} : (tensor<*xi1>, tensor<*xi1>) -> tensor<*xi1>
   return %0 : tensor<*xi1>
+}
+
+// -----
+
+// What a valid model implies of its inputs is checked when it runs; a dimension
+// without a name is given one for that.
+
+// CHECK-LABEL: func.func @checks
+// CHECK-SAME:    %arg2: tensor<?x4xf32> {onnx.dims = ["z.0", ""], onnx.name = "z"}
+// CHECK-SAME:    onnx.bounds = {c = array<i64: 6, 6>}
+// CHECK-SAME:    onnx.checks = [
+// CHECK-SAME:      {dim = "b", equals = "z.0"}
+// CHECK-SAME:      {dim = "z.0", equals = 4 : i64, or_one}
+// CHECK-SAME:    ]
+func.func @checks(%x: tensor<?x3xf32> {onnx.dims = ["b", ""]}, %y: tensor<?xf32> {onnx.dims = ["c"]},
+                  %z: tensor<?x4xf32> {onnx.name = "z"}) -> (tensor<*xf32>, tensor<*xf32>, tensor<*xf32>) {
+  %0 = onnx.node "Concat"(%x, %z) {version = 13 : i64, node_attributes = {axis = 1 : si64}} : (tensor<?x3xf32>, tensor<?x4xf32>) -> tensor<*xf32>
+  %to = qgraph.constant dense<[2, 3]> : tensor<2xsi64>
+  %1 = onnx.node "Reshape"(%y, %to) {version = 14 : i64} : (tensor<?xf32>, tensor<2xsi64>) -> tensor<*xf32>
+  %c = qgraph.constant dense<1.0> : tensor<4x4xf32>
+  %2 = onnx.node "Sub"(%z, %c) {version = 14 : i64} : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<*xf32>
+  return %0, %1, %2 : tensor<*xf32>, tensor<*xf32>, tensor<*xf32>
 }
