@@ -110,7 +110,7 @@ def print_table(lines):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=minilm.ROOT / "build" / "release",
-                        help="the build tree of quantc")  # fmt: skip
+                        help="the build tree of quantc")
     parser.add_argument("--threads", type=int, default=1, help="threads of each engine")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs that latency is measured on")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, metavar="RECIPE")
@@ -140,7 +140,7 @@ def main():
     reference = table[0].vectors
     threads = f"{arguments.threads} thread" + ("s" if arguments.threads > 1 else "")
     print(f"\nall-MiniLM-L6-v2; latency of 1 x {LENGTH} tokens on {threads}; "
-          "cosine to ONNX Runtime float, the worst sentence\n")  # fmt: skip
+          "cosine to ONNX Runtime float, the worst sentence\n")
     head = ["", "size", "Python", "C", "cosine", "nearest"]
     print_table([head] + [row.cells(reference) for row in table])
     print(f"\nquery:   {QUERY}\nnearest: {table[-1].nearest()}")

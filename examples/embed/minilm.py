@@ -155,7 +155,7 @@ def build_embed(build, folder):
         [compiler, "-std=c99", "-O2", f"-I{ROOT / 'runtime' / 'include'}", str(HERE / "embed.c"),
          str(build / "lib" / "libquantc-rt.a"), "-ldl", "-o", str(program)],
         check=True,
-    )  # fmt: skip
+    )
     return program
 
 
@@ -173,16 +173,16 @@ def build_embed_aarch64(folder):
              "-fPIC", "-D_GNU_SOURCE", f"-I{ROOT / 'runtime' / 'include'}", "-c", str(source),
              "-o", str(objects[-1])],
             check=True,
-        )  # fmt: skip
+        )
     program = folder / "embed-aarch64"
     library = [cross / "lib" / name for name in
-               ("libc.so.6", "libc_nonshared.a", "ld-linux-aarch64.so.1")]  # fmt: skip
+               ("libc.so.6", "libc_nonshared.a", "ld-linux-aarch64.so.1")]
     start, end = [cross / "lib" / n for n in ("Scrt1.o", "crti.o")], [cross / "lib" / "crtn.o"]
     subprocess.run(
         [tools[1], "-pie", "-dynamic-linker", "/lib/ld-linux-aarch64.so.1",
          *map(str, start + objects + library + end), "-o", str(program)],
         check=True,
-    )  # fmt: skip
+    )
     return program
 
 

@@ -22,17 +22,18 @@ def program():
     installation that this package is in, or the one on the PATH."""
     if os.environ.get("QUANTC_BIN"):
         return os.environ["QUANTC_BIN"]
+    # <build>/python/quantc, <prefix>/lib/python3.x/site-packages/quantc, `pip --target`.
     package = pathlib.Path(__file__).resolve().parent
-    places = [package.parents[1] / "bin", pathlib.Path(sysconfig.get_path("scripts"))]
+    places = [parent / "bin" for parent in package.parents[:4]]
+    places.append(pathlib.Path(sysconfig.get_path("scripts")))
     for place in places:
         if os.access(place / "quantc", os.X_OK):
             return str(place / "quantc")
     found = shutil.which("quantc")
     if not found:
         raise Error(
-            "the program 'quantc' is neither in "
-            + " nor in ".join(str(place) for place in places)
-            + " nor on the PATH; build or install it, or name it in QUANTC_BIN"
+            f"the program 'quantc' is neither beside the package in {package} nor on the PATH; "
+            "build or install it, or name it in QUANTC_BIN"
         )
     return found
 

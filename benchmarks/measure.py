@@ -1,0 +1,71 @@
+"""How the benchmarks measure: two programs in turn, compiles with their memory, the machine."""
+
+import os
+import platform
+import subprocess
+import tempfile
+import time
+
+import numpy as np
+
+
+def burst(run, calls):
+    """The median seconds of `calls` calls, after one that is not counted."""
+    run()
+    times = np.empty(calls)
+    for i in range(calls):
+        start = time.perf_counter()
+        run()
+        times[i] = time.perf_counter() - start
+    return float(np.median(times))
+
+
+def in_turn(a, b, rounds, seconds):
+    """Runs two functions in short bursts, in turn, so that whatever else the machine does
+    meets both alike. Returns the median seconds of each and the median of the rounds'
+    ratios b / a."""
+    calls = [max(2, min(200, int(seconds / max(burst(run, 1), 1e-6)))) for run in (a, b)]
+    times = np.empty((rounds, 2))
+    for i in range(rounds):
+        for which in (0, 1) if i % 2 == 0 else (1, 0):
+            # The other's threads may still spin in wait for work: let them fall asleep.
+            time.sleep(0.02)
+            times[i, which] = burst((a, b)[which], calls[which])
+    return *np.median(times, axis=0), float(np.median(times[:, 1] / times[:, 0]))
+
+
+def run_measured(command):
+    """Runs a command; returns its seconds and the peak bytes of its largest process.
+
+    Raises RuntimeError with what it wrote to standard error if it fails.
+    """
+    with tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        if process.returncode != 0:
+            errors.seek(0)
+            text = errors.read().decode(errors="replace").strip()
+            raise RuntimeError(text or f"exit status {process.returncode}")
+    return seconds, usage.ru_maxrss * 1024
+
+
+def machine():
+    """What kind of machine this is."""
+    name = platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            values = dict(
+                [part.strip() for part in line.split(":", 1)] for line in file if ":" in line
+            )
+        if "model name" in values:
+            name = values["model name"]
+        if "cpu family" in values:
+            name += f" (family {values['cpu family']}, model {values['model']})"
+    except OSError:
+        pass
+    cores = len(os.sched_getaffinity(0))
+    return f"{name}, {cores} core{'s' if cores > 1 else ''}, {platform.system()}"
