@@ -1,0 +1,102 @@
+//===- Compile.h - From a model file to a native library --------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Import, the graph pipeline once, the kernel pipeline and code generation once
+// a level and side by side, packaging. What is called here runs in the calling
+// process; `quantc compile` calls it in a worker.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_DRIVER_COMPILE_H
+#define QUANTC_DRIVER_COMPILE_H
+
+#include "quantc/Pipelines/Pipelines.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quantc {
+
+/// Where a compile stops.
+enum class Emit {
+  ONNX,
+  QGraph,
+  Fused,
+  Kernel,
+  LLVM,
+  Assembly,
+  Object,
+  Library
+};
+
+/// The stage of that name (`onnx`, `qgraph`, `fused`, `kernel`, `llvm`, `asm`,
+/// `object`, `library`).
+std::optional<Emit> emitFromName(llvm::StringRef name);
+
+struct CompileRequest {
+  std::string model; ///< path of the ONNX file
+  /// A library: the prefix of its files. Else the file, `-` for standard
+  /// output.
+  std::string output;
+  GraphOptions graph;
+  std::string target = "native";
+  Emit emit = Emit::Library;
+  bool embedWeights = false;
+  /// Threads; 0: as many as this process may use.
+  unsigned jobs = 0;
+  /// Where new weights of printed IR go; empty: beside `output`.
+  std::string weightsOut;
+};
+
+struct CompileResult {
+  /// What was written, the library first.
+  std::vector<std::string> files;
+  /// Instruction set levels in the library, lowest first.
+  std::vector<std::string> levels;
+  std::string manifest; ///< its text, of a library
+  uint64_t libraryBytes = 0, weightsBytes = 0;
+};
+
+/// What a compile tells its caller meanwhile. Called from several threads, one
+/// at a time.
+struct CompileListener {
+  /// An error (`severity` "error"), "warning" or "remark", in one line; notes
+  /// follow in lines of their own.
+  std::function<void(llvm::StringRef severity, const std::string &text)>
+      message;
+  /// What is being done, and the share of the work that is done, 0..1.
+  std::function<void(llvm::StringRef what, double done)> progress;
+};
+
+/// A failure that is no fault of the input: exit code 3.
+class DefectError : public llvm::ErrorInfo<DefectError> {
+public:
+  static char ID;
+  explicit DefectError(std::string text) : text(std::move(text)) {}
+  void log(llvm::raw_ostream &os) const override { os << text; }
+  std::error_code convertToErrorCode() const override {
+    return llvm::inconvertibleErrorCode();
+  }
+
+private:
+  std::string text;
+};
+
+/// Compiles `request.model`. An error whose text is empty has been told to the
+/// listener already. After an error no file is left.
+llvm::Expected<CompileResult> compileModel(const CompileRequest &request,
+                                           const CompileListener &listener);
+
+} // namespace quantc
+
+#endif // QUANTC_DRIVER_COMPILE_H

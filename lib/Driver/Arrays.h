@@ -1,0 +1,74 @@
+//===- Arrays.h - NumPy's files ---------------------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// .npy: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html,
+// versions 1 to 3. .npz: a zip archive of .npy files, stored, not compressed
+// (numpy.savez).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_DRIVER_ARRAYS_H
+#define QUANTC_LIB_DRIVER_ARRAYS_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace quantc::driver {
+
+/// A dense row-major array.
+struct Array {
+  int64_t code = 0; ///< a DLDataTypeCode
+  int64_t bits = 0; ///< of an element; below 8: packed, low bits first
+  std::vector<int64_t> shape;
+
+  Array() = default;
+  /// Zeroed. The shape's product must not overflow (`fits`).
+  Array(int64_t code, int64_t bits, std::vector<int64_t> shape);
+
+  static bool fits(int64_t bits, llvm::ArrayRef<int64_t> shape);
+
+  int64_t count() const;
+  size_t bytes() const { return (count() * bits + 7) / 8; }
+  char *data() const { return storage.get(); }
+
+private:
+  struct Free {
+    void operator()(char *memory) const { std::free(memory); }
+  };
+  std::unique_ptr<char, Free> storage; ///< aligned to 64 bytes
+};
+
+/// `float32`, `int64`, ... of a DLPack type.
+std::string typeText(int64_t code, int64_t bits);
+/// `[2, 3]`
+std::string shapeText(llvm::ArrayRef<int64_t> shape);
+
+/// Reads the array `name` of FILE.npz, or FILE.npy. NumPy has no name for bf16
+/// and the 8-bit floats: such an input takes two, resp. one byte of any type
+/// (`V2`, `uint16`; `V1`, `uint8`), and one of less than 8 bits an integer a
+/// byte; `code` and `bits` say what is wanted. Errors name the file.
+llvm::Expected<Array> readArray(llvm::StringRef path, llvm::StringRef name,
+                                int64_t code, int64_t bits);
+
+/// The text of an array as .npy; of a type that NumPy lacks, its bits as
+/// unsigned integers, one a byte if it has less than 8.
+std::string npyText(const Array &array);
+
+/// Writes FILE.npz with an array of each name, at once or not at all.
+llvm::Error
+writeNpz(llvm::StringRef path,
+         llvm::ArrayRef<std::pair<std::string, const Array *>> arrays);
+
+} // namespace quantc::driver
+
+#endif // QUANTC_LIB_DRIVER_ARRAYS_H

@@ -1,0 +1,275 @@
+//===- CompileModel.cpp - From a model file to a native library -----------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompileModel.h"
+
+#include "Internal.h"
+#include "Worker.h"
+#include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Import/ONNX.h"
+#include "quantc/Pipelines/Register.h"
+#include "quantc/Support/AtomicFile.h"
+#include "quantc/Support/MappedFile.h"
+#include "quantc/hash.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
+
+using namespace mlir;
+
+namespace quantc {
+
+char DefectError::ID = 0;
+
+std::optional<Emit> emitFromName(llvm::StringRef name) {
+  return llvm::StringSwitch<std::optional<Emit>>(name)
+      .Case("onnx", Emit::ONNX)
+      .Case("qgraph", Emit::QGraph)
+      .Case("fused", Emit::Fused)
+      .Case("kernel", Emit::Kernel)
+      .Case("llvm", Emit::LLVM)
+      .Case("asm", Emit::Assembly)
+      .Case("object", Emit::Object)
+      .Case("library", Emit::Library)
+      .Default(std::nullopt);
+}
+
+namespace driver {
+namespace {
+
+/// Tells what pass runs, for messages about a crash and for the progress.
+class PassObserver : public PassInstrumentation {
+public:
+  PassObserver(std::string what, std::function<void(llvm::StringRef)> started)
+      : what(std::move(what)), started(std::move(started)) {}
+
+  void runBeforePass(Pass *pass, Operation *op) override {
+    llvm::StringRef name = pass->getArgument();
+    if (name.empty()) // the adaptor that runs passes on functions
+      return;
+    noteStage("pass '" + name + "' of " + what);
+    if (isa<ModuleOp>(op))
+      started(name);
+  }
+
+private:
+  std::string what;
+  std::function<void(llvm::StringRef)> started;
+};
+
+/// The `...` of `builtin.module(...)`.
+llvm::StringRef insideModule(llvm::StringRef pipeline) {
+  if (pipeline.consume_front("builtin.module("))
+    pipeline.consume_back(")");
+  return pipeline;
+}
+
+/// True if the message is the verifier's on what `op` is now, or says that one
+/// of our conversions does not cover what another made: no fault of the input.
+bool isOurFault(Operation *op, const std::vector<std::string> &errors) {
+  if (errors.empty())
+    return true;
+  if (llvm::StringRef(errors.front()).contains("failed to legalize operation"))
+    return true;
+  std::string found;
+  ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
+    if (found.empty())
+      found = diag.str();
+    return success();
+  });
+  return failed(verify(op)) && llvm::is_contained(errors, found);
+}
+
+llvm::Error alreadyReported() {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), "");
+}
+
+} // namespace
+
+Compiler::Compiler(const CompileRequest &request,
+                   const CompileListener &listener)
+    : request(request), listener(listener),
+      jobs(request.jobs ? request.jobs
+                        : llvm::hardware_concurrency().compute_thread_count()),
+      pool(llvm::hardware_concurrency(jobs)),
+      context(MLIRContext::Threading::DISABLED) {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registerAllToLLVMIRTranslations(registry);
+  context.appendDialectRegistry(registry);
+  context.setThreadPool(pool);
+  context.getDiagEngine().registerHandler(
+      [this](Diagnostic &diag) { return handle(diag); });
+}
+
+LogicalResult Compiler::handle(Diagnostic &diag) {
+  llvm::StringRef severity =
+      diag.getSeverity() == DiagnosticSeverity::Error     ? "error"
+      : diag.getSeverity() == DiagnosticSeverity::Warning ? "warning"
+                                                          : "remark";
+  std::string text = diag.str();
+  if (diag.getSeverity() == DiagnosticSeverity::Error)
+    errors.push_back(text);
+  // Messages that do not name their place themselves get its name.
+  if (auto name = diag.getLocation()->findInstanceOf<NameLoc>())
+    if (!llvm::StringRef(text).contains(name.getName().strref()))
+      text = "'" + name.getName().str() + "': " + text;
+  for (Diagnostic &note : diag.getNotes())
+    text += "\n  " + note.str();
+  listener.message(severity, text);
+  return success();
+}
+
+void Compiler::report(llvm::StringRef what, double done) {
+  std::lock_guard<std::mutex> lock(progressMutex);
+  progressDone = std::max(progressDone, done);
+  if (listener.progress)
+    listener.progress(what, progressDone);
+}
+
+llvm::Error Compiler::preparePasses(PassManager &manager,
+                                    const std::string &pipeline) {
+  static std::once_flag once;
+  std::call_once(once, [] { registerAllPasses(); });
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  if (failed(parsePassPipeline(insideModule(pipeline), manager, os)))
+    return llvm::make_error<DefectError>("cannot build the pass pipeline '" +
+                                         pipeline + "': " + problem);
+  // Dialects cannot be loaded once several threads are at work.
+  DialectRegistry needed;
+  manager.getDependentDialects(needed);
+  context.appendDialectRegistry(needed);
+  for (llvm::StringRef name : needed.getDialectNames())
+    context.getOrLoadDialect(name);
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::runPasses(PassManager &manager, ModuleOp module,
+                                const std::string &what, double from,
+                                double to) {
+  size_t total = std::max<size_t>(1, manager.size()), count = 0;
+  manager.addInstrumentation(
+      std::make_unique<PassObserver>(what, [&, this](llvm::StringRef name) {
+        double share = std::min(1.0, double(count++) / total);
+        report((what + ": " + name).str(), from + (to - from) * share);
+      }));
+  if (succeeded(manager.run(module)))
+    return llvm::Error::success();
+  std::lock_guard<std::mutex> lock(progressMutex);
+  if (isOurFault(module, errors))
+    return llvm::make_error<DefectError>("the compiler failed on " + what);
+  return alreadyReported();
+}
+
+llvm::Error Compiler::import() {
+  noteStage("the import of '" + request.model + "'");
+  report("importing", 0);
+  FailureOr<OwningOpRef<ModuleOp>> imported =
+      importONNX(request.model, context);
+  if (failed(imported))
+    return alreadyReported();
+  module = std::move(*imported);
+  tensors = tensorsOf(*module);
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::runGraph(GraphStage stage) {
+  llvm::Expected<std::string> pipeline = graphPipeline(request.graph, stage);
+  if (!pipeline)
+    return pipeline.takeError();
+  setTarget(*module, levels.back(), /*shared=*/true);
+  PassManager manager(&context, ModuleOp::getOperationName());
+  if (llvm::Error error = preparePasses(manager, *pipeline))
+    return error;
+  return runPasses(manager, *module, "the graph", kImported, kGraphDone);
+}
+
+llvm::Error Compiler::printModule(ModuleOp printed) {
+  bool toFile = request.output != "-";
+  std::string directory =
+      toFile ? llvm::sys::path::parent_path(request.output).str() : "";
+  if (qgraph::refersToNewWeights(printed)) {
+    std::string path = request.weightsOut;
+    if (path.empty() && toFile)
+      path = request.output + ".safetensors";
+    if (path.empty())
+      return llvm::createStringError(
+          "the printed model refers to weights that are in no file; say where "
+          "they go with --weights-out FILE, or print to a file with -o FILE");
+    if (llvm::Error error = qgraph::saveNewWeights(printed, path, directory))
+      return error;
+    result.files.push_back(path);
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  printed->print(os);
+  return writeText(text);
+}
+
+llvm::Error Compiler::writeText(llvm::StringRef text) {
+  if (request.output == "-") {
+    llvm::outs() << text;
+    return llvm::Error::success();
+  }
+  result.files.insert(result.files.begin(), request.output);
+  return writeFileAtomically(request.output, text);
+}
+
+llvm::Expected<CompileResult> Compiler::run() {
+  llvm::Expected<std::vector<Level>> found = targetLevels(request.target);
+  if (!found)
+    return found.takeError();
+  levels = std::move(*found);
+  if (llvm::Error error = graphPipeline(request.graph).takeError())
+    return std::move(error); // a wrong recipe, before the long work
+  if (llvm::Error error = import())
+    return std::move(error);
+  switch (request.emit) {
+  case Emit::ONNX:
+    break;
+  case Emit::QGraph:
+    if (llvm::Error error = runGraph(GraphStage::QGraph))
+      return std::move(error);
+    break;
+  case Emit::Fused:
+    if (llvm::Error error = runGraph(GraphStage::Fused))
+      return std::move(error);
+    break;
+  default:
+    if (llvm::Error error = runGraph(GraphStage::Packed))
+      return std::move(error);
+    if (llvm::Error error =
+            request.emit == Emit::Library ? makeLibrary() : emitOneLevel())
+      return std::move(error);
+    return std::move(result);
+  }
+  if (llvm::Error error = printModule(*module))
+    return std::move(error);
+  return std::move(result);
+}
+
+llvm::Expected<uint64_t> Compiler::hashOfModel() const {
+  llvm::Expected<std::shared_ptr<const MappedFile>> file =
+      MappedFile::open(request.model);
+  if (!file)
+    return file.takeError();
+  return quantc_hash((*file)->bytes().data(), (*file)->bytes().size());
+}
+
+} // namespace driver
+
+llvm::Expected<CompileResult> compileModel(const CompileRequest &request,
+                                           const CompileListener &listener) {
+  return driver::Compiler(request, listener).run();
+}
+
+} // namespace quantc

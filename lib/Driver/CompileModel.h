@@ -1,0 +1,82 @@
+//===- CompileModel.h - The state of one compile ----------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_DRIVER_COMPILEMODEL_H
+#define QUANTC_LIB_DRIVER_COMPILEMODEL_H
+
+#include "Internal.h"
+#include "quantc/Driver/Compile.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <mutex>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace quantc::driver {
+
+class Compiler {
+public:
+  Compiler(const CompileRequest &request, const CompileListener &listener);
+  llvm::Expected<CompileResult> run();
+
+private:
+  // CompileModel.cpp
+  mlir::LogicalResult handle(mlir::Diagnostic &diag);
+  void report(llvm::StringRef what, double done);
+  llvm::Error import();
+  llvm::Error runGraph(GraphStage stage);
+  /// Builds a pipeline and loads its dialects.
+  llvm::Error preparePasses(mlir::PassManager &manager,
+                            const std::string &pipeline);
+  /// Runs it; the progress goes from one share of the work to another.
+  llvm::Error runPasses(mlir::PassManager &manager, mlir::ModuleOp module,
+                        const std::string &what, double from, double to);
+  /// Prints IR, with its new weights beside it, to `-o`.
+  llvm::Error printModule(mlir::ModuleOp printed);
+  llvm::Error writeText(llvm::StringRef text);
+  llvm::Expected<uint64_t> hashOfModel() const;
+
+  // CompileLevels.cpp
+  /// The module lowered for a level, in place.
+  llvm::Error lower(mlir::ModuleOp module, mlir::PassManager &manager,
+                    const Level &level, double from, double to);
+  /// The LLVM module of a lowered one, its functions called as Package wants.
+  llvm::Expected<std::unique_ptr<llvm::Module>>
+  translate(mlir::ModuleOp module, llvm::LLVMContext &context);
+  CodeOptions codeOptions(const Level &level) const;
+  /// One level's text or object, of the highest level.
+  llvm::Error emitOneLevel();
+  /// All levels side by side, then the library.
+  llvm::Error makeLibrary();
+
+  /// Shares of the work after import, the graph pipeline and the levels.
+  static constexpr double kImported = 0.05, kGraphDone = 0.25,
+                          kLevelsDone = 0.95;
+
+  const CompileRequest &request;
+  const CompileListener &listener;
+  unsigned jobs;
+  llvm::DefaultThreadPool pool;
+  mlir::MLIRContext context;
+  std::vector<Level> levels;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<ModelTensor> tensors; ///< as imported
+  std::vector<std::string> errors;  ///< texts of the errors that were reported
+  std::mutex progressMutex;
+  double progressDone = 0;
+  CompileResult result;
+};
+
+} // namespace quantc::driver
+
+#endif // QUANTC_LIB_DRIVER_COMPILEMODEL_H

@@ -1,0 +1,217 @@
+//===- CompileVerb.cpp - quantc compile -----------------------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Console.h"
+#include "Options.h"
+#include "Worker.h"
+#include "quantc/Driver/Compile.h"
+
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+
+namespace quantc::driver {
+namespace {
+
+struct CompileOptions : CompileRequest {
+  std::vector<std::string> models;
+  std::string emitName = "library";
+  bool printPipeline = false, json = false, quiet = false;
+  /// Options of the interface that are not built: name and what was given.
+  std::map<std::string, std::string> planned;
+};
+
+const char *const kPlanned[] = {
+    "--calibration", "--statistics", "--bits-per-weight", "--size",  "--lock",
+    "--check-lock",  "--report",     "--plugin",          "--memory"};
+
+void printResult(const CompileOptions &options, const CompileResult &result) {
+  if (options.json) {
+    json::OStream json(outs(), 2);
+    json.object([&] {
+      json.attributeArray("files", [&] {
+        for (const std::string &file : result.files)
+          json.value(file);
+      });
+      json.attributeArray("levels", [&] {
+        for (const std::string &level : result.levels)
+          json.value(level);
+      });
+      json.attribute("library_bytes",
+                     static_cast<int64_t>(result.libraryBytes));
+      json.attribute("weights_bytes",
+                     static_cast<int64_t>(result.weightsBytes));
+    });
+    outs() << '\n';
+    return;
+  }
+  if (options.quiet || options.emit != Emit::Library)
+    return;
+  errs() << "quantc: wrote " << join(result.files, ", ") << " ("
+         << bytesText(result.libraryBytes) << " of code";
+  if (result.weightsBytes)
+    errs() << ", " << bytesText(result.weightsBytes) << " of weights";
+  errs() << "; " << join(result.levels, ", ") << ")\n";
+}
+
+int compile(const CompileOptions &options) {
+  Progress progress(options.quiet || options.output == "-");
+  CompileListener listener;
+  listener.message = [&](StringRef severity, const std::string &text) {
+    if (!options.quiet || severity == "error")
+      say(severity, text);
+  };
+  listener.progress = [&](StringRef what, double done) {
+    progress.update(what, done);
+  };
+  Expected<CompileResult> result = compileModel(options, listener);
+  progress.clear();
+  if (!result)
+    return fail(result.takeError());
+  printResult(options, *result);
+  return ExitDone;
+}
+
+/// The pipelines of the recipe as text: the graph's, then a level's.
+int printPipeline(const CompileOptions &options) {
+  Expected<std::string> graph = graphPipeline(options.graph);
+  if (!graph)
+    return fail(toString(graph.takeError()), ExitBadUsage);
+  outs() << *graph << '\n'
+         << kernelPipeline(isPlainRecipe(options.graph.recipe)) << '\n';
+  return ExitDone;
+}
+
+/// What a person needs to see the failure again, step by step.
+std::string reproducer(const CompileOptions &options) {
+  std::string text = commandLine() + "\n# quantc " + version() +
+                     "; the same in steps:\n#   quantc compile " +
+                     options.model + " --emit=onnx -o model.mlir\n";
+  if (Expected<std::string> graph = graphPipeline(options.graph))
+    text += "#   quant-opt --pass-pipeline='" + *graph +
+            "' model.mlir -o graph.mlir   # with qkernel.target set\n";
+  else
+    consumeError(graph.takeError());
+  text += "#   quant-opt --pass-pipeline='" +
+          kernelPipeline(isPlainRecipe(options.graph.recipe)) +
+          "' graph.mlir -o llvm.mlir\n";
+  return text;
+}
+
+std::vector<std::string> outputsOf(const CompileOptions &options) {
+  std::vector<std::string> outputs{options.output,
+                                   options.output + ".safetensors"};
+  if (options.emit == Emit::Library)
+    for (const char *suffix : {".so", ".h", ".json"})
+      outputs.push_back(options.output + suffix);
+  if (!options.weightsOut.empty())
+    outputs.push_back(options.weightsOut);
+  return outputs;
+}
+
+int run(CompileOptions &options) {
+  for (auto &[name, value] : options.planned)
+    if (!value.empty())
+      return fail("'" + name + "' of 'quantc compile' is not built yet");
+  if (options.printPipeline)
+    return printPipeline(options);
+  if (options.models.size() > 1)
+    return fail("several models in one library are not built yet: compile each "
+                "by itself; a program can load or link any number of them");
+  if (options.models.empty())
+    return fail("no model is given: quantc compile MODEL.onnx -o PREFIX",
+                ExitBadUsage);
+  if (options.output.empty())
+    return fail("no output is given: say -o PREFIX", ExitBadUsage);
+  if (options.emitName == "archive")
+    return fail("'--emit=archive' of 'quantc compile' is not built yet; "
+                "--emit=object gives the code of one level");
+  options.model = options.models.front();
+  options.emit = *emitFromName(options.emitName);
+  if (options.emit == Emit::Library && options.output == "-")
+    return fail(
+        "a library cannot be written to standard output: say -o PREFIX, "
+        "or --emit a level of text",
+        ExitBadUsage);
+  if (Expected<std::string> pipeline = graphPipeline(options.graph); !pipeline)
+    return fail(pipeline.takeError());
+
+  WorkerOptions worker;
+  worker.outputs = outputsOf(options);
+  std::string stem = options.output == "-" ? "quantc" : options.output;
+  worker.reproducerPath = stem + ".reproduce.sh";
+  worker.reproducer = [&] { return reproducer(options); };
+  return runInWorker(worker, [&] { return compile(options); });
+}
+
+} // namespace
+
+RunVerb addCompile(CLI::App &program) {
+  auto options = std::make_shared<CompileOptions>();
+  CLI::App *verb = program.add_subcommand(
+      "compile", "Compile an ONNX model into a native library");
+  verb->add_option("MODEL.onnx", options->models, "Model")->type_name("");
+  verb->add_option("-o,--output", options->output,
+                   "Makes PREFIX.so, PREFIX.h, PREFIX.json and "
+                   "PREFIX.safetensors; with --emit of a level before the "
+                   "library, the file, or - for standard output")
+      ->type_name("PREFIX");
+  verb->add_option("-r,--recipe", options->graph.recipe,
+                   "How to quantize, as w4-rtn:group-size=64 (default: " +
+                       options->graph.recipe + "); see 'quantc recipes'")
+      ->type_name("R");
+  verb->add_option("--target", options->target,
+                   "native (default), x86-64-v3, x86-64-v4, x86-64, an x86-64 "
+                   "CPU, aarch64 or aarch64+dotprod; a library carries every "
+                   "instruction set level of its target")
+      ->type_name("T");
+  verb->add_option("--dim", options->graph.dims,
+                   "Pin (batch=1) or bound (seq=1..512) a named dimension")
+      ->type_name("NAME=N|NAME=LO..HI")
+      ->allow_extra_args(false);
+  verb->add_option("--emit", options->emitName,
+                   "Stop at a level and write it: onnx, qgraph, fused, kernel, "
+                   "llvm, asm, object or library (default)")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"onnx", "qgraph", "fused", "kernel", "llvm", "asm",
+                             "object", "archive", "library"}));
+  verb->add_option("--keep-float", options->graph.keepFloat,
+                   "Layers whose names match stay float")
+      ->type_name("REGEX");
+  verb->add_option("--set", options->graph.set,
+                   "Another weight format for layers whose names match")
+      ->type_name("REGEX=FORMAT[,group-size=N]")
+      ->allow_extra_args(false);
+  verb->add_flag("--embed-weights", options->embedWeights,
+                 "Put the weights into the library itself");
+  verb->add_option("--weights-out", options->weightsOut,
+                   "Where the weights of printed IR go (default: beside -o)")
+      ->type_name("FILE");
+  verb->add_flag("--print-pipeline", options->printPipeline,
+                 "Print the pass pipelines and exit: the graph's, then that of "
+                 "each level");
+  verb->add_option("-j", options->jobs,
+                   "Threads (default: the CPUs this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1024u));
+  verb->add_flag("--json", options->json, "Print what was written as JSON");
+  verb->add_flag("-q,--quiet", options->quiet, "Print errors only");
+  for (const char *name : kPlanned)
+    verb->add_option(name, options->planned[name], "")->group("");
+  verb->footer(
+      "Examples:\n"
+      "  quantc compile model.onnx -o build/model --recipe w8a8-dynamic\n"
+      "  quantc compile model.onnx -o build/model --recipe w4-rtn --dim "
+      "batch=1 "
+      "--keep-float 'lm_head'\n"
+      "  quantc compile model.onnx --emit=fused -o - --weights-out "
+      "weights.safetensors");
+  return [options] { return run(*options); };
+}
+
+} // namespace quantc::driver

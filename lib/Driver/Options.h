@@ -1,0 +1,39 @@
+//===- Options.h - The verbs of quantc --------------------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// Each verb is one file with a function `add...`, which declares its options
+// and returns what runs it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_DRIVER_OPTIONS_H
+#define QUANTC_LIB_DRIVER_OPTIONS_H
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+
+namespace quantc::driver {
+
+/// Does what the verb's options say; returns the exit code.
+using RunVerb = std::function<int()>;
+
+RunVerb addCompile(CLI::App &program);
+RunVerb addRun(CLI::App &program);
+RunVerb addBench(CLI::App &program);
+RunVerb addInspect(CLI::App &program);
+RunVerb addRecipes(CLI::App &program);
+RunVerb addCompletion(CLI::App &program);
+
+/// The command line as the user gave it, quoted for a shell.
+const std::string &commandLine();
+
+/// quantc's version, as 0.1.0.
+const char *version();
+
+} // namespace quantc::driver
+
+#endif // QUANTC_LIB_DRIVER_OPTIONS_H

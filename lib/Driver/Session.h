@@ -1,0 +1,83 @@
+//===- Session.h - A compiled model with its inputs -------------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What `run` and `bench` share: a library is loaded as a user would load it,
+// and its inputs come from files or are made up.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_DRIVER_SESSION_H
+#define QUANTC_LIB_DRIVER_SESSION_H
+
+#include "Arrays.h"
+#include "quantc/runtime.h"
+
+#include "llvm/ADT/StringMap.h"
+
+#include <map>
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace quantc::driver {
+
+struct SessionOptions {
+  std::string library;
+  std::string weights; ///< empty: beside the library
+  std::string entry;   ///< empty: the first
+  int64_t threads = 0; ///< 0: as many CPUs as this process may use
+  bool profile = false;
+  std::vector<std::string> inputs; ///< `NAME=FILE|zeros|random[:SEED]`
+  std::vector<std::string> dims;   ///< `NAME=N`
+
+  /// The options that `run` and `bench` have in common.
+  void addTo(CLI::App &verb);
+};
+
+class Session {
+public:
+  ~Session();
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  /// Loads the library and opens the session. Errors are the runtime's.
+  static llvm::Expected<std::unique_ptr<Session>>
+  open(const SessionOptions &options);
+
+  /// Fills the inputs. One that `options` does not mention is random if
+  /// `inventMissing`, else an error. Dimensions that neither --dim nor a file
+  /// gives are 1, or the least that the model takes.
+  llvm::Error makeInputs(const SessionOptions &options, bool inventMissing);
+
+  /// One run; the outputs stay valid until the next.
+  llvm::Error run();
+
+  quantc_model *model = nullptr;
+  quantc_session *session = nullptr;
+  const quantc_entry_info *entry = nullptr;
+  std::vector<Array> inputs;
+  std::vector<quantc_value> values, outputs;
+  /// The value of each dynamic dimension, in the entry's order.
+  std::vector<int64_t> dims;
+  /// `name=1` of dimensions that nobody gave.
+  std::vector<std::string> assumed;
+
+private:
+  Session() = default;
+  llvm::Error readDims(llvm::ArrayRef<std::string> texts);
+  llvm::Error readSources(llvm::ArrayRef<std::string> texts,
+                          std::map<int64_t, std::string> &sources) const;
+  llvm::Expected<Array> invent(const quantc_tensor_info &info,
+                               llvm::StringRef source) const;
+};
+
+/// `float32 [batch, 128]`
+std::string describe(const quantc_entry_info &entry,
+                     const quantc_tensor_info &tensor);
+
+} // namespace quantc::driver
+
+#endif // QUANTC_LIB_DRIVER_SESSION_H

@@ -1,0 +1,127 @@
+//===- Signature.cpp - How a lowered entry is called ----------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Internal.h"
+
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
+
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+
+namespace quantc::driver {
+namespace {
+
+/// The named dimensions of an entry, numbered as they are met.
+class Symbols {
+public:
+  Symbols(PackageEntry &entry, DictionaryAttr bounds)
+      : entry(entry), bounds(bounds) {}
+
+  /// What PackageTensor.dims says of the dimension `name`.
+  int64_t code(llvm::StringRef name) {
+    auto [at, isNew] = numbers.try_emplace(name.str(), entry.symbols.size());
+    if (isNew) {
+      PackageSymbol symbol;
+      symbol.name = name.str();
+      auto range = bounds ? bounds.getAs<ArrayAttr>(name) : ArrayAttr();
+      if (range && range.size() == 2) {
+        symbol.min = cast<IntegerAttr>(range[0]).getInt();
+        int64_t max = cast<IntegerAttr>(range[1]).getInt();
+        symbol.max = max < 0 ? symbol.max : max;
+      }
+      entry.symbols.push_back(symbol);
+    }
+    return -1 - at->second;
+  }
+
+private:
+  PackageEntry &entry;
+  DictionaryAttr bounds;
+  std::map<std::string, int64_t> numbers;
+};
+
+llvm::Expected<PackageTensor> tensorOf(Type type, DictionaryAttr names,
+                                       llvm::StringRef fallback,
+                                       Symbols &symbols) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  PackageTensor result;
+  if (auto name = names ? names.getAs<StringAttr>("onnx.name") : StringAttr())
+    result.name = name.str();
+  else
+    result.name = fallback.str();
+  if (!tensor)
+    return llvm::createStringError(
+        "'%s', an input or output of the model, is no tensor of known rank",
+        result.name.c_str());
+  std::string element;
+  llvm::raw_string_ostream(element) << tensor.getElementType();
+  llvm::Expected<std::pair<int64_t, int64_t>> code = dlpackType(element);
+  if (!code)
+    return code.takeError();
+  std::tie(result.code, result.bits) = *code;
+  auto dims = names ? names.getAs<ArrayAttr>("onnx.dims") : ArrayAttr();
+  for (auto [i, extent] : llvm::enumerate(tensor.getShape())) {
+    if (!ShapedType::isDynamic(extent)) {
+      result.dims.push_back(extent);
+      continue;
+    }
+    std::string name;
+    if (dims && i < dims.size())
+      name = cast<StringAttr>(dims[i]).str();
+    if (name.empty())
+      name = result.name + ".dim" + std::to_string(i);
+    result.dims.push_back(symbols.code(name));
+  }
+  return result;
+}
+
+} // namespace
+
+llvm::Expected<PackageEntry> entryOf(ModuleOp module) {
+  Operation *function = nullptr;
+  for (Operation &op : module.getBody()->getOperations())
+    if (op.hasAttr("qkernel.signature"))
+      function = &op;
+  if (!function)
+    return llvm::make_error<DefectError>("the lowered module has no entry");
+  PackageEntry entry;
+  entry.name = SymbolTable::getSymbolName(function).str();
+  auto type = dyn_cast<FunctionType>(
+      function->getAttrOfType<TypeAttr>("qkernel.signature").getValue());
+  auto names = [&](llvm::StringRef list, size_t i) {
+    auto dicts = function->getAttrOfType<ArrayAttr>(list);
+    return dicts && i < dicts.size() ? dyn_cast<DictionaryAttr>(dicts[i])
+                                     : DictionaryAttr();
+  };
+  Symbols symbols(entry,
+                  function->getAttrOfType<DictionaryAttr>("onnx.bounds"));
+  for (auto [i, input] : llvm::enumerate(type.getInputs())) {
+    llvm::Expected<PackageTensor> tensor =
+        tensorOf(input, names("qkernel.arguments", i),
+                 "input" + std::to_string(i), symbols);
+    if (!tensor)
+      return tensor.takeError();
+    entry.inputs.push_back(std::move(*tensor));
+  }
+  for (auto [i, output] : llvm::enumerate(type.getResults())) {
+    llvm::Expected<PackageTensor> tensor =
+        tensorOf(output, names("qkernel.results", i),
+                 "output" + std::to_string(i), symbols);
+    if (!tensor)
+      return tensor.takeError();
+    entry.outputs.push_back(std::move(*tensor));
+  }
+  if (auto layers = function->getAttrOfType<ArrayAttr>("qkernel.layers"))
+    for (auto layer : layers.getAsRange<StringAttr>())
+      entry.layers.push_back(layer.str());
+  for (llvm::StringRef text : qkernel::checkTexts())
+    entry.checks.push_back(text.str());
+  return entry;
+}
+
+} // namespace quantc::driver
