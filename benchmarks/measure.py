@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-import tempfile
+import sys
 import time
 
 import numpy as np
@@ -34,23 +34,31 @@ def in_turn(a, b, rounds, seconds):
     return *np.median(times, axis=0), float(np.median(times[:, 1] / times[:, 0]))
 
 
+# A process starts with the peak memory of the one that made it, so a small one must do it.
+MEASURE = """
+import os, sys, time
+start = time.perf_counter()
+process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss * 1024)
+"""
+
+
 def run_measured(command):
-    """Runs a command; returns its seconds and the peak bytes of its largest process.
+    """Runs a command that writes nothing to standard output; returns its seconds and the
+    peak bytes of its largest process.
 
     Raises RuntimeError with what it wrote to standard error if it fails.
     """
-    with tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - start
-        if process.returncode != 0:
-            errors.seek(0)
-            text = errors.read().decode(errors="replace").strip()
-            raise RuntimeError(text or f"exit status {process.returncode}")
-    return seconds, usage.ru_maxrss * 1024
+    result = subprocess.run([sys.executable, "-S", "-c", MEASURE, *command],
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            errors="replace")
+    if result.returncode != 0:
+        raise RuntimeError(result.stderr.strip())
+    status, seconds, peak = result.stdout.split()
+    if int(status) != 0:
+        raise RuntimeError(result.stderr.strip() or f"exit status {status}")
+    return float(seconds), int(peak)
 
 
 def machine():

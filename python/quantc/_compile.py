@@ -54,10 +54,10 @@ def run(arguments):
         worker.terminate()
         worker.communicate()
         raise
-    # Remarks come first, then the error.
+    # Remarks and progress come first, then the error.
     remarks, _, error = err.strip().partition("quantc: error: ")
     for line in remarks.splitlines():
-        _log.info(line)
+        _log.info(line.removeprefix("quantc: "))
     if worker.returncode == 0:
         return out
     error = error.replace("\nquantc: error: ", "\n")
@@ -114,7 +114,7 @@ def compile(
     with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
         models = model if isinstance(model, (list, tuple)) else [model]
         arguments += [_model_file(m, i, folder) for i, m in enumerate(models)]
-        arguments += ["-o", "-" if output is None else os.fspath(output), "--quiet"]
+        arguments += ["-o", "-" if output is None else os.fspath(output)]
         if calibration is not None and not isinstance(calibration, (str, os.PathLike)):
             calibration = _write_samples(calibration, folder)
         options = {

@@ -123,8 +123,8 @@ def test_options_are_those_of_the_command_line(recorded):
         bits_per_weight=4.5, size=10, emit="object", calibration="data.npz",
     )
     arguments = recorded()
-    assert arguments[:6] == ["compile", "a.onnx", "b.onnx", "-o", "out/m", "--quiet"]
-    rest = arguments[6:]
+    assert arguments[:5] == ["compile", "a.onnx", "b.onnx", "-o", "out/m"]
+    rest = arguments[5:]
     for option in [
         ["--recipe", "w4-rtn:group-size=64"], ["--statistics", "s"], ["--target", "x86-64-v3"],
         ["--dim", "batch=1"], ["--dim", "seq=1..512"], ["--dim", "k=2..3"],
@@ -143,7 +143,7 @@ def test_options_exist(program):
     text = subprocess.run([program, "compile", "--help"], capture_output=True, text=True).stdout
     source = pathlib.Path(_compile.__file__).read_text()
     for option in ["--recipe", "--target", "--dim", "--emit", "--keep-float", "--set",
-                   "--embed-weights", "--quiet"]:
+                   "--embed-weights"]:
         assert option in source and option in text, option
 
 
@@ -159,6 +159,14 @@ def test_samples(tmp_path):
     ]:
         with pytest.raises(quantc.Error, match=message):
             _compile._write_samples(bad, tmp_path)
+
+
+def test_remarks_are_logged(recorded, tmp_path, caplog):
+    fake = tmp_path / "quantc"
+    fake.write_text("#!/bin/sh\necho 'quantc: remark: stays float' >&2\n")
+    with caplog.at_level("INFO", "quantc"):
+        quantc.compile("m.onnx", "m")
+    assert caplog.messages == ["remark: stays float"]
 
 
 @pytest.mark.parametrize(
