@@ -29,8 +29,9 @@ constexpr Scheme kSchemes[] = {
     {"fp32", "float, fused and packed", "float", "", "", 0},
     {"w8a8-dynamic", "8-bit weights a column, 8-bit activations a token, scales found at run time",
      "integer", "format=si8 granularity=channel", "token", 0},
-    {"w4-rtn", "4-bit weights in groups, rounded to nearest; 8-bit activations a token and group",
-     "integer", "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group", 32},
+    {"w4-rtn", "4-bit weights in groups (values of attention: 8-bit), rounded to nearest; 8-bit "
+     "activations a token and group",
+     "integer", "format=si4 granularity=group scheme=signed_scale search=true scale-type=f16 value-format=si8", "group", 32},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {

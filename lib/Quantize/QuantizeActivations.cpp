@@ -122,7 +122,7 @@ Value QuantizeActivationsPass::quantized(Value real) {
     zeroPointType = RankedTensorType::get(scaleShape, stored);
 
   auto params = ChooseParamsOp::create(builder, loc, scaleType, zeroPointType,
-                                       real, formula, stored, block,
+                                       /*offset=*/Type(), real, formula, stored, block,
                                        APFloat(1.0f), DenseF32ArrayAttr());
   auto quantize = QuantizeOp::create(builder, loc, type.clone(stored), real,
                                      params.getScale(), params.getZeroPoint(),

@@ -83,7 +83,7 @@ private:
   Wanted defaults;
   numerics::Scheme schemeValue = numerics::Scheme::Symmetric;
   numerics::Format scaleFormat = numerics::Format::F32;
-  std::optional<numerics::Format> tableFormat;
+  std::optional<numerics::Format> tableFormat, valueTypes;
   std::shared_ptr<llvm::Regex> keepFloatPattern;
   std::vector<Override> overrides;
   std::shared_ptr<CostModel> costs;
@@ -153,6 +153,8 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
   std::string problem = checkFormat(format, defaults.format);
   if (problem.empty())
     problem = checkFormat(embeddingFormat, tableFormat);
+  if (problem.empty() && !valueFormat.empty())
+    problem = checkFormat(valueFormat, valueTypes);
   if (!problem.empty())
     return fail(problem);
   std::optional<numerics::Scheme> parsed =
@@ -163,6 +165,8 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return fail("scheme '" + scheme +
                 "' is not symmetric, signed_scale or asymmetric");
   schemeValue = *parsed;
+  if (search && schemeValue == numerics::Scheme::Asymmetric)
+    return fail("search=true needs scheme=symmetric or signed_scale");
   if (granularity != "tensor" && granularity != "channel" &&
       granularity != "group")
     return fail("granularity '" + granularity +
@@ -225,6 +229,20 @@ static std::string readWeight(Value value,
   return {};
 }
 
+/// True if attention takes the result, perhaps split into heads, as its values.
+static bool makesAttentionValues(LinearOp linear) {
+  for (OpOperand &use : linear->getUses()) {
+    OpOperand *reader = &use;
+    auto reshape = dyn_cast<onnx_ir::NodeOp>(use.getOwner());
+    if (reshape && reshape.is("Reshape") && reshape->hasOneUse())
+      reader = &*reshape->use_begin();
+    auto attention = dyn_cast<AttentionOp>(reader->getOwner());
+    if (attention && attention.getValue() == reader->get())
+      return true;
+  }
+  return false;
+}
+
 /// Fills `format`, or says why the layer stays float.
 std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
                                               const ConstantTensor &weight,
@@ -234,6 +252,10 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
     return llvm::formatv("keep-float '{0}' matches it", keepFloat.getValue());
   Wanted wanted = defaults;
   std::string source = "format is float";
+  if (!valueFormat.empty() && makesAttentionValues(linear)) {
+    wanted.format = valueTypes;
+    source = "value-format is float";
+  }
   for (const Override &made : overrides) {
     if (!matches(*made.pattern, layer, weight))
       continue;
@@ -256,6 +278,7 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
   format.block = {wanted.perTensor ? 0 : 1,
                   wanted.perTensor || oneGroup ? 0 : wanted.groupSize};
   format.scaleType = scaleFormat;
+  format.searchScales = search;
   if (!costModel)
     return {};
   LinearShape shape{1, n, k};

@@ -7,6 +7,7 @@
 
 #include "RoundWeights.h"
 #include "mlir/IR/Threading.h"
+#include "quantc/Numerics/ScaleSearch.h"
 #include "quantc/Numerics/Packing.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -20,9 +21,9 @@ namespace quantc::qgraph {
 static constexpr int64_t kTaskValues = 1 << 16;
 
 std::string RoundingFormat::key() const {
-  return llvm::formatv("{0}/{1}/{2},{3}/{4}", numerics::formatName(stored),
+  return llvm::formatv("{0}/{1}/{2},{3}/{4}/{5}", numerics::formatName(stored),
                        numerics::schemeName(scheme), block[0], block[1],
-                       numerics::formatName(scaleType));
+                       numerics::formatName(scaleType), searchScales);
 }
 
 namespace {
@@ -66,8 +67,18 @@ void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
   encoding.format = format.stored;
   numerics::Extents shape{rows.end - rows.begin, width};
   numerics::Extents block(format.block.begin(), format.block.end());
-  numerics::QuantizedWeights rounded = numerics::quantizeWeights(
+  numerics::QuantizedWeights rounded = numerics::chooseGroupParams(
       encoding, shape, block, format.scheme, real.data(), 1, format.scaleType);
+  if (format.searchScales)
+    numerics::searchScales(encoding, shape, block,
+                           format.scheme == numerics::Scheme::SignedScale,
+                           format.scaleType, real.data(), rounded.scale);
+  numerics::ScaleArrays scales{
+      rounded.scale.data(),
+      rounded.zeroPoint.empty() ? nullptr : rounded.zeroPoint.data(), nullptr};
+  rounded.stored.resize(count * numerics::storageBytes(format.stored));
+  numerics::quantize(encoding, shape, block, scales, real.data(),
+                     rounded.stored.data());
 
   int64_t groups = rounded.scaleShape[1];
   llvm::copy(rounded.scale, result.scale.begin() + rows.begin * groups);
@@ -83,9 +94,6 @@ void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
     llvm::copy(rounded.stored, out);
 
   std::vector<float> back(count);
-  numerics::ScaleArrays scales{
-      rounded.scale.data(),
-      rounded.zeroPoint.empty() ? nullptr : rounded.zeroPoint.data(), nullptr};
   numerics::dequantize(encoding, shape, block, scales, rounded.stored.data(),
                        back.data());
   for (int64_t i = 0; i < count; ++i) {

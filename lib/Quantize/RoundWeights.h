@@ -20,6 +20,8 @@ struct RoundingFormat {
   /// [0, 0] one scale, [1, 0] one a row, [1, g] one for g values of a row.
   std::array<int64_t, 2> block = {1, 0};
   numerics::Format scaleType = numerics::Format::F32;
+  /// Scales of least squared error instead of those from the extrema.
+  bool searchScales = false;
 
   /// Two weights of one key and one entry have the same result.
   std::string key() const;

@@ -51,6 +51,12 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     Option<"granularity", "granularity", "std::string", "\"channel\"",
            "What shares a scale: tensor, channel (an output) or group (group-size values of an output)">,
     Option<"scaleType", "scale-type", "std::string", "\"f32\"", "Type of the scales: f32 or f16">,
+    Option<"search", "search", "bool", "false",
+           "Scales of least squared error (Numerics/ScaleSearch.h) instead of those from the "
+           "extrema; not with scheme=asymmetric">,
+    Option<"valueFormat", "value-format", "std::string", "\"\"",
+           "Stored type of layers that make an attention's values, whose errors no softmax "
+           "dampens; empty: as the others">,
     Option<"embeddingFormat", "embedding-format", "std::string", "\"si8\"",
            "Stored type of embedding tables, or float to leave them">,
     Option<"keepFloat", "keep-float", "std::string", "\"\"",
