@@ -58,6 +58,7 @@ def test_node(cases, name, recipe):
             np.testing.assert_allclose(result, output, rtol=case.rtol, atol=case.atol)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the suite's own examples
 def test_it_is_a_backend():
     assert issubclass(quantc.backend, onnx.backend.base.Backend)
     import quantc.backend as imported

@@ -1,8 +1,10 @@
 """`pip install ./python`, without a network and without build isolation's packages."""
 
 import os
+import pathlib
 import subprocess
 import sys
+import sysconfig
 import zipfile
 
 import pytest
@@ -14,18 +16,23 @@ from conftest import BUILD, ROOT
 def installed(tmp_path_factory):
     if not (BUILD / "bin" / "quantc").exists():
         pytest.skip(f"{BUILD / 'bin' / 'quantc'} is not built")
-    folder = tmp_path_factory.mktemp("site")
+    folder = tmp_path_factory.mktemp("prefix")
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps",
-         "--no-index", "--no-cache-dir", "--target", str(folder), "-C", f"build={BUILD}",
+         "--no-index", "--no-cache-dir", "--prefix", str(folder), "-C", f"build={BUILD}",
          str(ROOT / "python")],
         check=True,
     )
     return folder
 
 
+def site(prefix):
+    variables = {"base": str(prefix), "platbase": str(prefix)}
+    return pathlib.Path(sysconfig.get_path("platlib", "posix_prefix", variables))
+
+
 def python(folder, code):
-    environment = dict(os.environ, PYTHONPATH=str(folder), PATH="/usr/bin:/bin")
+    environment = dict(os.environ, PYTHONPATH=str(site(folder)), PATH="/usr/bin:/bin")
     environment.pop("QUANTC_BIN", None)
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True,
                           text=True, cwd=folder)
@@ -34,7 +41,7 @@ def python(folder, code):
 def test_load(installed, hand_written):
     result = python(installed, "import quantc; print(quantc.__file__); "
                     f"print(quantc.load({str(hand_written['fake'])!r}).name)")
-    assert result.stdout.split() == [str(installed / "quantc" / "__init__.py"), "fake"]
+    assert result.stdout.split() == [str(site(installed) / "quantc" / "__init__.py"), "fake"]
 
 
 def test_program_is_the_installed_one(installed):
@@ -45,8 +52,9 @@ def test_program_is_the_installed_one(installed):
 
 
 def test_what_it_holds(installed):
-    for name in ["quantc/_native.pyi", "quantc/py.typed", "include/quantc/runtime.h",
-                 "lib/libquantc-rt.a"]:
+    for name in ["_native.pyi", "py.typed"]:
+        assert (site(installed) / "quantc" / name).exists(), name
+    for name in ["include/quantc/runtime.h", "lib/libquantc-rt.a"]:
         assert (installed / name).exists(), name
     assert list(installed.glob("lib/quantc/runtime/*/libquantc-model-rt.a"))
 
