@@ -30,7 +30,6 @@ static std::string describe(const std::vector<Tensor> &tensors) {
 NB_MODULE(_native, m) {
   m.doc() =
       "Runs models that quantc compiled. Use it through the package quantc.";
-  nb::set_leak_warnings(false);
 
   nb::register_exception_translator([](const std::exception_ptr &p, void *) {
     try {
