@@ -157,7 +157,11 @@ static void describeIntegers(TensorInfo &info, TypedAttr value,
   for (size_t i = 0; i < integers.size(); ++i)
     if (integers[i] != integers[0] + int64_t(i))
       return;
-  info.ramp = TensorInfo::Ramp{axis - shape.begin(), integers[0]};
+  TensorInfo::Ramp ramp;
+  ramp.start = builder.getIndexAttr(integers[0]);
+  for (int64_t extent : shape)
+    ramp.steps.push_back(builder.getIndexAttr(extent != 1));
+  info.ramp = ramp;
 }
 
 TensorInfo Walk::constant(TypedAttr value) {
@@ -210,14 +214,7 @@ Value Walk::materialize(TensorInfo &info) {
     TensorInfo scalar = fromElements(info.elementType, {}, {info.splat});
     info.value = node("Expand", {&scalar}, info.elementType, info.dims).value;
   } else if (info.ramp) {
-    Dim length = info.dims[info.ramp->axis];
-    TensorInfo range = node(
-        "Range", {}, info.elementType, length,
-        {{"start", integerAttr(info.ramp->start)}, {"delta", integerAttr(1)}});
-    Dims ones(info.dims.size(), arith.constant(1));
-    ones[info.ramp->axis] = length;
-    TensorInfo shaped = reshape(range, ones);
-    info.value = expand(shaped, info.dims).value;
+    info.value = materializeRamp(*this, info);
   }
   assert(info.value && "a value that is not known by anything");
   return info.value;
@@ -417,30 +414,6 @@ Value Walk::transposedWeight(Value weight) {
 // Movement
 //===----------------------------------------------------------------------===//
 
-/// The axis of the result that holds what `axis` of the operand held, if a
-/// reshape only adds and removes dimensions of 1; -1 otherwise.
-static int64_t axisAfterReshape(DimArithmetic &arith, ArrayRef<Dim> from,
-                                ArrayRef<Dim> to, int64_t axis) {
-  size_t i = 0, j = 0;
-  int64_t result = -1;
-  while (true) {
-    while (i < from.size() && arith.isConstant(from[i], 1)) {
-      if (int64_t(i) == axis)
-        return -1;
-      ++i;
-    }
-    while (j < to.size() && arith.isConstant(to[j], 1))
-      ++j;
-    if (i == from.size() || j == to.size())
-      return i == from.size() && j == to.size() ? result : -1;
-    if (!arith.equal(from[i], to[j]))
-      return -1;
-    if (int64_t(i) == axis)
-      result = j;
-    ++i, ++j;
-  }
-}
-
 /// Reshape(Transpose(Reshape(x))), where the first reshape merges dimensions of
 /// x and the last takes them apart again: the permutation of x that it is.
 static std::optional<SmallVector<int64_t>>
@@ -477,11 +450,8 @@ TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
   result.dims.assign(dims.begin(), dims.end());
   result.elements = info.elements;
   result.splat = info.splat;
-  if (info.ramp) {
-    int64_t axis = axisAfterReshape(arith, info.dims, dims, info.ramp->axis);
-    if (axis >= 0)
-      result.ramp = TensorInfo::Ramp{axis, info.ramp->start};
-  }
+  if (info.ramp)
+    result.ramp = reshapeRamp(arith, *info.ramp, info.dims, dims);
   bool known = result.elements || result.splat || result.ramp;
   if (!info.value && known)
     return result;
@@ -539,14 +509,18 @@ TensorInfo Walk::expand(TensorInfo &info, ArrayRef<Dim> dims) {
     }
     return fromElements(info.elementType, dims, std::move(elements));
   }
-  if (info.ramp &&
-      arith.equal(info.dims[info.ramp->axis], dims[info.ramp->axis + shift])) {
-    TensorInfo result = fromRamp(info.elementType, dims,
-                                 {info.ramp->axis + shift, info.ramp->start});
-    if (!info.value)
-      return result;
+  if (info.ramp) {
+    TensorInfo::Ramp ramp = *info.ramp;
+    ramp.steps.insert(ramp.steps.begin(), shift, arith.constant(0));
+    bool known = true;
+    for (auto [d, dim] : llvm::enumerate(info.dims))
+      known &= arith.equal(dim, dims[d + shift]) || arith.isConstant(dim, 1);
+    if (known && !info.value)
+      return fromRamp(info.elementType, dims, ramp);
     // Made from what is there, and still known.
-    result.value = node("Expand", {&info}, info.elementType, dims).value;
+    TensorInfo result = node("Expand", {&info}, info.elementType, dims);
+    if (known)
+      result.ramp = ramp;
     return result;
   }
   return node("Expand", {&info}, info.elementType, dims);
@@ -573,11 +547,12 @@ TensorInfo Walk::transpose(TensorInfo &info, ArrayRef<int64_t> permutation) {
     }
     return fromElements(info.elementType, dims, std::move(elements));
   }
-  if (info.ramp && !info.value)
-    return fromRamp(
-        info.elementType, dims,
-        {llvm::find(permutation, info.ramp->axis) - permutation.begin(),
-         info.ramp->start});
+  if (info.ramp && !info.value) {
+    TensorInfo::Ramp ramp{{}, info.ramp->start};
+    for (int64_t axis : permutation)
+      ramp.steps.push_back(info.ramp->steps[axis]);
+    return fromRamp(info.elementType, dims, ramp);
+  }
   // Where the dimensions that move past each other are 1, the order of the
   // elements stays.
   SmallVector<int64_t> moved;

@@ -257,24 +257,6 @@ Element quantc::onnx_to_qgraph::foldScalar(Walk &walk, StringRef op,
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// A comparison of a ramp with a number that is the same for every element.
-static Element compareRamp(Walk &walk, StringRef op, TensorInfo &left,
-                           TensorInfo &right) {
-  if (!left.ramp)
-    return {};
-  std::optional<int64_t> other = DimArithmetic::getConstant(uniform(right));
-  if (!other)
-    return {};
-  int64_t least = left.ramp->start;
-  bool always = (op == "GreaterOrEqual" && least >= *other) ||
-                (op == "Greater" && least > *other);
-  bool never = (op == "Less" && least >= *other) ||
-               (op == "LessOrEqual" && least > *other);
-  if (!always && !never)
-    return {};
-  return walk.arith.constant(always);
-}
-
 std::optional<TensorInfo>
 quantc::onnx_to_qgraph::foldElementwise(Walk &walk, StringRef op,
                                         ArrayRef<TensorInfo *> inputs,
@@ -288,24 +270,19 @@ quantc::onnx_to_qgraph::foldElementwise(Walk &walk, StringRef op,
   if (llvm::all_of(operands, [](Element e) { return bool(e); }))
     if (Element value = foldScalar(walk, op, operands, operandType, resultType))
       return walk.fromSplat(resultType, dims, value);
-  if (inputs.size() == 2) {
+  if (inputs.size() == 2)
     if (Element value = compareRamp(walk, op, *inputs[0], *inputs[1]))
       return walk.fromSplat(resultType, dims, value);
-    for (int ramp : {0, 1})
-      if (inputs[ramp]->ramp && (op == "Add" || (op == "Sub" && ramp == 0)))
-        if (auto other = DimArithmetic::getConstant(operands[1 - ramp]))
-          if (walk.arith.equal(inputs[ramp]->dims, dims))
-            return walk.fromRamp(
-                resultType, dims,
-                {inputs[ramp]->ramp->axis,
-                 inputs[ramp]->ramp->start + (op == "Add" ? *other : -*other)});
-  }
 
   std::optional<SmallVector<int64_t>> shape = staticShape(dims);
   if (!shape || computeProduct(*shape) > kSmall ||
       !llvm::all_of(inputs,
-                    [](TensorInfo *input) { return bool(input->elements); }))
+                    [](TensorInfo *input) { return bool(input->elements); })) {
+    if (std::optional<TensorInfo::Ramp> ramp =
+            foldRamps(walk, op, inputs, dims))
+      return walk.fromRamp(resultType, dims, *ramp);
     return std::nullopt;
+  }
   SmallVector<TensorInfo> expanded;
   for (TensorInfo *input : inputs)
     expanded.push_back(walk.expand(*input, dims));

@@ -63,8 +63,8 @@ static LogicalResult handleConcat(Node &node) {
   SmallVector<TensorInfo *> inputs;
   Dims dims = first.dims;
   dims[axis] = arith.constant(0);
-  bool elements = true, splat = true, grid = axis + 1 == first.rank();
-  SmallVector<int64_t, 2> axes;
+  bool elements = true, splat = true, ramps = axis + 1 == first.rank();
+  std::vector<TensorInfo::Ramp> components;
   for (unsigned i = 0; i < node.numInputs(); ++i) {
     TensorInfo &input = node.in(i);
     if (input.rank() != first.rank())
@@ -81,10 +81,14 @@ static LogicalResult handleConcat(Node &node) {
     dims[axis] = arith.add(dims[axis], input.dims[axis]);
     elements &= bool(input.elements);
     splat &= uniform(input) && uniform(input) == uniform(first);
-    grid &= input.ramp && input.ramp->start == 0 &&
-            arith.isConstant(input.dims[axis], 1);
-    if (grid)
-      axes.push_back(input.ramp->axis);
+    std::optional<TensorInfo::Ramp> ramp =
+        ramps && arith.isConstant(input.dims[axis], 1) ? rampOf(walk, input)
+                                                       : std::nullopt;
+    ramps &= bool(ramp);
+    if (ramps) {
+      ramp->steps.pop_back();
+      components.push_back(*ramp);
+    }
     inputs.push_back(&input);
   }
   std::optional<SmallVector<int64_t>> shape = staticShape(dims);
@@ -97,7 +101,11 @@ static LogicalResult handleConcat(Node &node) {
         llvm::append_range(
             list, ArrayRef(*input->elements).slice(i * length, length));
       }
-    node.set(0, walk.fromElements(first.elementType, dims, std::move(list)));
+    TensorInfo result =
+        walk.fromElements(first.elementType, dims, std::move(list));
+    if (ramps)
+      result.components = components;
+    node.set(0, std::move(result));
     return success();
   }
   if (splat) {
@@ -114,8 +122,8 @@ static LogicalResult handleConcat(Node &node) {
   }
   TensorInfo result = walk.node("Concat", inputs, first.elementType, dims,
                                 {{"axis", walk.integerAttr(axis)}});
-  if (grid)
-    result.grid = axes;
+  if (ramps)
+    result.components = components;
   node.set(0, std::move(result));
   return success();
 }
@@ -194,15 +202,15 @@ static TensorInfo buildSlice(Walk &walk, TensorInfo &input,
                        {{"axes", walk.integersAttr(axes)},
                         {"steps", walk.integersAttr(steps)}});
   }
-  if (input.ramp && starts.size() == left.size()) {
-    TensorInfo::Ramp ramp = *input.ramp;
-    auto along = llvm::find(axes, ramp.axis);
-    size_t n = along - axes.begin();
-    if (along == axes.end()) {
-      result.ramp = ramp;
-    } else if (steps[n] == 1) {
-      ramp.start += starts[n];
-      result.ramp = ramp;
+  if (input.ramp) {
+    result.ramp = input.ramp;
+    for (const AxisSlice &slice : left) {
+      Dim &step = result.ramp->steps[slice.axis];
+      result.ramp->start =
+          arith.add(result.ramp->start, arith.mul(slice.start, step));
+      step = arith.isConstant(slice.length, 1)
+                 ? arith.constant(0)
+                 : arith.mul(step, arith.constant(slice.step));
     }
   }
   return result;
@@ -368,6 +376,11 @@ static LogicalResult handleGather(Node &node) {
     node.set(0, walk.tensor(rows, dims));
     return success();
   }
+  if (std::optional<TensorInfo::Ramp> ramp = rampOf(walk, indices))
+    if (auto result = gatherInOrder(walk, data, axis, 1, *ramp, indices.dims)) {
+      node.set(0, *result);
+      return success();
+    }
   // One index that is a number: a slice.
   if (numbers && numbers->size() == 1 && (extent || numbers->front() >= 0)) {
     TensorInfo one =
@@ -393,28 +406,6 @@ static LogicalResult handleGatherElements(Node &node) {
   return success();
 }
 
-/// Positions that count through the data in its own order: a reshape, expanded
-/// along the dimensions that the positions do not depend on.
-static std::optional<TensorInfo> gatherInOrder(Walk &walk, TensorInfo &data,
-                                               TensorInfo &indices,
-                                               ArrayRef<Dim> dims) {
-  DimArithmetic &arith = walk.arith;
-  ArrayRef<int64_t> grid = indices.grid;
-  if (grid.empty() || int64_t(grid.size()) > data.rank())
-    return std::nullopt;
-  for (size_t i = 0; i < grid.size(); ++i)
-    if ((i > 0 && grid[i] <= grid[i - 1]) ||
-        !arith.equal(indices.dims[grid[i]], data.dims[i]))
-      return std::nullopt;
-  Dims narrow;
-  for (int64_t d = 0; d + 1 < indices.rank(); ++d)
-    narrow.push_back(llvm::is_contained(grid, d) ? indices.dims[d]
-                                                 : arith.constant(1));
-  narrow.append(data.dims.begin() + grid.size(), data.dims.end());
-  TensorInfo shaped = walk.reshape(data, narrow);
-  return walk.expand(shaped, dims);
-}
-
 static LogicalResult handleGatherND(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &data = node.in(0), &indices = node.in(1);
@@ -428,11 +419,25 @@ static LogicalResult handleGatherND(Node &node) {
     return node.unsupported("batch_dims and indices do not fit the data");
   Dims dims(indices.dims.begin(), indices.dims.end() - 1);
   dims.append(data.dims.begin() + batch + *depth, data.dims.end());
-  if (batch == 0)
-    if (auto result = gatherInOrder(walk, data, indices, dims)) {
+  if (batch == 0 && int64_t(indices.components.size()) == *depth) {
+    // As positions in the first `depth` dimensions taken as one.
+    DimArithmetic &arith = walk.arith;
+    TensorInfo::Ramp flat = indices.components.front();
+    for (int64_t c = 1; c < *depth; ++c) {
+      const TensorInfo::Ramp &next = indices.components[c];
+      auto append = [&](Dim high, Dim low) {
+        return arith.add(arith.mul(high, data.dims[c]), low);
+      };
+      flat.start = append(flat.start, next.start);
+      for (auto [high, low] : llvm::zip(flat.steps, next.steps))
+        high = append(high, low);
+    }
+    if (auto result = gatherInOrder(walk, data, 0, *depth, flat,
+                                    ArrayRef<Dim>(indices.dims).drop_back())) {
       node.set(0, *result);
       return success();
     }
+  }
   node.set(0, walk.node("GatherND", {&data, &indices}, data.elementType, dims,
                         {{"batch_dims", walk.integerAttr(batch)}}));
   return success();

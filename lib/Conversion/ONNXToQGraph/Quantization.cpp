@@ -156,11 +156,10 @@ static LogicalResult handleDynamicQuantize(Node &node) {
       walk.builder.getDenseI64ArrayAttr(SmallVector<int64_t>(input.rank(), 0));
   Dims ones(input.rank(), walk.arith.constant(1));
   auto params = qgraph::ChooseParamsOp::create(
-      walk.builder,
-      TypeRange{walk.typeOf(ones, input.elementType),
-                walk.typeOf(ones, stored)},
-      walk.materialize(input), qgraph::Formula::Asymmetric, stored, block,
-      APFloat(1.0f), DenseF32ArrayAttr());
+      walk.builder, walk.typeOf(ones, input.elementType),
+      walk.typeOf(ones, stored), /*offset=*/Type(), walk.materialize(input),
+      qgraph::Formula::Asymmetric, stored, block, APFloat(1.0f),
+      DenseF32ArrayAttr());
   Value result = qgraph::QuantizeOp::create(
       walk.builder, walk.typeOf(input.dims, stored), walk.materialize(input),
       params.getScale(), params.getZeroPoint(), Value(), Value(), block,

@@ -305,8 +305,7 @@ static LogicalResult handleRange(Node &node) {
     return success();
   }
   DimArithmetic &arith = walk.arith;
-  std::optional<int64_t> first = DimArithmetic::getConstant(start),
-                         step = DimArithmetic::getConstant(delta);
+  std::optional<int64_t> step = DimArithmetic::getConstant(delta);
   if (!step || *step == 0)
     return node.unsupported("its delta is 0 or computed from data");
   Dim span = *step > 0 ? arith.sub(limit, start) : arith.sub(start, limit);
@@ -320,23 +319,7 @@ static LogicalResult handleRange(Node &node) {
     node.set(0, walk.fromElements(type, length, std::move(elements)));
     return success();
   }
-  if (first && *step == 1) {
-    node.set(0, walk.fromRamp(type, length, {0, *first}));
-    return success();
-  }
-  // start + delta * (0, 1, 2, ...)
-  TensorInfo ramp = walk.fromRamp(type, length, {0, 0});
-  TensorInfo factor = walk.fromElements(type, {}, {delta});
-  TensorInfo offset = walk.fromElements(type, {}, {start});
-  FailureOr<TensorInfo> product =
-      walk.elementwise("Mul", {&ramp, &factor}, type);
-  if (failed(product))
-    return failure();
-  FailureOr<TensorInfo> sum =
-      walk.elementwise("Add", {&*product, &offset}, type);
-  if (failed(sum))
-    return failure();
-  node.set(0, *sum);
+  node.set(0, walk.fromRamp(type, length, {{delta}, start}));
   return success();
 }
 

@@ -37,14 +37,16 @@ struct TensorInfo {
   std::optional<Elements> elements;
   /// The one value of all elements, whatever the dimensions.
   Element splat;
-  /// Each element is `start` + its index along `axis`.
+  /// The element at an index is start + the sum of steps[d] * index[d]. Steps
+  /// of dimensions that are 1 are 0.
   struct Ramp {
-    int64_t axis;
-    int64_t start;
+    Dims steps;
+    Dim start;
   };
   std::optional<Ramp> ramp;
-  /// Element [.., c] is its index along `grid[c]`: positions for GatherND.
-  llvm::SmallVector<int64_t, 2> grid;
+  /// The elements [.., c] for each c, where they are ramps: positions for
+  /// GatherND.
+  std::vector<Ramp> components;
   /// The node that would have made it was reported.
   bool failed = false;
 
@@ -263,6 +265,34 @@ std::optional<TensorInfo> foldElementwise(Walk &walk, llvm::StringRef opType,
                                           llvm::ArrayRef<TensorInfo *> inputs,
                                           mlir::Type resultType,
                                           llvm::ArrayRef<Dim> dims);
+
+//===----------------------------------------------------------------------===//
+// Ramps (Ramps.cpp)
+//===----------------------------------------------------------------------===//
+
+/// What is known of an integer tensor as a ramp, equal elements included.
+std::optional<TensorInfo::Ramp> rampOf(Walk &walk, const TensorInfo &info);
+/// Sums and differences of ramps, and their products with a number.
+std::optional<TensorInfo::Ramp> foldRamps(Walk &walk, llvm::StringRef opType,
+                                          llvm::ArrayRef<TensorInfo *> inputs,
+                                          llvm::ArrayRef<Dim> dims);
+/// A comparison of a ramp with a number that is the same for every element, or
+/// null.
+Element compareRamp(Walk &walk, llvm::StringRef opType, TensorInfo &left,
+                    TensorInfo &right);
+/// The ramp after a reshape that only adds and removes dimensions of 1.
+std::optional<TensorInfo::Ramp> reshapeRamp(DimArithmetic &arith,
+                                            const TensorInfo::Ramp &ramp,
+                                            llvm::ArrayRef<Dim> from,
+                                            llvm::ArrayRef<Dim> to);
+mlir::Value materializeRamp(Walk &walk, TensorInfo &info);
+/// What gathers from `count` dimensions of the data, beginning at `axis` and
+/// taken as one, at positions that go through all of them in order: a reshape,
+/// expanded along the dimensions that the positions do not depend on.
+std::optional<TensorInfo> gatherInOrder(Walk &walk, TensorInfo &data,
+                                        int64_t axis, int64_t count,
+                                        const TensorInfo::Ramp &positions,
+                                        llvm::ArrayRef<Dim> indexDims);
 
 } // namespace quantc::onnx_to_qgraph
 

@@ -183,3 +183,50 @@ func.func @checks(%x: tensor<?x3xf32> {onnx.dims = ["b", ""]}, %y: tensor<?xf32>
   %2 = onnx.node "Sub"(%z, %c) {version = 14 : i64} : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<*xf32>
   return %0, %1, %2 : tensor<*xf32>, tensor<*xf32>, tensor<*xf32>
 }
+
+// -----
+
+// The same with the positions computed for the flattened mask, as TorchScript
+// does it: row * S + column.
+
+// CHECK-LABEL: func.func @flat_mask
+// CHECK-NOT:     Gather
+// CHECK:         onnx.node "Reshape"(%arg0) {{.*}} -> tensor<?x1x?xi1>
+// CHECK-NOT:     onnx.node
+func.func @flat_mask(%m: tensor<?x?xi1> {onnx.dims = ["b", "s"]}) -> tensor<*xi1> {
+  %shape = onnx.node "Shape"(%m) {version = 15 : i64} : (tensor<?x?xi1>) -> tensor<2xsi64>
+  %zero = qgraph.constant dense<0> : tensor<si64>
+  %one = qgraph.constant dense<1> : tensor<si64>
+  %last = qgraph.constant dense<-1> : tensor<1xsi64>
+  %behind = qgraph.constant dense<[1, 2]> : tensor<2xsi64>
+  %before = qgraph.constant dense<[0, 1]> : tensor<2xsi64>
+  %b = onnx.node "Gather"(%shape, %zero) {version = 13 : i64} : (tensor<2xsi64>, tensor<si64>) -> tensor<si64>
+  %s = onnx.node "Gather"(%shape, %one) {version = 13 : i64} : (tensor<2xsi64>, tensor<si64>) -> tensor<si64>
+  %i = onnx.node "Range"(%zero, %b, %one) {version = 11 : i64} : (tensor<si64>, tensor<si64>, tensor<si64>) -> tensor<*xsi64>
+  %j = onnx.node "Range"(%zero, %s, %one) {version = 11 : i64} : (tensor<si64>, tensor<si64>, tensor<si64>) -> tensor<*xsi64>
+  %i3 = onnx.node "Unsqueeze"(%i, %behind) {version = 13 : i64} : (tensor<*xsi64>, tensor<2xsi64>) -> tensor<*xsi64>
+  %j3 = onnx.node "Unsqueeze"(%j, %before) {version = 13 : i64} : (tensor<*xsi64>, tensor<2xsi64>) -> tensor<*xsi64>
+  %rows = onnx.node "Mul"(%i3, %s) {version = 14 : i64} : (tensor<*xsi64>, tensor<si64>) -> tensor<*xsi64>
+  %at = onnx.node "Add"(%j3, %rows) {version = 14 : i64} : (tensor<*xsi64>, tensor<*xsi64>) -> tensor<*xsi64>
+  %flat = onnx.node "Reshape"(%m, %last) {version = 14 : i64} : (tensor<?x?xi1>, tensor<1xsi64>) -> tensor<*xi1>
+  %0 = onnx.node "Gather"(%flat, %at) {version = 13 : i64} : (tensor<*xi1>, tensor<*xsi64>) -> tensor<*xi1>
+  return %0 : tensor<*xi1>
+}
+
+// -----
+
+// Positions that are asked for as a tensor are made: 3 + 2 * index.
+
+// CHECK-LABEL: func.func @positions
+// CHECK:         onnx.node "Range"() {{.*}}delta = 2 : si64, start = 3 : si64
+func.func @positions(%x: tensor<?xf32>) -> tensor<*xsi64> {
+  %n = onnx.node "Size"(%x) {version = 13 : i64} : (tensor<?xf32>) -> tensor<si64>
+  %zero = qgraph.constant dense<0> : tensor<si64>
+  %one = qgraph.constant dense<1> : tensor<si64>
+  %two = qgraph.constant dense<2> : tensor<si64>
+  %three = qgraph.constant dense<3> : tensor<si64>
+  %0 = onnx.node "Range"(%zero, %n, %one) {version = 11 : i64} : (tensor<si64>, tensor<si64>, tensor<si64>) -> tensor<*xsi64>
+  %1 = onnx.node "Mul"(%0, %two) {version = 14 : i64} : (tensor<*xsi64>, tensor<si64>) -> tensor<*xsi64>
+  %2 = onnx.node "Add"(%three, %1) {version = 14 : i64} : (tensor<si64>, tensor<*xsi64>) -> tensor<*xsi64>
+  return %2 : tensor<*xsi64>
+}
