@@ -89,7 +89,9 @@ bool isRowEmbedding(EmbeddingOp embedding) {
 bool isRowChooseParams(ChooseParamsOp params) {
   return isRows(params.getInput()) && isRowStored(params.getStored()) &&
          params.getScale().getType().getElementType().isF32() &&
-         params.getFormula() != Formula::SignedScale && !params.getClip() &&
+         (params.getFormula() == Formula::Symmetric ||
+          params.getFormula() == Formula::Asymmetric) &&
+         !params.getClip() &&
          isRowBlock(params.getInput().getType(), params.getBlock());
 }
 

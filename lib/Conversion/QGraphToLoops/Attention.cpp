@@ -46,7 +46,8 @@ void Plain::emit(AttentionOp op) {
         Value keep = arith::TruncIOp::create(builder, loc, builder.getI1Type(), m);
         s = arith::SelectOp::create(builder, loc, keep, s, none);
       } else {
-        s = arith::AddFOp::create(builder, loc, s, m);
+        s = arith::AddFOp::create(builder, loc, s,
+                                  toFloat(m, tensorType(op.getMask()).getElementType()));
       }
     }
     if (op.getCausal()) {

@@ -29,7 +29,8 @@ void Plain::emit(qgraph::LinearOp op) {
     // A missing bias is one of zeros.
     Value b = bias ? toFloat(load(bias, {n}), tensorType(op.getBias()).getElementType()) : body.f32(0);
     sum = arith::AddFOp::create(builder, loc, sum, b);
-    store(applyEpilogue(op.getEpilogue(), operands, sum, index), body.outputs[0], index);
+    sum = applyEpilogue(op.getEpilogue(), operands, sum, index);
+    store(fromFloat(sum, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
   });
 }
 
@@ -98,7 +99,8 @@ void Plain::emit(QuantizedLinearOp op) {
                            });
       y = arith::AddFOp::create(builder, loc, sum[0], b);
     }
-    store(applyEpilogue(op.getEpilogue(), operands, y, index), body.outputs[0], index);
+    y = applyEpilogue(op.getEpilogue(), operands, y, index);
+    store(fromFloat(y, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
   });
 }
 
@@ -126,7 +128,7 @@ void Plain::emit(MatmulOp op) {
       Index right = op.getTransposeRhs() ? at(rhs, n, k) : at(rhs, k, n);
       return std::make_pair(toFloat(load(lhs, at(lhs, m, k)), a), toFloat(load(rhs, right), b));
     });
-    store(sum, body.outputs[0], index);
+    store(fromFloat(sum, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
   });
 }
 
@@ -149,7 +151,7 @@ void Plain::emit(EmbeddingOp op) {
       x = arith::MulFOp::create(
           builder, loc, x,
           toFloat(load(scale, {i, zero}), tensorType(op.getScale()).getElementType()));
-    store(x, body.outputs[0], index);
+    store(fromFloat(x, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
   });
 }
 

@@ -8,6 +8,8 @@
 #include "Loops.h"
 #include "quantc/Conversion/QGraphToLoops.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Numerics/Order.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -76,15 +78,25 @@ Value Plain::toInt(Value value, Type tensorElement) {
   return arith::ExtSIOp::create(builder, loc, i32, value);
 }
 
+static bool isPlainFloat(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
 Value Plain::toFloat(Value value, Type tensorElement) {
   Type f32 = builder.getF32Type();
-  if (tensorElement.isF32())
-    return value;
+  onnx_ir::MathEmitter math(builder, loc, f32);
+  if (isPlainFloat(tensorElement))
+    return math.widen(value);
   if (isa<FloatType>(tensorElement))
-    return arith::ExtFOp::create(builder, loc, f32, value);
+    return math.decode(value, *getFormat(tensorElement));
   if (tensorElement.isUnsignedInteger())
     return arith::UIToFPOp::create(builder, loc, f32, value);
   return arith::SIToFPOp::create(builder, loc, f32, value);
+}
+
+Value Plain::fromFloat(Value value, Type tensorElement, bool saturate) {
+  onnx_ir::MathEmitter math(builder, loc, builder.getF32Type());
+  if (isPlainFloat(tensorElement))
+    return math.narrow(value, tensorElement);
+  return math.encode(value, *getFormat(tensorElement), saturate);
 }
 
 /// `a` where `a <predicate> b`, else `b`: with a NaN in `a`, `b`.
@@ -94,10 +106,7 @@ Value Plain::pick(arith::CmpFPredicate predicate, Value a, Value b) {
 }
 
 Value Plain::rounded(Value value, std::optional<Type> precision) {
-  if (!precision || precision->isF32())
-    return value;
-  Value narrow = arith::TruncFOp::create(builder, loc, *precision, value);
-  return arith::ExtFOp::create(builder, loc, builder.getF32Type(), narrow);
+  return precision ? toFloat(fromFloat(value, *precision), *precision) : value;
 }
 
 Value Plain::buffer(int64_t size, Type element) {
@@ -127,17 +136,14 @@ Value Plain::dotOverK(Value k,
   return total[0];
 }
 
-Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term) {
+Value Plain::zeroLanes() {
   Value lanes = buffer(numerics::kLanes, builder.getF32Type());
   for (int64_t l = 0; l < numerics::kLanes; ++l)
     store(body.f32(0), lanes, {body.index(l)});
-  body.loop(body.index(0), n, 1, [&](Value i) {
-    Value lane = arith::RemUIOp::create(builder, loc, i, body.index(numerics::kLanes));
-    Value x = term(i), sum = load(lanes, {lane});
-    Value next = square ? Value(math::FmaOp::create(builder, loc, x, x, sum))
-                        : Value(arith::AddFOp::create(builder, loc, sum, x));
-    store(next, lanes, {lane});
-  });
+  return lanes;
+}
+
+Value Plain::reduceLanes(Value lanes) {
   for (int64_t half = numerics::kLanes / 2; half != 0; half /= 2)
     for (int64_t l = 0; l < half; ++l) {
       Value sum = arith::AddFOp::create(builder, loc, load(lanes, {body.index(l)}),
@@ -147,11 +153,26 @@ Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term)
   return load(lanes, {body.index(0)});
 }
 
+Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term) {
+  Value lanes = zeroLanes();
+  body.loop(body.index(0), n, 1, [&](Value i) {
+    Value lane = arith::RemUIOp::create(builder, loc, i, body.index(numerics::kLanes));
+    Value x = term(i), sum = load(lanes, {lane});
+    Value next = square ? Value(math::FmaOp::create(builder, loc, x, x, sum))
+                        : Value(arith::AddFOp::create(builder, loc, sum, x));
+    store(next, lanes, {lane});
+  });
+  return reduceLanes(lanes);
+}
+
 Value Plain::applyEpilogue(ArrayAttr steps, ValueRange operands, Value value, const Index &index) {
   for (auto step : steps.getAsRange<StepAttr>()) {
     SmallVector<Value> values = {value};
-    if (step.getOperand() >= 0)
-      values.push_back(loadBroadcast(operands[step.getOperand()], index));
+    if (step.getOperand() >= 0) {
+      Value operand = operands[step.getOperand()];
+      values.push_back(toFloat(loadBroadcast(operand, index),
+                               cast<MemRefType>(operand.getType()).getElementType()));
+    }
     SmallVector<Type> types(values.size() + 1, value.getType());
     DictionaryAttr attributes = step.getAttributes();
     if (!attributes)
@@ -169,31 +190,39 @@ void Plain::emit() {
 
 void emitPlain(Operation *op, KernelBody &body) { Plain(op, body).emit(); }
 
-static bool isPlainFloat(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+static bool isReadable(Type element) {
+  return isPlainFloat(element) || (isa<FloatType>(element) && getFormat(element)) ||
+         isa<IntegerType>(element);
+}
 
 LogicalResult canEmitPlain(Operation *op, std::string &why) {
-  for (Type type : op->getOperandTypes()) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (tensor && isa<FloatType>(tensor.getElementType()) && !isPlainFloat(tensor.getElementType())) {
-      why = "no loop reads elements of type ";
-      llvm::raw_string_ostream(why) << tensor.getElementType();
-      return failure();
-    }
-  }
+  auto fail = [&](StringRef what, Type element) {
+    llvm::raw_string_ostream(why) << what << element;
+    return failure();
+  };
+  why.clear();
+  for (Type type : op->getOperandTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      if (!isReadable(tensor.getElementType()))
+        return fail("no loop reads elements of type ", tensor.getElementType());
+  bool stores = isa<QuantizeOp, ChooseParamsOp>(op);
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
-    bool stored = isa<QuantizeOp, ChooseParamsOp>(op) && isa<IntegerType>(element);
-    if (!stored && !element.isF32()) {
-      why = "no loop writes elements of type ";
-      llvm::raw_string_ostream(why) << element;
-      return failure();
-    }
+    bool good = stores                  ? isReadable(element)
+                : isa<AttentionOp>(op) ? element.isF32() // its sums are kept in the result
+                                       : isPlainFloat(element);
+    if (!good)
+      return fail("no loop writes elements of type ", element);
   }
   ArrayAttr steps;
-  if (auto linear = dyn_cast<qgraph::LinearOp>(op))
+  TypeRange operands;
+  llvm::TypeSwitch<Operation *>(op).Case<qgraph::LinearOp, QuantizedLinearOp>([&](auto linear) {
     steps = linear.getEpilogue();
-  if (auto linear = dyn_cast<QuantizedLinearOp>(op))
-    steps = linear.getEpilogue();
+    operands = linear.getEpilogueOperands().getTypes();
+  });
+  for (Type type : operands)
+    if (Type element = cast<RankedTensorType>(type).getElementType(); !isPlainFloat(element))
+      return fail("no epilogue has operands of type ", element);
   if (steps)
     for (auto step : steps.getAsRange<StepAttr>())
       if (!onnx_ir::lookupElementwise(step.getOp())) {

@@ -44,12 +44,25 @@ private:
   /// The scale's index for an element of a tensor in these blocks.
   Index blockIndex(const Index &index, llvm::ArrayRef<int64_t> block);
 
+  /// An element of a tensor of `tensorElement` (any float or integer format) as f32.
   mlir::Value toFloat(mlir::Value value, mlir::Type tensorElement);
+  /// f32 as an element of a float tensor, one rounding. `saturate` is for the small formats.
+  mlir::Value fromFloat(mlir::Value value, mlir::Type tensorElement, bool saturate = true);
   mlir::Value toInt(mlir::Value value, mlir::Type tensorElement);
   mlir::Value pick(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
   mlir::Value rounded(mlir::Value value, std::optional<mlir::Type> precision);
-  mlir::Value decode(mlir::Value code, mlir::Type stored, mlir::Value codebook);
-  mlir::Value encodeCodebook(mlir::Value x, mlir::Value codebook, mlir::Type stored);
+  mlir::Value lookUp(mlir::Value code, mlir::Value codebook, mlir::Type element);
+  mlir::Value encodeCodebook(mlir::Value x, mlir::Value codebook, mlir::Type element,
+                             mlir::Type stored);
+  mlir::Value encodeInteger(mlir::Value x, mlir::Value zeroPoint, mlir::Type stored);
+  /// `visit(index)` for the elements of the block `group` of `memref`, in row-major order.
+  void forBlock(mlir::Value memref, const Index &group, llvm::ArrayRef<int64_t> block,
+                llvm::function_ref<void(const Index &)> visit);
+  /// choose_params: what numerics::finishScale does.
+  mlir::Value finishScale(mlir::Value scale, mlir::Type element);
+  std::pair<mlir::Value, mlir::Value> extrema(qgraph::ChooseParamsOp op, const Index &group);
+  mlir::Value meanMagnitude(qgraph::ChooseParamsOp op, const Index &group);
+  mlir::Value limited(qgraph::ChooseParamsOp op, mlir::Value x);
 
   /// sum_k of `term(k, acc)` in blocks of 256 (numerics::dotOverK).
   mlir::Value dotOverK(mlir::Value k,
@@ -60,6 +73,9 @@ private:
                             const Index &index);
   /// A small buffer on the stack.
   mlir::Value buffer(int64_t size, mlir::Type element);
+  /// 16 sums of f32 on the stack, and the fixed tree over them (numerics::reduceLanes).
+  mlir::Value zeroLanes();
+  mlir::Value reduceLanes(mlir::Value lanes);
 
   KernelBody &body;
   mlir::OpBuilder &builder;

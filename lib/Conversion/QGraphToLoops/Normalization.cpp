@@ -52,7 +52,7 @@ void Plain::emit(NormOp op) {
         y = arith::MulFOp::create(builder, loc, y, vectorAt(weight, c, op.getWeight()));
       else if (bias)
         y = arith::AddFOp::create(builder, loc, y, vectorAt(bias, c, op.getBias()));
-      store(y, output, {m, c});
+      store(fromFloat(y, x), output, {m, c});
     });
   });
 }

@@ -6,55 +6,78 @@
 //===----------------------------------------------------------------------===//
 
 #include "Loops.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
+#include "quantc/Numerics/ChooseParams.h"
+#include "quantc/Numerics/Order.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-static std::pair<double, double> storedRange(Type stored) {
-  auto type = cast<IntegerType>(stored);
-  double half = std::ldexp(1.0, type.getWidth() - 1);
-  return type.isUnsigned() ? std::make_pair(0.0, 2 * half - 1) : std::make_pair(-half, half - 1);
-}
+using CmpF = arith::CmpFPredicate;
 
-Value Plain::decode(Value code, Type stored, Value codebook) {
-  if (!codebook)
-    return toFloat(code, stored);
-  // Codes are unsigned indices into the codebook.
+/// The value of a code: an index into the codebook, whose last entry stands for all codes
+/// behind it.
+Value Plain::lookUp(Value code, Value codebook, Type element) {
   Value index = arith::IndexCastUIOp::create(builder, loc, builder.getIndexType(), code);
-  return load(codebook, {index});
+  index = body.minimum(index, body.sub(body.dim(codebook, 0), body.index(1)));
+  return toFloat(load(codebook, {index}), element);
 }
 
-/// The index of the nearest code, the lower one on a tie.
-Value Plain::encodeCodebook(Value x, Value codebook, Type stored) {
+/// The index of the nearest code, the lower one on a tie; 0 for NaN.
+Value Plain::encodeCodebook(Value x, Value codebook, Type element, Type stored) {
   Value size = body.dim(codebook, 0);
-  auto at = [&](Value i) { return load(codebook, {i}); };
+  auto at = [&](Value i) { return toFloat(load(codebook, {i}), element); };
   Value first = at(body.index(0));
-  auto extrema = body.loop(body.index(1), size, 1, ValueRange{first, first},
-                           [&](Value i, ValueRange c) -> SmallVector<Value> {
-                             Value v = at(i);
-                             return {pick(arith::CmpFPredicate::OLT, v, c[0]),
-                                     pick(arith::CmpFPredicate::OGT, v, c[1])};
-                           });
+  auto ends = body.loop(body.index(1), size, 1, ValueRange{first, first},
+                        [&](Value i, ValueRange c) -> SmallVector<Value> {
+                          Value v = at(i);
+                          return {pick(CmpF::OLT, v, c[0]), pick(CmpF::OGT, v, c[1])};
+                        });
   // Infinities have equal distances to everything: bring them to the ends first.
-  Value below = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, x, extrema[0]);
-  x = arith::SelectOp::create(builder, loc, below, extrema[0], x);
-  Value above = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, x, extrema[1]);
-  x = arith::SelectOp::create(builder, loc, above, extrema[1], x);
+  x = arith::SelectOp::create(
+      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OLT, x, ends[0]), ends[0], x);
+  x = arith::SelectOp::create(
+      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OGT, x, ends[1]), ends[1], x);
   Value infinity = body.f32(std::numeric_limits<float>::infinity());
   auto best = body.loop(
       body.index(0), size, 1, ValueRange{infinity, body.index(0)},
       [&](Value i, ValueRange c) -> SmallVector<Value> {
         Value distance = math::AbsFOp::create(builder, loc,
                                               arith::SubFOp::create(builder, loc, x, at(i)));
-        Value closer =
-            arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, distance, c[0]);
+        Value closer = arith::CmpFOp::create(builder, loc, CmpF::OLT, distance, c[0]);
         return {arith::SelectOp::create(builder, loc, closer, distance, c[0]),
                 arith::SelectOp::create(builder, loc, closer, i, c[1])};
       });
   return arith::IndexCastUIOp::create(builder, loc, kernelElementType(stored), best[1]);
+}
+
+static Value widenInteger(OpBuilder &builder, Location loc, Value value, Type stored) {
+  if (stored.isUnsignedInteger())
+    return arith::ExtUIOp::create(builder, loc, builder.getI64Type(), value);
+  return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
+}
+
+/// clamp(round(x) + zero point, qmin, qmax); NaN gives qmin.
+Value Plain::encodeInteger(Value x, Value zeroPoint, Type stored) {
+  // Far beyond every range, so that the zero point cannot bring it back; NaN goes low.
+  x = pick(CmpF::OGT, x, body.f32(-0x1p+40f));
+  x = pick(CmpF::OLT, x, body.f32(0x1p+40f));
+  x = math::RoundEvenOp::create(builder, loc, x);
+  Value code = arith::FPToSIOp::create(builder, loc, builder.getI64Type(), x);
+  if (zeroPoint)
+    code = arith::AddIOp::create(builder, loc, code, widenInteger(builder, loc, zeroPoint, stored));
+  const numerics::FormatInfo &row = numerics::info(*getFormat(stored));
+  auto bound = [&](double v) {
+    return body.constant(builder.getI64IntegerAttr(static_cast<int64_t>(v)));
+  };
+  code = arith::MaxSIOp::create(builder, loc, code, bound(row.qmin));
+  code = arith::MinSIOp::create(builder, loc, code, bound(row.qmax));
+  return arith::TruncIOp::create(builder, loc, kernelElementType(stored), code);
 }
 
 void Plain::emit(QuantizeOp op) {
@@ -68,40 +91,23 @@ void Plain::emit(QuantizeOp op) {
   std::optional<Type> precision = op.getPrecision();
   forEach(body.outputs[0], [&](const Index &index) {
     Index group = blockIndex(index, op.getBlock());
-    Value x = toFloat(load(input, index), tensorType(op.getInput()).getElementType());
-    if (offset)
-      x = rounded(arith::SubFOp::create(
-                      builder, loc, x,
-                      toFloat(load(offset, group), tensorType(op.getOffset()).getElementType())),
-                  precision);
-    Value s = toFloat(load(scale, group), tensorType(op.getScale()).getElementType());
-    x = rounded(arith::DivFOp::create(builder, loc, x, s), precision);
-    if (codebook) {
-      store(encodeCodebook(x, codebook, stored), body.outputs[0], index);
-      return;
-    }
-    // Far beyond every range, so that the zero point cannot bring it back; NaN goes low.
-    x = pick(arith::CmpFPredicate::OGT, x, body.f32(-0x1p+40f));
-    x = pick(arith::CmpFPredicate::OLT, x, body.f32(0x1p+40f));
-    x = math::RoundEvenOp::create(builder, loc, x);
-    Type i64 = builder.getI64Type();
-    Value code = arith::FPToSIOp::create(builder, loc, i64, x);
-    auto wide = [&](double v) -> Value {
-      return arith::ConstantOp::create(builder, loc,
-                                       builder.getI64IntegerAttr(static_cast<int64_t>(v)));
+    auto real = [&](Value memref, const Index &at, Value operand) {
+      return toFloat(load(memref, at), tensorType(operand).getElementType());
     };
-    if (zeroPoint) {
-      Value z = load(zeroPoint, group);
-      if (z.getType() != i64)
-        z = stored.isUnsignedInteger() ? Value(arith::ExtUIOp::create(builder, loc, i64, z))
-                                       : Value(arith::ExtSIOp::create(builder, loc, i64, z));
-      code = arith::AddIOp::create(builder, loc, code, z);
-    }
-    auto [qmin, qmax] = storedRange(stored);
-    code = arith::MaxSIOp::create(builder, loc, code, wide(qmin));
-    code = arith::MinSIOp::create(builder, loc, code, wide(qmax));
-    store(arith::TruncIOp::create(builder, loc, kernelElementType(stored), code), body.outputs[0],
-          index);
+    Value x = real(input, index, op.getInput());
+    if (offset)
+      x = rounded(arith::SubFOp::create(builder, loc, x, real(offset, group, op.getOffset())),
+                  precision);
+    x = rounded(arith::DivFOp::create(builder, loc, x, real(scale, group, op.getScale())),
+                precision);
+    Value code;
+    if (codebook)
+      code = encodeCodebook(x, codebook, tensorType(op.getCodebook()).getElementType(), stored);
+    else if (isa<FloatType>(stored))
+      code = fromFloat(x, stored, op.getSaturate());
+    else
+      code = encodeInteger(x, zeroPoint ? load(zeroPoint, group) : Value(), stored);
+    store(code, body.outputs[0], index);
   });
 }
 
@@ -117,11 +123,14 @@ void Plain::emit(DequantizeOp op) {
     Index group = blockIndex(index, op.getBlock());
     Value x = load(input, index);
     if (zeroPoint) {
-      Value difference = arith::SubIOp::create(builder, loc, toInt(x, stored),
-                                               toInt(load(zeroPoint, group), stored));
+      Value difference =
+          arith::SubIOp::create(builder, loc, widenInteger(builder, loc, x, stored),
+                                widenInteger(builder, loc, load(zeroPoint, group), stored));
       x = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), difference);
+    } else if (codebook) {
+      x = lookUp(x, codebook, tensorType(op.getCodebook()).getElementType());
     } else {
-      x = decode(x, stored, codebook);
+      x = toFloat(x, stored);
     }
     Value s = toFloat(load(scale, group), tensorType(op.getScale()).getElementType());
     x = rounded(arith::MulFOp::create(builder, loc, rounded(x, precision), s), precision);
@@ -130,92 +139,195 @@ void Plain::emit(DequantizeOp op) {
                       builder, loc, x,
                       toFloat(load(offset, group), tensorType(op.getOffset()).getElementType())),
                   precision);
-    store(x, body.outputs[0], index);
+    store(fromFloat(x, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
   });
 }
 
-void Plain::emit(ChooseParamsOp op) {
-  Value input = body.inputs[0], scales = body.outputs[0];
-  auto range = storedRange(op.getStored());
-  float qmin = range.first, qmax = range.second;
-  Value infinity = body.f32(std::numeric_limits<float>::infinity());
-  Value minusInfinity = body.f32(-std::numeric_limits<float>::infinity());
-  forEach(scales, [&](const Index &group) {
-    // The extrema of the block: a nest over its elements, carried in two cells.
-    Value cells = buffer(2, builder.getF32Type());
-    store(infinity, cells, {body.index(0)});
-    store(minusInfinity, cells, {body.index(1)});
-    Index index;
-    std::function<void(size_t)> nest = [&](size_t dim) {
-      if (dim == group.size()) {
-        Value x = toFloat(load(input, index), tensorType(op.getInput()).getElementType());
-        if (auto clip = op.getClip()) {
-          x = pick(arith::CmpFPredicate::OGT, x, body.f32((*clip)[0]));
-          x = pick(arith::CmpFPredicate::OLT, x, body.f32((*clip)[1]));
-        }
-        store(pick(arith::CmpFPredicate::OLT, x, load(cells, {body.index(0)})), cells,
-              {body.index(0)});
-        store(pick(arith::CmpFPredicate::OGT, x, load(cells, {body.index(1)})), cells,
-              {body.index(1)});
-        return;
-      }
-      int64_t entry = op.getBlock()[dim];
-      Value size = body.dim(input, dim), lo, hi;
-      if (entry == 0) {
-        lo = body.index(0);
-        hi = size;
-      } else {
-        lo = body.mul(group[dim], body.index(entry));
-        hi = body.minimum(size, body.add(lo, body.index(entry)));
-      }
-      body.loop(lo, hi, 1, [&](Value iv) {
-        index.push_back(iv);
-        nest(dim + 1);
-        index.pop_back();
-      });
-    };
-    nest(0);
-    Value lo = load(cells, {body.index(0)}), hi = load(cells, {body.index(1)});
-    Value zero = body.f32(0);
-    Value any = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLE, lo, hi);
-    Value ratio = body.f32(op.getClipRatio().convertToFloat());
-    lo = arith::MulFOp::create(builder, loc, arith::SelectOp::create(builder, loc, any, lo, zero),
-                               ratio);
-    hi = arith::MulFOp::create(builder, loc, arith::SelectOp::create(builder, loc, any, hi, zero),
-                               ratio);
-    Value scale, minusLo = arith::NegFOp::create(builder, loc, lo);
-    switch (op.getFormula()) {
-    case Formula::Symmetric:
-      scale = arith::DivFOp::create(builder, loc, pick(arith::CmpFPredicate::OGT, minusLo, hi),
-                                    body.f32(qmax));
-      break;
-    case Formula::SignedScale: {
-      Value low = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGE, minusLo, hi);
-      scale = arith::DivFOp::create(builder, loc,
-                                    arith::SelectOp::create(builder, loc, low, lo, hi),
-                                    body.f32(qmin));
-      break;
-    }
-    case Formula::Asymmetric:
-      lo = pick(arith::CmpFPredicate::OLT, lo, zero);
-      hi = pick(arith::CmpFPredicate::OGT, hi, zero);
-      scale = arith::DivFOp::create(builder, loc, arith::SubFOp::create(builder, loc, hi, lo),
-                                    body.f32(qmax - qmin));
-      break;
-    }
-    Value isZero = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, scale, zero);
-    scale = arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale);
-    store(scale, scales, group);
-    if (!op.getZeroPoint())
+//===----------------------------------------------------------------------===//
+// choose_params
+//===----------------------------------------------------------------------===//
+
+void Plain::forBlock(Value memref, const Index &group, ArrayRef<int64_t> block,
+                     llvm::function_ref<void(const Index &)> visit) {
+  Index index;
+  std::function<void(size_t)> nest = [&](size_t dim) {
+    if (dim == group.size()) {
+      visit(index);
       return;
-    Value z = arith::SubFOp::create(builder, loc, body.f32(qmin),
-                                    arith::DivFOp::create(builder, loc, lo, scale));
-    z = pick(arith::CmpFPredicate::OGT, z, body.f32(qmin));
-    z = pick(arith::CmpFPredicate::OLT, z, body.f32(qmax));
-    z = math::RoundEvenOp::create(builder, loc, z);
-    Value wide = arith::FPToSIOp::create(builder, loc, builder.getI64Type(), z);
-    store(arith::TruncIOp::create(builder, loc, kernelElementType(op.getStored()), wide),
-          body.outputs[1], group);
+    }
+    Value size = body.dim(memref, dim), lo = body.index(0), hi = size;
+    if (block[dim] != 0) {
+      lo = body.mul(group[dim], body.index(block[dim]));
+      hi = body.minimum(size, body.add(lo, body.index(block[dim])));
+    }
+    body.loop(lo, hi, 1, [&](Value iv) {
+      index.push_back(iv);
+      nest(dim + 1);
+      index.pop_back();
+    });
+  };
+  nest(0);
+}
+
+/// `x` within the op's `clip`; NaN stays.
+Value Plain::limited(ChooseParamsOp op, Value x) {
+  auto clip = op.getClip();
+  if (!clip)
+    return x;
+  Value lo = body.f32((*clip)[0]), hi = body.f32((*clip)[1]);
+  Value below = arith::CmpFOp::create(builder, loc, CmpF::OLT, x, lo);
+  x = arith::SelectOp::create(builder, loc, below, lo, x);
+  Value above = arith::CmpFOp::create(builder, loc, CmpF::OGT, x, hi);
+  return arith::SelectOp::create(builder, loc, above, hi, x);
+}
+
+/// Least and greatest number of a block, times the clip ratio.
+std::pair<Value, Value> Plain::extrema(ChooseParamsOp op, const Index &group) {
+  Value input = body.inputs[0], zero = body.f32(0);
+  Value cells = buffer(2, builder.getF32Type());
+  Index least = {body.index(0)}, greatest = {body.index(1)};
+  store(body.f32(std::numeric_limits<float>::infinity()), cells, least);
+  store(body.f32(-std::numeric_limits<float>::infinity()), cells, greatest);
+  forBlock(input, group, op.getBlock(), [&](const Index &index) {
+    Value x = limited(op, toFloat(load(input, index), tensorType(op.getInput()).getElementType()));
+    store(pick(CmpF::OLT, x, load(cells, least)), cells, least);
+    store(pick(CmpF::OGT, x, load(cells, greatest)), cells, greatest);
+  });
+  Value lo = load(cells, least), hi = load(cells, greatest);
+  Value any = arith::CmpFOp::create(builder, loc, CmpF::OLE, lo, hi);
+  Value ratio = body.f32(op.getClipRatio().convertToFloat());
+  auto finish = [&](Value x) -> Value {
+    x = arith::SelectOp::create(builder, loc, any, x, zero);
+    return arith::MulFOp::create(builder, loc, x, ratio);
+  };
+  return {finish(lo), finish(hi)};
+}
+
+/// mean(|x|) of a block: its elements in row-major order over 16 lanes; 0 for none.
+Value Plain::meanMagnitude(ChooseParamsOp op, const Index &group) {
+  Value input = body.inputs[0], lanes = zeroLanes();
+  Value counter = buffer(1, builder.getI64Type());
+  Index only = {body.index(0)};
+  auto i64 = [&](int64_t v) { return body.constant(builder.getI64IntegerAttr(v)); };
+  store(i64(0), counter, only);
+  forBlock(input, group, op.getBlock(), [&](const Index &index) {
+    Value x = limited(op, toFloat(load(input, index), tensorType(op.getInput()).getElementType()));
+    Value count = load(counter, only);
+    Value lane = arith::RemUIOp::create(builder, loc, count, i64(numerics::kLanes));
+    lane = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), lane);
+    x = math::AbsFOp::create(builder, loc, x);
+    store(arith::AddFOp::create(builder, loc, load(lanes, {lane}), x), lanes, {lane});
+    store(arith::AddIOp::create(builder, loc, count, i64(1)), counter, only);
+  });
+  Value count = load(counter, only);
+  Value mean = arith::DivFOp::create(
+      builder, loc, reduceLanes(lanes),
+      arith::SIToFPOp::create(builder, loc, builder.getF32Type(), count));
+  Value none = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, count, i64(0));
+  return arith::SelectOp::create(builder, loc, none, body.f32(0), mean);
+}
+
+/// 2^(floor(log2(absmax)) - emax), at least 2^-127: arithmetic on the exponent field.
+static Value powerOfTwo(KernelBody &body, Value absmax, int64_t emax) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  auto shift = [&](Value v, bool left) -> Value {
+    if (left)
+      return arith::ShLIOp::create(builder, loc, v, body.i32(23));
+    return arith::ShRUIOp::create(builder, loc, v, body.i32(23));
+  };
+  Value bits = arith::BitcastOp::create(builder, loc, builder.getI32Type(), absmax);
+  Value exponent = arith::AndIOp::create(builder, loc, shift(bits, false), body.i32(0xff));
+  exponent = arith::SubIOp::create(builder, loc, exponent, body.i32(emax));
+  // 2^-127 has no exponent field of its own.
+  Value least = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, exponent, body.i32(0));
+  Value power = arith::SelectOp::create(builder, loc, least, body.i32(0x400000),
+                                        shift(exponent, true));
+  return arith::BitcastOp::create(builder, loc, builder.getF32Type(), power);
+}
+
+Value Plain::finishScale(Value scale, Type element) {
+  if (!element.isF32()) {
+    Value result = toFloat(fromFloat(scale, element), element);
+    if (isa<Float16Type, BFloat16Type>(element)) {
+      // What is finite, but too large for the type, is its greatest value.
+      Value infinity = body.f32(std::numeric_limits<float>::infinity());
+      auto isInfinite = [&](Value x) -> Value {
+        return arith::CmpFOp::create(builder, loc, CmpF::OEQ,
+                                     math::AbsFOp::create(builder, loc, x), infinity);
+      };
+      Value most = math::CopySignOp::create(
+          builder, loc, body.f32(numerics::info(*getFormat(element)).qmax), scale);
+      Value overflow = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                             isInfinite(scale), isInfinite(result));
+      result = arith::SelectOp::create(builder, loc, overflow, most, result);
+    }
+    scale = result;
+  }
+  Value isZero = arith::CmpFOp::create(builder, loc, CmpF::OEQ, scale, body.f32(0));
+  return arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale);
+}
+
+void Plain::emit(ChooseParamsOp op) {
+  Value scales = body.outputs[0];
+  Type scaleType = tensorType(op.getScale()).getElementType();
+  numerics::StoredRange range = numerics::storedRange(*getFormat(op.getStored()));
+  Formula formula = op.getFormula();
+  auto divide = [&](Value a, float b) -> Value {
+    return arith::DivFOp::create(builder, loc, a, body.f32(b));
+  };
+  auto subtract = [&](Value a, Value b) -> Value {
+    return arith::SubFOp::create(builder, loc, a, b);
+  };
+  forEach(scales, [&](const Index &group) {
+    auto finish = [&](Value scale) {
+      scale = finishScale(scale, scaleType);
+      store(fromFloat(scale, scaleType), scales, group);
+      return scale;
+    };
+    if (formula == Formula::MeanAbs) {
+      finish(meanMagnitude(op, group));
+      return;
+    }
+    auto [lo, hi] = extrema(op, group);
+    Value minusLo = arith::NegFOp::create(builder, loc, lo), zero = body.f32(0);
+    switch (formula) {
+    case Formula::Symmetric:
+      finish(divide(pick(CmpF::OGT, minusLo, hi), range.qmax));
+      return;
+    case Formula::SignedScale: {
+      Value low = arith::CmpFOp::create(builder, loc, CmpF::OGE, minusLo, hi);
+      finish(divide(arith::SelectOp::create(builder, loc, low, lo, hi), range.qmin));
+      return;
+    }
+    case Formula::Asymmetric: {
+      lo = pick(CmpF::OLT, lo, zero);
+      hi = pick(CmpF::OGT, hi, zero);
+      Value scale = finish(divide(subtract(hi, lo), range.qmax - range.qmin));
+      Value qmin = body.f32(range.qmin);
+      Value z = subtract(qmin, arith::DivFOp::create(builder, loc, lo, scale));
+      z = pick(CmpF::OGT, z, qmin);
+      z = pick(CmpF::OLT, z, body.f32(range.qmax));
+      store(encodeInteger(z, Value(), op.getStored()), body.outputs[1], group);
+      return;
+    }
+    case Formula::AsymmetricOffset: {
+      Value scale = finish(divide(subtract(hi, lo), range.qmax - range.qmin));
+      Value step = arith::MulFOp::create(builder, loc, body.f32(range.qmin), scale);
+      store(fromFloat(subtract(lo, step), tensorType(op.getOffset()).getElementType()),
+            body.outputs[1], group);
+      return;
+    }
+    case Formula::PowerOfTwo: {
+      Value absmax = pick(CmpF::OGT, minusLo, hi);
+      Value isZero = arith::CmpFOp::create(builder, loc, CmpF::OEQ, absmax, zero);
+      Value scale = powerOfTwo(body, absmax, std::ilogb(range.qmax));
+      finish(arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale));
+      return;
+    }
+    case Formula::MeanAbs:
+      return; // above
+    }
   });
 }
 

@@ -477,8 +477,9 @@ static bool isRowBlock(ArrayRef<int64_t> block, RankedTensorType type) {
 static bool canEmitQuantization(Operation *op) {
   if (auto choose = dyn_cast<ChooseParamsOp>(op)) {
     auto stored = dyn_cast<IntegerType>(choose.getStored());
-    return stored && stored.getWidth() <= 8 && choose.getFormula() != Formula::SignedScale &&
-           !choose.getClip() && tensorType(choose.getInput()).getElementType().isF32() &&
+    bool known = choose.getFormula() == Formula::Symmetric ||
+                 choose.getFormula() == Formula::Asymmetric;
+    return stored && stored.getWidth() <= 8 && known && !choose.getClip() && tensorType(choose.getInput()).getElementType().isF32() &&
            tensorType(choose.getScale()).getElementType().isF32() &&
            isRowBlock(choose.getBlock(), tensorType(choose.getInput()));
   }

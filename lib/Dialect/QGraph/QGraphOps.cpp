@@ -226,18 +226,37 @@ LogicalResult ChooseParamsOp::verify() {
       failed(verifyBlock(*this, "block", getBlock(), getInput())) ||
       failed(verifyScale(*this, "scale", getScale(), getInput(), getBlock())))
     return failure();
-  bool asymmetric = getFormula() == Formula::Asymmetric;
+  Formula formula = getFormula();
+  bool asymmetric = formula == Formula::Asymmetric;
+  bool shifted = formula == Formula::AsymmetricOffset;
   if (asymmetric != bool(getZeroPoint()))
-    return emitOpError() << stringifyFormula(getFormula())
+    return emitOpError() << stringifyFormula(formula)
                          << (asymmetric ? " needs" : " has no")
                          << " zero_point result";
-  if (getFormula() != Formula::Symmetric && !isa<IntegerType>(getStored()))
-    return emitOpError() << stringifyFormula(getFormula())
+  if (shifted != bool(getOffset()))
+    return emitOpError() << stringifyFormula(formula)
+                         << (shifted ? " needs" : " has no")
+                         << " offset result";
+  auto integer = dyn_cast<IntegerType>(getStored());
+  if ((asymmetric || shifted || formula == Formula::SignedScale) && !integer)
+    return emitOpError() << stringifyFormula(formula)
                          << " needs an integer stored type, not "
+                         << getStored();
+  if (formula == Formula::SignedScale && integer.isUnsigned())
+    return emitOpError() << "signed_scale needs a signed stored type, not "
+                         << getStored();
+  if ((formula == Formula::Symmetric || formula == Formula::PowerOfTwo) &&
+      integer && integer.isSigned() && integer.getWidth() == 1)
+    return emitOpError() << stringifyFormula(formula)
+                         << " needs a stored type with a positive value, not "
                          << getStored();
   if (getZeroPoint() &&
       failed(verifyZeroPoint(*this, "zero_point", getZeroPoint(), getInput(),
                              getBlock(), getStored())))
+    return failure();
+  if (getOffset() && (failed(requireReal(*this, "offset", getOffset())) ||
+                      failed(requireScaleShape(*this, "offset", getOffset(),
+                                               getInput(), getBlock()))))
     return failure();
   if (!(getClipRatio().convertToFloat() > 0))
     return emitOpError() << "clip_ratio is " << getClipRatio().convertToFloat()

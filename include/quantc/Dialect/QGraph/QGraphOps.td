@@ -23,7 +23,10 @@ class QGraph_ComputeOp<string mnemonic, list<Trait> traits = []>
 def QGraph_FormulaAttr : I32EnumAttr<"Formula", "how choose_params finds scale and zero point", [
     I32EnumAttrCase<"Symmetric", 0, "symmetric">,
     I32EnumAttrCase<"SignedScale", 1, "signed_scale">,
-    I32EnumAttrCase<"Asymmetric", 2, "asymmetric">]> {
+    I32EnumAttrCase<"Asymmetric", 2, "asymmetric">,
+    I32EnumAttrCase<"AsymmetricOffset", 3, "asymmetric_offset">,
+    I32EnumAttrCase<"PowerOfTwo", 4, "power_of_two">,
+    I32EnumAttrCase<"MeanAbs", 5, "mean_abs">]> {
   let cppNamespace = "::quantc::qgraph";
 }
 
@@ -72,7 +75,9 @@ def QGraph_QuantizeOp : QGraph_ComputeOp<"quantize", [AttrSizedOperandSegments]>
     [C] stored is the index of the code nearest to (real - offset) / scale, the
     lower index on a tie. A float stored type rounds to its own values, half to
     even; `saturate = false` gives what ONNX's table gives beyond the largest
-    value. NaN stores as `zero_point` in an integer.
+    value. NaN stores the lower end: qmin in an integer, index 0 of a codebook;
+    a float stores its NaN, or +0 if it has none (FP6, FP4). This is
+    numerics::quantize.
 
     `block` has an entry for each dimension: 0 the whole dimension shares a
     scale, 1 each index has its own, B groups of B (the last may be short).
@@ -110,7 +115,8 @@ def QGraph_DequantizeOp : QGraph_ComputeOp<"dequantize", [AttrSizedOperandSegmen
 
     in f32: the subtraction is exact in integers, then convert, multiply, add;
     no fused multiply-add; one rounding to the result type. Operands and
-    `block` as in `quantize`.
+    `block` as in `quantize`. A code past the end of the codebook is its last.
+    This is numerics::dequantize.
 
     Example:
 
@@ -134,22 +140,32 @@ def QGraph_DequantizeOp : QGraph_ComputeOp<"dequantize", [AttrSizedOperandSegmen
   let hasFolder = 1;
 }
 
-def QGraph_ChooseParamsOp : QGraph_ComputeOp<"choose_params"> {
+def QGraph_ChooseParamsOp : QGraph_ComputeOp<"choose_params", [AttrSizedResultSegments]> {
   let summary = "scale and zero point from the values themselves";
   let description = [{
-    For each block of `input` (f32), in this order of operations, with [qmin,
-    qmax] the range of `stored`, r = `clip_ratio`:
+    For each block of `input`, widened to f32 and limited to `clip` = [lo, hi]
+    if there is one: lo and hi are the least and the greatest number, NaNs
+    ignored (0 and 0 if there is none), times `clip_ratio`; absmax = max(-lo,
+    hi); [qmin, qmax] is the range of `stored`. In f32, one rounding an
+    operation:
 
-    * `symmetric`: scale = (max|x| * r) / qmax.
-    * `signed_scale`: m the value of largest magnitude (the positive one on a
-      tie); scale = (m * r) / qmin, so that m maps to qmin = -2^(b-1).
-    * `asymmetric`: hi = max(0, max x) * r, lo = min(0, min x) * r; scale = (hi - lo) / (qmax
-      - qmin); zero_point = clamp(round(qmin - lo / scale), qmin, qmax).
-      For `ui8` and r = 1 this is ONNX's DynamicQuantizeLinear.
+    * `symmetric`: scale = absmax / qmax. qmin is not used: si8 stores -127..127.
+    * `signed_scale`: scale = (-lo >= hi ? lo : hi) / qmin, so that the value of
+      largest magnitude (the negative one on a tie) maps to qmin = -2^(b-1).
+    * `asymmetric`: lo = min(lo, 0), hi = max(hi, 0); scale = (hi - lo) / (qmax -
+      qmin); zero_point = round(clamp(qmin - lo / scale, qmin, qmax)). For `ui8`
+      this is ONNX's DynamicQuantizeLinear.
+    * `asymmetric_offset`: scale = (hi - lo) / (qmax - qmin); offset = lo - qmin *
+      scale, rounded to its element type.
+    * `power_of_two`: scale = 2^(floor(log2(absmax)) - emax), at least 2^-127, with
+      2^emax the largest power of two <= qmax (OCP MX v1.0, 6.3); 1 for absmax 0.
+    * `mean_abs`: scale = mean(|x|), summed in row order in 16 lanes
+      (`Numerics/Order.h`); no `clip_ratio`, and NaN is not ignored.
 
-    A block of zeros gets scale 0 and zero point qmin clamped to hold 0; `quantize`
-    by scale 0 stores the zero point. A NaN in the block makes the scale NaN.
-    `clip = [lo, hi]` limits the values first.
+    The scale is rounded to its element type (what is finite but too large there
+    becomes the greatest finite value) and, if it is then zero, becomes 1: a block
+    of zeros stores the zero point and dequantizes to 0. The rounded scale is what
+    zero_point and offset are computed with. This is numerics::chooseParams.
 
     Example:
 
@@ -162,9 +178,11 @@ def QGraph_ChooseParamsOp : QGraph_ComputeOp<"choose_params"> {
                        DenseI64ArrayAttr:$block,
                        DefaultValuedAttr<F32Attr, "1.0f">:$clip_ratio,
                        OptionalAttr<DenseF32ArrayAttr>:$clip);
-  let results = (outs AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero_point);
+  let results = (outs AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero_point,
+                      Optional<AnyRankedTensor>:$offset);
   let assemblyFormat = [{
     $formula $input attr-dict `:` type($input) `->` type($scale) (`,` type($zero_point)^)?
+    (`offset` type($offset)^)?
   }];
   let hasVerifier = 1;
   let hasFolder = 1;
