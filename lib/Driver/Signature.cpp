@@ -28,11 +28,11 @@ public:
     if (isNew) {
       PackageSymbol symbol;
       symbol.name = name.str();
-      auto range = bounds ? bounds.getAs<ArrayAttr>(name) : ArrayAttr();
+      auto range =
+          bounds ? bounds.getAs<DenseI64ArrayAttr>(name) : DenseI64ArrayAttr();
       if (range && range.size() == 2) {
-        symbol.min = cast<IntegerAttr>(range[0]).getInt();
-        int64_t max = cast<IntegerAttr>(range[1]).getInt();
-        symbol.max = max < 0 ? symbol.max : max;
+        symbol.min = range[0];
+        symbol.max = range[1];
       }
       entry.symbols.push_back(symbol);
     }
