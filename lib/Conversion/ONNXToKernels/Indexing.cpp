@@ -373,6 +373,68 @@ static void emitOneHot(NodeOp op, KernelBody &body) {
   });
 }
 
+/// Along the time axis, the first sequence_lens[batch] elements come in reverse
+/// order.
+static void emitReverseSequence(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0], lengths = body.flatten(body.inputs[1]);
+  int64_t batch = op.getIntAttr("batch_axis", 1),
+          time = op.getIntAttr("time_axis", 0);
+  SmallVector<Value> sizes = sizesOf(body, input),
+                     strides = stridesOf(body, sizes);
+  Value source = body.flatten(input), zero = body.index(0);
+  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
+    SmallVector<Value> from(at);
+    Value length =
+        clamp(body, loadIndex(body, lengths, at[batch]), zero, sizes[time]);
+    Value mirrored = body.sub(body.sub(length, at[time]), body.index(1));
+    from[time] =
+        select(body, lessThan(body, at[time], length), mirrored, at[time]);
+    return loadElement(body, source, linearize(body, from, strides), Type());
+  });
+}
+
+/// The cache with rows [start, start + length) along `axis` taken from the
+/// update; `start` is given for each batch. In circular mode the rows go on at
+/// the beginning.
+static void emitTensorScatter(NodeOp op, KernelBody &body) {
+  Value cache = body.inputs[0], update = body.inputs[1], zero = body.index(0);
+  int64_t rank = rankOf(cache),
+          axis = normalizeAxis(op.getIntAttr("axis", -2), rank);
+  bool circular = op.getStringAttr("mode", "linear") == "circular";
+  SmallVector<Value> sizes = sizesOf(body, cache),
+                     strides = stridesOf(body, sizes);
+  SmallVector<Value> updateSizes = sizesOf(body, update);
+  SmallVector<Value> updateStrides = stridesOf(body, updateSizes);
+  Value old = body.flatten(cache), fresh = body.flatten(update);
+  bool given = body.inputs.size() > 2 && body.inputs[2];
+  Value starts = given ? body.flatten(body.inputs[2]) : Value();
+  OpBuilder &b = body.builder;
+  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
+    Value start = given ? loadIndex(body, starts, at[0]) : zero;
+    Value row = body.sub(at[axis], start);
+    if (circular)
+      row = floorMod(body, row, sizes[axis]);
+    // Unsigned: a row before the start is a large number.
+    Value isNew = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::ult,
+                                        row, updateSizes[axis]);
+    auto choice = scf::IfOp::create(
+        b, body.loc, cast<MemRefType>(old.getType()).getElementType(), isNew,
+        /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    SmallVector<Value> from(at);
+    from[axis] = row;
+    scf::YieldOp::create(
+        b, body.loc,
+        loadElement(body, fresh, linearize(body, from, updateStrides), Type()));
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(
+        b, body.loc,
+        loadElement(body, old, linearize(body, at, strides), Type()));
+    return Value(choice.getResult(0));
+  });
+}
+
 ArrayRef<NodeKernel> indexingKernels() {
   static const NodeKernel kernels[] = {
       {"Gather", acceptsAny, emitGather},
@@ -380,6 +442,9 @@ ArrayRef<NodeKernel> indexingKernels() {
       {"GatherND", acceptsIndexRows, emitGatherND},
       {"ScatterND", acceptsScatter, emitScatterND},
       {"ScatterElements", acceptsScatter, emitScatterElements},
+      {"Scatter", acceptsScatter, emitScatterElements},
+      {"ReverseSequence", acceptsAny, emitReverseSequence},
+      {"TensorScatter", acceptsAny, emitTensorScatter},
       {"Pad", acceptsPad, emitPad, /*constantInputs=*/1u << 1 | 1u << 3},
       {"Trilu", acceptsAny, emitTrilu},
       {"OneHot", acceptsOneHot, emitOneHot},

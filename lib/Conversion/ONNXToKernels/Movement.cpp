@@ -181,6 +181,36 @@ static void emitTile(NodeOp op, KernelBody &body) {
   emitCopy(body, sizes, read, write);
 }
 
+//===----------------------------------------------------------------------===//
+// BitCast
+//===----------------------------------------------------------------------===//
+
+static LogicalResult acceptsBitCast(NodeOp op, std::string &why) {
+  Type from = inputElement(op, 0), to = resultElement(op);
+  unsigned width = from.getIntOrFloatBitWidth();
+  if (width == to.getIntOrFloatBitWidth() && width >= 8)
+    return success();
+  llvm::raw_string_ostream(why)
+      << "BitCast is not there from " << from << " to " << to;
+  return failure();
+}
+
+static void emitBitCast(NodeOp op, KernelBody &body) {
+  Access read = denseAccess(body, body.inputs[0]),
+         write = denseAccess(body, body.outputs[0]);
+  Type stored = cast<MemRefType>(write.memory.getType()).getElementType();
+  emitLoops(body, sizesOf(body, body.outputs[0]), {read}, write,
+            [&](ArrayRef<Value> x) -> Value {
+              if (getElementTypeOrSelf(x[0]) == stored)
+                return x[0];
+              Type type = stored;
+              if (auto vector = dyn_cast<VectorType>(x[0].getType()))
+                type = vector.clone(stored);
+              return arith::BitcastOp::create(body.builder, body.loc, type,
+                                              x[0]);
+            });
+}
+
 ArrayRef<NodeKernel> movementKernels() {
   static const NodeKernel kernels[] = {
       {"Identity", acceptsAny, emitIdentity},
@@ -195,6 +225,7 @@ ArrayRef<NodeKernel> movementKernels() {
       {"Slice", acceptsSlice, emitSlice,
        /*constantInputs=*/1u << 1 | 1u << 3 | 1u << 4},
       {"Tile", acceptsAny, emitTile},
+      {"BitCast", acceptsBitCast, emitBitCast},
   };
   return kernels;
 }

@@ -30,12 +30,15 @@ struct NodeKernel {
 
 /// The kernel of this node, or null. Each family has its table.
 const NodeKernel *lookupNodeKernel(NodeOp op);
-llvm::ArrayRef<NodeKernel> movementKernels();   // Movement.cpp
-llvm::ArrayRef<NodeKernel> indexingKernels();   // Indexing.cpp
-llvm::ArrayRef<NodeKernel> generationKernels(); // Generation.cpp
-llvm::ArrayRef<NodeKernel> reductionKernels();  // Reduction.cpp
-llvm::ArrayRef<NodeKernel> softmaxKernels();    // Softmax.cpp
-llvm::ArrayRef<NodeKernel> scanKernels();       // Scan.cpp
+llvm::ArrayRef<NodeKernel> movementKernels();      // Movement.cpp
+llvm::ArrayRef<NodeKernel> indexingKernels();      // Indexing.cpp
+llvm::ArrayRef<NodeKernel> generationKernels();    // Generation.cpp
+llvm::ArrayRef<NodeKernel> reductionKernels();     // Reduction.cpp
+llvm::ArrayRef<NodeKernel> softmaxKernels();       // Softmax.cpp
+llvm::ArrayRef<NodeKernel> scanKernels();          // Scan.cpp
+llvm::ArrayRef<NodeKernel> contractionKernels();   // Contraction.cpp
+llvm::ArrayRef<NodeKernel> poolingKernels();       // Pooling.cpp
+llvm::ArrayRef<NodeKernel> normalizationKernels(); // Normalization.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.
 llvm::LogicalResult acceptsElementwise(NodeOp op, std::string &why);

@@ -98,7 +98,8 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
     llvm::StringMap<const NodeKernel *> map;
     for (ArrayRef<NodeKernel> family :
          {movementKernels(), indexingKernels(), generationKernels(),
-          reductionKernels(), softmaxKernels(), scanKernels()})
+          reductionKernels(), softmaxKernels(), scanKernels(),
+          contractionKernels(), poolingKernels(), normalizationKernels()})
       for (const NodeKernel &kernel : family)
         map[kernel.opType] = &kernel;
     return map;

@@ -24,7 +24,7 @@ static bool isNumber(Type element) {
 static LogicalResult acceptsNumbers(NodeOp op, std::string &why) {
   Type element = inputElement(op, 0);
   if (isNumber(element))
-    return op.is("CumSum") && !op.getNodeAttr("axis")
+    return op.getOpType().starts_with("Cum") && !op.getNodeAttr("axis")
                ? requireConstant(op, 1, "axis", why)
                : success();
   llvm::raw_string_ostream(why)
@@ -100,9 +100,9 @@ static void emitArg(NodeOp op, KernelBody &body) {
   });
 }
 
-/// Running sums; with `exclusive` the element itself is left out, `reverse`
-/// starts at the end.
-static void emitCumSum(NodeOp op, KernelBody &body) {
+/// Running sums or products; with `exclusive` the element itself is left out,
+/// `reverse` starts at the end.
+static void emitCumulative(NodeOp op, KernelBody &body) {
   Value input = body.inputs[0];
   Type element = inputElement(op, 0);
   std::optional<SmallVector<int64_t>> given = constantInts(op, 1, "axis");
@@ -113,16 +113,23 @@ static void emitCumSum(NodeOp op, KernelBody &body) {
   Value length = body.dim(input, axis), end = body.sub(length, body.index(1));
   Type type = accumulatorType(element);
   MathEmitter m(body.builder, body.loc, type);
-  bool isFloat = isa<FloatType>(type);
+  bool isFloat = isa<FloatType>(type), isSum = op.is("CumSum");
+  auto combine = [&](Value a, Value b) {
+    if (isFloat)
+      return isSum ? m.add(a, b) : m.mul(a, b);
+    return isSum ? m.addi(a, b) : m.muli(a, b);
+  };
   forEachLine(body, input, axis, [&](Value start, Value step, Value) {
-    Value zero = isFloat ? m.constant(0, type) : m.constantInt(0, type);
-    body.loop(body.index(0), length, 1, ValueRange{zero},
-              [&](Value i, ValueRange sum) {
+    int64_t first = isSum ? 0 : 1;
+    Value init =
+        isFloat ? m.constant(double(first), type) : m.constantInt(first, type);
+    body.loop(body.index(0), length, 1, ValueRange{init},
+              [&](Value i, ValueRange running) {
                 Value at = body.add(
                     start, body.mul(reverse ? body.sub(end, i) : i, step));
                 Value x = m.widen(loadElement(body, memory, at, element));
-                Value next = isFloat ? m.add(sum[0], x) : m.addi(sum[0], x);
-                Value y = exclusive ? sum[0] : next;
+                Value next = combine(running[0], x);
+                Value y = exclusive ? running[0] : next;
                 storeElement(body, isFloat ? m.narrow(y, element) : y, output,
                              at, element);
                 return SmallVector<Value>{next};
@@ -130,11 +137,127 @@ static void emitCumSum(NodeOp op, KernelBody &body) {
   });
 }
 
+/// 1 at the first maximum of each line, 0 elsewhere.
+static void emitHardmax(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0];
+  Type element = inputElement(op, 0), type = accumulatorType(element);
+  int64_t rank = inputType(op, 0).getRank();
+  int64_t axis = normalizeAxis(op.getIntAttr("axis", -1), rank);
+  Value memory = body.flatten(input), output = body.flatten(body.outputs[0]);
+  Value length = body.dim(input, axis);
+  MathEmitter m(body.builder, body.loc, type);
+  forEachLine(body, input, axis, [&](Value start, Value step, Value) {
+    auto load = [&](Value i) {
+      Value at = body.add(start, body.mul(i, step));
+      return m.widen(loadElement(body, memory, at, element));
+    };
+    SmallVector<Value> best = body.loop(
+        body.index(1), length, 1,
+        ValueRange{load(body.index(0)), body.index(0)},
+        [&](Value i, ValueRange carried) {
+          Value x = load(i);
+          Value better = m.compare(arith::CmpFPredicate::OGT, x, carried[0]);
+          return SmallVector<Value>{select(body, better, x, carried[0]),
+                                    select(body, better, i, carried[1])};
+        });
+    body.loop(body.index(0), length, 1, [&](Value i) {
+      Value one = m.constant(1, type), zero = m.constant(0, type);
+      Value y = select(body, equals(body, i, best[1]), one, zero);
+      storeElement(body, m.narrow(y, element), output,
+                   body.add(start, body.mul(i, step)), element);
+    });
+  });
+}
+
+/// The k greatest (or least) of each line in order, equal ones by rising index:
+/// each pass takes the best of those that come after the last one taken.
+static void emitTopK(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0];
+  Type element = inputElement(op, 0), type = accumulatorType(element);
+  int64_t rank = inputType(op, 0).getRank();
+  int64_t axis = normalizeAxis(op.getIntAttr("axis", -1), rank);
+  bool largest = op.getIntAttr("largest", 1);
+  Value memory = body.flatten(input), values = body.flatten(body.outputs[0]);
+  Value indices =
+      body.outputs.size() > 1 ? body.flatten(body.outputs[1]) : Value();
+  Value length = body.dim(input, axis), k = body.dim(body.outputs[0], axis);
+  Value inner = body.product(input, axis + 1, rank), none = body.index(-1);
+  OpBuilder &b = body.builder;
+  MathEmitter m(b, body.loc, type);
+  auto before = [&](Value x, Value y) {
+    if (isa<FloatType>(type))
+      return m.compare(largest ? arith::CmpFPredicate::OGT
+                               : arith::CmpFPredicate::OLT,
+                       x, y);
+    using P = arith::CmpIPredicate;
+    bool u = element.isUnsignedInteger();
+    return m.compare(largest ? (u ? P::ugt : P::sgt) : (u ? P::ult : P::slt), x,
+                     y);
+  };
+  forEachLine(body, input, axis, [&](Value start, Value step, Value line) {
+    auto load = [&](Value i) {
+      return m.widen(loadElement(body, memory,
+                                 body.add(start, body.mul(i, step)), element));
+    };
+    Value target =
+        body.add(body.mul(body.mul(quotient(body, line, inner), k), inner),
+                 remainder(body, line, inner));
+    body.loop(
+        body.index(0), k, 1, ValueRange{none}, [&](Value j, ValueRange last) {
+          Value safe = clamp(body, last[0], body.index(0), length);
+          Value reference = load(safe);
+          Value isFirst = equals(body, last[0], none);
+          SmallVector<Value> best = body.loop(
+              body.index(0), length, 1, ValueRange{reference, none},
+              [&](Value i, ValueRange carried) {
+                Value x = load(i);
+                // After the last one taken: worse, or equal with a higher
+                // index.
+                Value worse = before(reference, x),
+                      better = before(x, reference);
+                Value equal = arith::XOrIOp::create(
+                    b, body.loc,
+                    arith::OrIOp::create(b, body.loc, worse, better),
+                    body.constant(b.getBoolAttr(true)));
+                Value later = both(body, equal, lessThan(body, last[0], i));
+                Value left = arith::OrIOp::create(b, body.loc, worse, later);
+                left = arith::OrIOp::create(b, body.loc, left, isFirst);
+                Value noneYet = equals(body, carried[1], none);
+                Value take = both(body, left,
+                                  arith::OrIOp::create(b, body.loc, noneYet,
+                                                       before(x, carried[0])));
+                return SmallVector<Value>{select(body, take, x, carried[0]),
+                                          select(body, take, i, carried[1])};
+              });
+          Value at = body.add(target, body.mul(j, inner));
+          Value y = isa<FloatType>(type) ? m.narrow(best[0], element) : best[0];
+          storeElement(body, y, values, at, element);
+          if (indices) {
+            Value index = arith::IndexCastOp::create(b, body.loc,
+                                                     b.getI64Type(), best[1]);
+            storeElement(body, index, indices, at, Type());
+          }
+          return SmallVector<Value>{best[1]};
+        });
+  });
+}
+
+static LogicalResult acceptsFloats(NodeOp op, std::string &why) {
+  if (isa<FloatType>(inputElement(op, 0)))
+    return acceptsNumbers(op, why);
+  llvm::raw_string_ostream(why)
+      << op.getOpType() << " is not there for " << inputElement(op, 0);
+  return failure();
+}
+
 ArrayRef<NodeKernel> scanKernels() {
   static const NodeKernel kernels[] = {
       {"ArgMax", acceptsNumbers, emitArg},
       {"ArgMin", acceptsNumbers, emitArg},
-      {"CumSum", acceptsNumbers, emitCumSum, /*constantInputs=*/1u << 1},
+      {"CumSum", acceptsNumbers, emitCumulative, /*constantInputs=*/1u << 1},
+      {"CumProd", acceptsNumbers, emitCumulative, /*constantInputs=*/1u << 1},
+      {"Hardmax", acceptsFloats, emitHardmax},
+      {"TopK", acceptsNumbers, emitTopK},
   };
   return kernels;
 }
