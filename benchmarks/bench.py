@@ -242,7 +242,10 @@ class Bench:
     def record(self, results, name, program, library, level, threads):
         tokens = self.folder / f"tokens-{name}.txt"
         vectors = self.folder / "vectors.bin"
-        minilm.run_embed(program, library, tokens, vectors, threads, isa=level)
+        measured, _ = minilm.run_embed(program, library, tokens, vectors, threads, isa=level)
+        ran = (measured["level"], int(measured["threads"]))
+        if ran != (level, threads):
+            raise RuntimeError(f"{ran} ran instead of {(level, threads)}")
         results.setdefault(name, set()).add(vectors.read_bytes())
 
     def equality_aarch64(self, recipe, results):

@@ -88,6 +88,7 @@ def compile(
     check_lock=None,
     report=None,
     embed_weights=False,
+    weights_out=None,
     plugin=None,
     jobs=None,
     memory=None,
@@ -104,6 +105,7 @@ def compile(
         or the text "LO..HI".
     set: the format of some layers: a dict of regular expression to `FORMAT[,group-size=N]`.
     emit: stop at this level; with output=None its text is returned.
+    weights_out: where the weights go that returned text refers to.
     The others are options of the command line, see `quantc compile --help`.
 
     Returns the path of the library (of the written file with `emit`). Raises Error.
@@ -129,6 +131,7 @@ def compile(
             "--lock": lock,
             "--check-lock": check_lock,
             "--report": report,
+            "--weights-out": weights_out,
             "--plugin": plugin,
             "-j": jobs,
             "--memory": memory,

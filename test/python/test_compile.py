@@ -77,9 +77,13 @@ def test_dim(tmp_path):
     assert quantc.load(library).inputs[0].shape == (5, 64)
 
 
-def test_text_of_a_level():
-    text = quantc.compile(linear()[0], emit="qgraph", recipe="fp32")
+def test_text_of_a_level(tmp_path):
+    weights = tmp_path / "w.safetensors"
+    text = quantc.compile(linear()[0], emit="qgraph", recipe="fp32", weights_out=weights)
     assert "func.func" in text and "qgraph.linear" in text
+    assert weights.stat().st_size > 64 * 48 * 4
+    path = quantc.compile(linear()[0], tmp_path / "m.mlir", emit="qgraph", recipe="fp32")
+    assert path == tmp_path / "m.mlir" and "qgraph.linear" in path.read_text()
 
 
 def test_bad_input(tmp_path):
@@ -121,6 +125,7 @@ def test_options_are_those_of_the_command_line(recorded):
         keep_float="head.*", set={"ffn.*": "si4,group-size=32"}, embed_weights=True, jobs=3,
         memory=10**9, plugin="p.so", lock="l", check_lock="c", report="r.html",
         bits_per_weight=4.5, size=10, emit="object", calibration="data.npz",
+        weights_out="w",
     )
     arguments = recorded()
     assert arguments[:5] == ["compile", "a.onnx", "b.onnx", "-o", "out/m"]
@@ -131,7 +136,7 @@ def test_options_are_those_of_the_command_line(recorded):
         ["--keep-float", "head.*"], ["--set", "ffn.*=si4,group-size=32"], ["-j", "3"],
         ["--memory", "1000000000"], ["--plugin", "p.so"], ["--lock", "l"], ["--check-lock", "c"],
         ["--report", "r.html"], ["--bits-per-weight", "4.5"], ["--size", "10"],
-        ["--emit", "object"], ["--calibration", "data.npz"], ["--embed-weights"],
+        ["--weights-out", "w"], ["--emit", "object"], ["--calibration", "data.npz"], ["--embed-weights"],
     ]:
         assert any(rest[i : i + len(option)] == option for i in range(len(rest))), option
 
