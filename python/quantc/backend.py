@@ -21,6 +21,11 @@ from quantc._compile import compile
 from quantc._error import Error
 
 
+def _array(value):
+    """ONNX's suite has inputs of the types that NumPy lacks as messages."""
+    return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
 class BackendRep(onnx.backend.base.BackendRep):
     """A compiled model, as onnx.backend.base.Backend.prepare returns it."""
 
@@ -36,6 +41,7 @@ class BackendRep(onnx.backend.base.BackendRep):
             if len(inputs) > len(names):
                 raise Error(f"{len(inputs)} inputs are given; the model has {len(names)}: {names}")
             inputs = dict(zip(names, inputs))
+        inputs = {name: _array(value) for name, value in inputs.items()}
         return tuple(self.model(inputs).values())
 
 
@@ -68,7 +74,7 @@ class Backend(onnx.backend.base.Backend):
         names = [name for name in node.input if name]
         if len(names) != len(inputs):
             raise Error(f"the node has {len(names)} inputs, {names}, and {len(inputs)} are given")
-        arrays = [np.asarray(value) for value in inputs]
+        arrays = [np.asarray(_array(value)) for value in inputs]
         helper = onnx.helper
         graph_inputs = [
             helper.make_tensor_value_info(
