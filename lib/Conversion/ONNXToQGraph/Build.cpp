@@ -63,6 +63,8 @@ TensorInfo Walk::tensor(Value value, ArrayRef<Dim> dims) {
   info.elementType = cast<RankedTensorType>(value.getType()).getElementType();
   info.dims.assign(dims.begin(), dims.end());
   info.value = value;
+  if (llvm::any_of(dims, [](Dim d) { return DimArithmetic::isConstant(d, 0); }))
+    info.elements.emplace(); // none at all
   dimsOf[value] = info.dims;
   return info;
 }

@@ -241,6 +241,14 @@ static Type resultTypeOf(Node &node) {
 /// Before version 7 operands are aligned at `axis`, and broadcast only if told.
 static LogicalResult alignOld(Node &node, TensorInfo &second) {
   TensorInfo &first = node.in(0);
+  // One slope for each channel, the second dimension.
+  if (node.type() == "PRelu" && second.rank() == 1 && first.rank() > 2 &&
+      !node.walk.arith.isConstant(second.dims[0], 1)) {
+    Dims dims(first.rank() - 1, node.walk.arith.constant(1));
+    dims[0] = second.dims[0];
+    second = node.walk.reshape(second, dims);
+    return success();
+  }
   if (!node.op.getNodeAttr("axis") || !node.integer("broadcast", 0))
     return success();
   int64_t axis = normalizeAxis(node.integer("axis", 0), first.rank());
