@@ -266,11 +266,11 @@ RunVerb addBench(CLI::App &program) {
   verb->add_option("--seconds", options->seconds,
                    "How long to measure (default: 2)")
       ->type_name("S")
-      ->check(CLI::Range(0.001, 86400.0));
+      ->check(CLI::Range(0.001, 86400.0).description(""));
   verb->add_option("--runs", options->runs,
                    "How many runs to measure, instead of --seconds")
       ->type_name("N")
-      ->check(CLI::Range(int64_t(1), int64_t(1000000000)));
+      ->check(CLI::Range(int64_t(1), int64_t(1000000000)).description(""));
   verb->add_flag("--layers", options->layers,
                  "Time of each layer and kernel; measuring it costs a little");
   verb->add_flag("--json", options->json, "Print the figures as JSON");

@@ -106,6 +106,8 @@ Compiler::Compiler(const CompileRequest &request,
   registerAllToLLVMIRTranslations(registry);
   context.appendDialectRegistry(registry);
   context.setThreadPool(pool);
+  // Messages name the layer; the op's text is for `quant-opt`.
+  context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(
       [this](Diagnostic &diag) { return handle(diag); });
 }
@@ -124,7 +126,9 @@ LogicalResult Compiler::handle(Diagnostic &diag) {
       text = "'" + name.getName().str() + "': " + text;
   for (Diagnostic &note : diag.getNotes())
     text += "\n  " + note.str();
-  listener.message(severity, text);
+  // Levels that meet the same problem say so once.
+  if (told.insert(text).second)
+    listener.message(severity, text);
   return success();
 }
 
@@ -178,6 +182,8 @@ llvm::Error Compiler::import() {
   if (failed(imported))
     return alreadyReported();
   module = std::move(*imported);
+  // Also where the module is only printed, so that quant-opt can go on with it.
+  setTarget(*module, levels.back(), /*shared=*/true);
   tensors = tensorsOf(*module);
   return llvm::Error::success();
 }
@@ -186,7 +192,6 @@ llvm::Error Compiler::runGraph(GraphStage stage) {
   llvm::Expected<std::string> pipeline = graphPipeline(request.graph, stage);
   if (!pipeline)
     return pipeline.takeError();
-  setTarget(*module, levels.back(), /*shared=*/true);
   PassManager manager(&context, ModuleOp::getOperationName());
   if (llvm::Error error = preparePasses(manager, *pipeline))
     return error;
@@ -201,13 +206,15 @@ llvm::Error Compiler::printModule(ModuleOp printed) {
     std::string path = request.weightsOut;
     if (path.empty() && toFile)
       path = request.output + ".safetensors";
-    if (path.empty())
-      return llvm::createStringError(
-          "the printed model refers to weights that are in no file; say where "
-          "they go with --weights-out FILE, or print to a file with -o FILE");
-    if (llvm::Error error = qgraph::saveNewWeights(printed, path, directory))
-      return error;
-    result.files.push_back(path);
+    if (path.empty()) {
+      listener.message("note",
+                       "the weights that the text refers to are in no file; "
+                       "--weights-out FILE writes them");
+    } else {
+      if (llvm::Error error = qgraph::saveNewWeights(printed, path, directory))
+        return error;
+      result.files.push_back(path);
+    }
   }
   std::string text;
   llvm::raw_string_ostream os(text);

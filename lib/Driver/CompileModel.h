@@ -13,6 +13,7 @@
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/ThreadPool.h"
 
 #include <mutex>
@@ -72,6 +73,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<ModelTensor> tensors; ///< as imported
   std::vector<std::string> errors;  ///< texts of the errors that were reported
+  llvm::StringSet<> told;           ///< all messages
   std::mutex progressMutex;
   double progressDone = 0;
   CompileResult result;

@@ -9,6 +9,7 @@
 #include "Options.h"
 #include "Worker.h"
 #include "quantc/Driver/Compile.h"
+#include "quantc/Support/AtomicFile.h"
 
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -59,7 +60,19 @@ void printResult(const CompileOptions &options, const CompileResult &result) {
   errs() << "; " << join(result.levels, ", ") << ")\n";
 }
 
+/// Whether the outputs can be made is found out before the long work.
+Error checkOutput(const CompileOptions &options) {
+  if (options.output == "-")
+    return Error::success();
+  std::string path = options.output;
+  if (options.emit == Emit::Library)
+    path += ".so";
+  return AtomicFile::create(path).takeError();
+}
+
 int compile(const CompileOptions &options) {
+  if (Error error = checkOutput(options))
+    return fail(std::move(error));
   Progress progress(options.quiet || options.output == "-");
   CompileListener listener;
   listener.message = [&](StringRef severity, const std::string &text) {
@@ -77,11 +90,19 @@ int compile(const CompileOptions &options) {
   return ExitDone;
 }
 
+/// A recipe that nobody knows is a wrong command line; one that is planned is
+/// what cannot be done.
+int recipeError(Error error) {
+  std::string text = toString(std::move(error));
+  bool planned = StringRef(text).contains("not built yet");
+  return fail(text, planned ? ExitBadInput : ExitBadUsage);
+}
+
 /// The pipelines of the recipe as text: the graph's, then a level's.
 int printPipeline(const CompileOptions &options) {
   Expected<std::string> graph = graphPipeline(options.graph);
   if (!graph)
-    return fail(toString(graph.takeError()), ExitBadUsage);
+    return recipeError(graph.takeError());
   outs() << *graph << '\n'
          << kernelPipeline(isPlainRecipe(options.graph.recipe)) << '\n';
   return ExitDone;
@@ -94,7 +115,7 @@ std::string reproducer(const CompileOptions &options) {
                      options.model + " --emit=onnx -o model.mlir\n";
   if (Expected<std::string> graph = graphPipeline(options.graph))
     text += "#   quant-opt --pass-pipeline='" + *graph +
-            "' model.mlir -o graph.mlir   # with qkernel.target set\n";
+            "' model.mlir -o graph.mlir\n";
   else
     consumeError(graph.takeError());
   text += "#   quant-opt --pass-pipeline='" +
@@ -139,7 +160,14 @@ int run(CompileOptions &options) {
         "or --emit a level of text",
         ExitBadUsage);
   if (Expected<std::string> pipeline = graphPipeline(options.graph); !pipeline)
-    return fail(pipeline.takeError());
+    return recipeError(pipeline.takeError());
+  for (StringRef device : {"nvptx", "amdgpu", "spirv"})
+    if (StringRef(options.target).starts_with(device))
+      return fail("target '" + options.target +
+                  "' is not built yet; quantc compiles for x86-64 and aarch64");
+  if (Expected<std::vector<Level>> levels = targetLevels(options.target);
+      !levels)
+    return fail(toString(levels.takeError()), ExitBadUsage);
 
   WorkerOptions worker;
   worker.outputs = outputsOf(options);
@@ -179,7 +207,8 @@ RunVerb addCompile(CLI::App &program) {
                    "llvm, asm, object or library (default)")
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"onnx", "qgraph", "fused", "kernel", "llvm", "asm",
-                             "object", "archive", "library"}));
+                             "object", "archive", "library"})
+                  .description(""));
   verb->add_option("--keep-float", options->graph.keepFloat,
                    "Layers whose names match stay float")
       ->type_name("REGEX");
@@ -198,7 +227,7 @@ RunVerb addCompile(CLI::App &program) {
   verb->add_option("-j", options->jobs,
                    "Threads (default: the CPUs this process may use)")
       ->type_name("N")
-      ->check(CLI::Range(1u, 1024u));
+      ->check(CLI::Range(1u, 1024u).description(""));
   verb->add_flag("--json", options->json, "Print what was written as JSON");
   verb->add_flag("-q,--quiet", options->quiet, "Print errors only");
   for (const char *name : kPlanned)

@@ -49,6 +49,25 @@ void execute(StringRef name, char **argv) {
     execv(path->c_str(), argv + 1);
 }
 
+/// Descriptions in lines that fit a terminal.
+class Formatter : public CLI::Formatter {
+public:
+  std::string make_option_desc(const CLI::Option *option) const override {
+    constexpr size_t kWidth = 50;
+    std::string text, line;
+    SmallVector<StringRef, 32> words;
+    StringRef(option->get_description()).split(words, ' ');
+    for (StringRef word : words) {
+      if (!line.empty() && line.size() + 1 + word.size() > kWidth) {
+        text += line + "\n";
+        line.clear();
+      }
+      line += (line.empty() ? "" : " ") + word.str();
+    }
+    return text + line;
+  }
+};
+
 struct Verbs {
   std::vector<std::pair<CLI::App *, RunVerb>> list;
 
@@ -84,6 +103,7 @@ int run(int argc, char **argv) {
   CLI::App program("quantc compiles ONNX models into native libraries with "
                    "low-bit weights and arithmetic.",
                    "quantc");
+  program.formatter(std::make_shared<Formatter>()); // the verbs inherit it
   program.set_version_flag("--version",
                            std::string("quantc ") + version() + " (LLVM " +
                                LLVM_VERSION_STRING + ")",
@@ -127,7 +147,7 @@ int run(int argc, char **argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
-    outs() << (chosen ? chosen->help() : program.help());
+    outs() << (chosen ? chosen->help("quantc") : program.help());
     return finishOutput();
   } catch (const CLI::CallForVersion &request) {
     outs() << request.what() << '\n';

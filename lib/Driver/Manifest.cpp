@@ -138,13 +138,13 @@ std::vector<TensorReport> reportTensors(const std::vector<ModelTensor> &before,
   llvm::StringSet<> counted;
   module.walk([&](qgraph::ConstantOp op) {
     llvm::StringRef name = nameOf(op), base = name.split('@').first;
-    auto row = rows.find(name);
-    if (row == rows.end())
-      row = rows.find(base);
-    if (row == rows.end())
+    if (name.empty())
       return;
+    // What was made of small or computed constants has a row of its own.
+    TensorReport &report = rows.count(name) ? rows[name] : rows[base];
+    if (report.name.empty())
+      report.name = base.str();
     Use use = useOf(op);
-    TensorReport &report = row->second;
     if (report.layer.empty())
       report.layer = use.layer;
     // Scales come from the tensor too; what is quantized says more.

@@ -56,8 +56,11 @@ int printRecipes(const RecipesOptions &options) {
   GraphOptions graph;
   graph.recipe = options.name;
   Expected<std::string> pipeline = graphPipeline(graph);
-  if (!pipeline)
-    return fail(toString(pipeline.takeError()), ExitBadUsage);
+  if (!pipeline) {
+    std::string text = toString(pipeline.takeError());
+    bool planned = StringRef(text).contains("not built yet");
+    return fail(text, planned ? ExitBadInput : ExitBadUsage);
+  }
   if (options.json) {
     json::OStream json(outs(), 2);
     json.object([&] {

@@ -36,7 +36,7 @@ void SessionOptions::addTo(CLI::App &verb) {
   verb.add_option("--threads", threads,
                   "Threads (default: the CPUs this process may use)")
       ->type_name("N")
-      ->check(CLI::Range(int64_t(1), int64_t(1024)));
+      ->check(CLI::Range(int64_t(1), int64_t(1024)).description(""));
   verb.add_option("--weights", weights,
                   "Weights file (default: the one beside the library)")
       ->type_name("FILE");

@@ -152,6 +152,10 @@ linkLibrary(StringRef triple, StringRef name, StringRef soname,
                           /*SecondsToWait=*/0, /*MemoryLimit=*/0, &problem);
   if (status != 0) {
     std::string said = problem.empty() ? contents(log) : problem;
+    if (StringRef(said).contains("PLEASE submit a bug report"))
+      said = "it crashed, most likely because there is no room for its output "
+             "in '" +
+             folder.str().str() + "'; TMPDIR names another temporary folder";
     return createStringError("linking the library with '%s' failed: %s",
                              linker->c_str(), said.c_str());
   }
