@@ -340,6 +340,13 @@ std::string linearKernelName(LinearOp op) {
 }
 
 LogicalResult canEmitLinear(LinearOp op, std::string &why) {
+  int64_t grain = kGrain(*numerics::parseFormat(op.getFormat().str()));
+  if (op.getGroup() % grain != 0) {
+    why = ("its groups of " + llvm::Twine(op.getGroup()) + " are no multiple of " +
+           llvm::Twine(grain) + ", the values of K in a vector")
+              .str();
+    return failure();
+  }
   if (op.getInputGroup() && op.getInputGroup() != op.getGroup()) {
     why = "the scale groups of input and weight differ";
     return failure();

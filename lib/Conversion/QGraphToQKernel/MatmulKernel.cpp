@@ -148,8 +148,8 @@ void MatmulKernel::tile(Value left, Value out, Value m, Value firstColumn, int64
 }
 
 bool canEmitMatmul(MatmulOp op) {
-  return llvm::all_of(op->getOperands(),
-                      [](Value v) { return tensorType(v).getElementType().isF32(); });
+  return tensorType(op.getResult()).getElementType().isF32() &&
+         tensorType(op.getLhs()).getElementType().isF32();
 }
 
 void emitMatmul(MatmulOp op, KernelBody &body) { MatmulKernel(op, body).emit(); }

@@ -292,7 +292,9 @@ void RowsKernel::emitNorm(NormOp op) {
   if (op.getKind() == NormKind::Layer) {
     auto total = foldColumns(zero, columns, zeros,
                              [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
-                               return {plus(carried[0], load(input, c, valid))};
+                               // A single column is loaded into all lanes.
+                               Value x = zeroBeyond(load(input, c, valid), valid);
+                               return {plus(carried[0], x)};
                              });
     mean = splat(body, arith::DivFOp::create(builder, loc, reduce(total[0], plus), count));
   }
@@ -475,6 +477,9 @@ static bool isRowBlock(ArrayRef<int64_t> block, RankedTensorType type) {
 }
 
 static bool canEmitQuantization(Operation *op) {
+  RankedTensorType input = tensorType(op->getOperand(0));
+  if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
+    return false;
   if (auto choose = dyn_cast<ChooseParamsOp>(op)) {
     auto stored = dyn_cast<IntegerType>(choose.getStored());
     bool known = choose.getFormula() == Formula::Symmetric ||
@@ -498,9 +503,15 @@ static bool canEmitInner(Operation *op) {
       return false;
   }
   return llvm::TypeSwitch<Operation *, bool>(op)
-      .Case<NormOp>([](NormOp norm) { return tensorType(norm.getInput()).getElementType().isF32(); })
+      .Case<NormOp>([](NormOp norm) {
+        return llvm::all_of(norm->getOperands(), [](Value operand) {
+          return tensorType(operand).getElementType().isF32();
+        });
+      })
       .Case<EmbeddingOp>([](EmbeddingOp embedding) {
         Type element = tensorType(embedding.getTable()).getElementType();
+        if (embedding.getScale() && !tensorType(embedding.getScale()).getElementType().isF32())
+          return false;
         return tensorType(embedding.getResult()).getElementType().isF32() &&
                (isa<FloatType>(element) ? element.getIntOrFloatBitWidth() >= 16
                                         : element.getIntOrFloatBitWidth() == 8);
