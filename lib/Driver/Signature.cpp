@@ -119,8 +119,12 @@ llvm::Expected<PackageEntry> entryOf(ModuleOp module) {
   if (auto layers = function->getAttrOfType<ArrayAttr>("qkernel.layers"))
     for (auto layer : layers.getAsRange<StringAttr>())
       entry.layers.push_back(layer.str());
+  // Codes of qkernel.check count through both lists.
   for (llvm::StringRef text : qkernel::checkTexts())
     entry.checks.push_back(text.str());
+  if (auto checks = function->getAttrOfType<ArrayAttr>("qkernel.checks"))
+    for (auto text : checks.getAsRange<StringAttr>())
+      entry.checks.push_back(text.str());
   return entry;
 }
 

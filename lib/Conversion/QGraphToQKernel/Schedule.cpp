@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
@@ -327,6 +328,59 @@ static Value cloneIndex(Value value, OpBuilder &builder, IRMapping &mapping) {
   return mapping.lookup(value);
 }
 
+void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
+  auto checks = func->getAttrOfType<ArrayAttr>("onnx.checks");
+  if (!checks)
+    return;
+  Location loc = func.getLoc();
+  // Where each named dimension stands, and who has it.
+  llvm::StringMap<std::pair<int64_t, std::string>> places;
+  int64_t index = 0;
+  for (BlockArgument argument : func.getBody().front().getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      continue;
+    auto names = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
+    auto input = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name");
+    for (int64_t d = 0; d < type.getRank(); ++d, ++index)
+      if (names && type.isDynamicDim(d))
+        places.try_emplace(cast<StringAttr>(names[d]).getValue(), index,
+                           input ? input.getValue().str() : std::string());
+  }
+  SmallVector<Attribute> texts;
+  for (auto check : checks.getAsRange<DictionaryAttr>()) {
+    StringRef name = check.getAs<StringAttr>("dim").getValue();
+    auto place = places.find(name);
+    if (place == places.end())
+      continue;
+    Value dim = DimOp::create(builder, loc, shapesFrame, place->second.first), other;
+    std::string text = llvm::formatv("dimension '{0}' of input '{1}' is %a", name, place->second.second);
+    if (auto otherName = check.getAs<StringAttr>("equals")) {
+      auto otherPlace = places.find(otherName.getValue());
+      if (otherPlace == places.end())
+        continue;
+      other = DimOp::create(builder, loc, shapesFrame, otherPlace->second.first);
+      text += llvm::formatv(", but must equal dimension '{0}' of input '{1}', which is %b",
+                            otherName.getValue(), otherPlace->second.second);
+    } else {
+      int64_t number = check.getAs<IntegerAttr>("equals").getInt();
+      other = arith::ConstantIndexOp::create(builder, loc, number);
+      text += ", but must be %b";
+    }
+    Value fits = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, dim, other);
+    if (check.contains("or_one")) {
+      Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+      Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, dim, one);
+      fits = arith::OrIOp::create(builder, loc, fits, isOne);
+      text += ", or 1";
+    }
+    texts.push_back(builder.getStringAttr(text));
+    CheckOp::create(builder, loc, shapesFrame, fits,
+                    static_cast<int64_t>(checkTexts().size() + texts.size()), dim, other);
+  }
+  func->setAttr("qkernel.checks", builder.getArrayAttr(texts));
+}
+
 /// Replaces dimensions of the tensor arguments by those in the frame, then adds the
 /// functions that compute the results' shapes and the size of the arena from them.
 void Scheduler::emitSideFunctions() {
@@ -362,6 +416,7 @@ void Scheduler::emitSideFunctions() {
   IRMapping mapping;
   builder.setInsertionPointToStart(shapes.addEntryBlock());
   mapping.map(frame, shapes.getArgument(0));
+  emitDimensionChecks(builder, shapes.getArgument(0));
   int64_t index = 0;
   for (Value result : block.getTerminator()->getOperands())
     for (OpFoldResult size : dims(result)) {

@@ -84,6 +84,9 @@ private:
   bool needsBarrier(llvm::ArrayRef<Access> accesses);
   bool conflict(const Access &a, const Access &b) const;
   void emitSideFunctions();
+  /// The checks of dimensions that the walk left on the function (`onnx.checks`), in
+  /// `shapes`; their texts go to `qkernel.checks`.
+  void emitDimensionChecks(mlir::OpBuilder &builder, mlir::Value shapesFrame);
   void finish();
 
   mlir::func::FuncOp func;
