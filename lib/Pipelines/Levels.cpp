@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quantc/Target/CPU/Levels.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
-#include "quantc/Target/CPU/Levels.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -21,7 +21,8 @@ using namespace mlir;
 namespace quantc {
 namespace {
 
-/// An architecture and the features a target has; levels that need others are left out.
+/// An architecture and the features a target has; levels that need others are
+/// left out.
 struct Machine {
   std::string arch;
   llvm::StringSet<> features;
@@ -30,18 +31,21 @@ struct Machine {
 llvm::Error unknownTarget(llvm::StringRef target) {
   return llvm::createStringError(
       "unknown target '" + target +
-      "'; there are: native, x86-64-v3, x86-64-v4, x86-64, an x86-64 CPU's name as LLVM has it "
+      "'; there are: native, x86-64-v3, x86-64-v4, x86-64, an x86-64 CPU's "
+      "name as LLVM has it "
       "(sapphirerapids, znver5, ...), aarch64 with features (aarch64+dotprod)");
 }
 
 /// What a CPU of this name has, by LLVM's tables.
-llvm::Expected<Machine> machineOfCPU(llvm::StringRef cpu, llvm::StringRef target) {
+llvm::Expected<Machine> machineOfCPU(llvm::StringRef cpu,
+                                     llvm::StringRef target) {
   llvm::InitializeAllTargetInfos();
   llvm::InitializeAllTargets();
   llvm::InitializeAllTargetMCs();
   std::string error;
   llvm::Triple triple("x86_64-linux-gnu");
-  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  const llvm::Target *backend =
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return llvm::createStringError(error);
   std::unique_ptr<llvm::MCSubtargetInfo> info(
@@ -50,7 +54,8 @@ llvm::Expected<Machine> machineOfCPU(llvm::StringRef cpu, llvm::StringRef target
     return unknownTarget(target);
   info.reset(backend->createMCSubtargetInfo(triple, cpu, ""));
   Machine machine{"x86_64", {}};
-  for (const llvm::SubtargetFeatureKV &feature : info->getAllProcessorFeatures())
+  for (const llvm::SubtargetFeatureKV &feature :
+       info->getAllProcessorFeatures())
     if (info->checkFeatures(std::string("+") + feature.Key))
       machine.features.insert(feature.Key);
   return machine;
@@ -59,7 +64,8 @@ llvm::Expected<Machine> machineOfCPU(llvm::StringRef cpu, llvm::StringRef target
 llvm::Expected<Machine> machineOf(llvm::StringRef target) {
   if (target == "native") {
     Machine machine;
-    machine.arch = llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str();
+    machine.arch =
+        llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str();
     for (const auto &feature : llvm::sys::getHostCPUFeatures())
       if (feature.second)
         machine.features.insert(feature.first());
@@ -82,9 +88,12 @@ llvm::Expected<Machine> machineOf(llvm::StringRef target) {
     machine.features.insert("neon");
     machine.features.insert("fp-armv8");
     llvm::SmallVector<llvm::StringRef> extra;
-    target.drop_front(sizeof("aarch64") - 1).split(extra, '+', -1, /*KeepEmpty=*/false);
+    target.drop_front(sizeof("aarch64") - 1)
+        .split(extra, '+', -1, /*KeepEmpty=*/false);
     for (llvm::StringRef feature : extra) {
-      if (!llvm::is_contained({"dotprod", "i8mm", "sve", "sve2", "bf16", "fp16", "sme"}, feature))
+      if (!llvm::is_contained(
+              {"dotprod", "i8mm", "sve", "sve2", "bf16", "fp16", "sme"},
+              feature))
         return unknownTarget(target);
       machine.features.insert(feature);
     }
@@ -110,15 +119,18 @@ llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target) {
     level.name = info.name.str();
     level.rank = info.rank;
     level.triple = (info.arch + "-linux-gnu").str();
-    level.features = "+" + llvm::join(llvm::map_range(info.features, [](llvm::StringRef f) {
-                                        return f.str();
-                                      }), ",+");
+    level.features =
+        "+" +
+        llvm::join(llvm::map_range(info.features,
+                                   [](llvm::StringRef f) { return f.str(); }),
+                   ",+");
     result.push_back(std::move(level));
   }
   if (result.empty())
-    return llvm::createStringError("target '" + target +
-                                   "' has none of the instruction set levels that quantc makes "
-                                   "code for; the lowest are avx2 (x86-64-v3) and neon (aarch64)");
+    return llvm::createStringError(
+        "target '" + target +
+        "' has none of the instruction set levels that quantc makes "
+        "code for; the lowest are avx2 (x86-64-v3) and neon (aarch64)");
   return result;
 }
 
@@ -129,10 +141,12 @@ void setTarget(ModuleOp module, const Level &level, bool shared) {
   llvm::SmallVector<qkernel::TileAttr> tiles;
   if (!shared)
     for (const cpu::Tile &tile : info->tiles)
-      tiles.push_back(qkernel::TileAttr::get(context, tile.format, tile.rows, tile.panels));
+      tiles.push_back(
+          qkernel::TileAttr::get(context, tile.format, tile.rows, tile.panels));
   module->setAttr(qkernel::TargetAttr::kAttrName,
-                  qkernel::TargetAttr::get(context, info->arch, shared ? "" : level.name,
-                                           /*unsigned_weights=*/info->arch == "x86_64", tiles));
+                  qkernel::TargetAttr::get(
+                      context, info->arch, shared ? "" : level.name,
+                      /*unsigned_weights=*/info->arch == "x86_64", tiles));
 }
 
 } // namespace quantc

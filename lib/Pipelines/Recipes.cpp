@@ -24,14 +24,22 @@ struct Scheme {
 };
 
 constexpr Scheme kSchemes[] = {
-    {"reference", "float, the plain loop nests: slow, and what all else is measured by", "reference",
-     "", "", 0},
+    {"reference",
+     "float, the plain loop nests: slow, and what all else is measured by",
+     "reference", "", "", 0},
     {"fp32", "float, fused and packed", "float", "", "", 0},
-    {"w8a8-dynamic", "8-bit weights a column, 8-bit activations a token, scales found at run time",
+    {"w8a8-dynamic",
+     "8-bit weights a column, 8-bit activations a token, scales found at run "
+     "time",
      "integer", "format=si8 granularity=channel", "token", 0},
-    {"w4-rtn", "4-bit weights in groups (values of attention: 8-bit), rounded to nearest; 8-bit "
+    {"w4-rtn",
+     "4-bit weights in groups (values of attention: 8-bit), rounded to "
+     "nearest; 8-bit "
      "activations a token and group",
-     "integer", "format=si4 granularity=group scheme=signed_scale search=true scale-type=f16 value-format=si8", "group", 32},
+     "integer",
+     "format=si4 granularity=group scheme=signed_scale search=true "
+     "scale-type=f16 value-format=si8",
+     "group", 32},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -43,10 +51,12 @@ const Scheme *findScheme(llvm::StringRef name) {
 
 /// Recipes of the interface that are not built yet: refused by name.
 constexpr llvm::StringLiteral kPlanned[] = {
-    "fp16",   "bf16",   "w8a8-static", "w8a8-smoothquant", "llm-int8", "w4",     "w4-gptq",
-    "w4-awq", "nf4",    "fp8",         "mxfp4",            "nvfp4",    "q4_0",   "q4_1",
-    "q5_0",   "q5_1",   "q8_0",        "q4_k_s",           "q4_k_m",   "q5_k_s", "q5_k_m",
-    "q6_k",   "binary", "auto"};
+    "fp16",     "bf16",   "w8a8-static", "w8a8-smoothquant",
+    "llm-int8", "w4",     "w4-gptq",     "w4-awq",
+    "nf4",      "fp8",    "mxfp4",       "nvfp4",
+    "q4_0",     "q4_1",   "q5_0",        "q5_1",
+    "q8_0",     "q4_k_s", "q4_k_m",      "q5_k_s",
+    "q5_k_m",   "q6_k",   "binary",      "auto"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -67,9 +77,11 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
   const Scheme *scheme = findScheme(name);
   if (!scheme) {
     if (llvm::is_contained(kPlanned, name))
-      return llvm::createStringError("recipe '" + name + "' is not built yet; there are: " +
-                                     listRecipes());
-    return llvm::createStringError("unknown recipe '" + name + "'; there are: " + listRecipes());
+      return llvm::createStringError(
+          "recipe '" + name +
+          "' is not built yet; there are: " + listRecipes());
+    return llvm::createStringError("unknown recipe '" + name +
+                                   "'; there are: " + listRecipes());
   }
   Recipe recipe{scheme, scheme->activations.str(), scheme->groupSize};
   llvm::SmallVector<llvm::StringRef> options;
@@ -79,27 +91,32 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
     if (key == "activations" && !scheme->weights.empty()) {
       if (value != "token" && value != "float" && value != "tensor" &&
           !(value == "group" && scheme->groupSize))
-        return llvm::createStringError("recipe '" + name + "' has no activations=" + value +
+        return llvm::createStringError("recipe '" + name +
+                                       "' has no activations=" + value +
                                        "; there are: token, tensor, float" +
                                        (scheme->groupSize ? ", group" : ""));
       recipe.activations = value.str();
     } else if (key == "group-size" && scheme->groupSize) {
       if (value.getAsInteger(10, recipe.groupSize) || recipe.groupSize <= 0 ||
           recipe.groupSize % 8 != 0)
-        return llvm::createStringError("group-size=" + value + " of recipe '" + name +
+        return llvm::createStringError("group-size=" + value + " of recipe '" +
+                                       name +
                                        "': must be a positive multiple of 8");
     } else {
-      return llvm::createStringError("recipe '" + name + "' has no option '" + key + "'" +
-                                     (scheme->weights.empty() ? "" : "; there are: activations") +
-                                     (scheme->groupSize ? ", group-size" : ""));
+      return llvm::createStringError(
+          "recipe '" + name + "' has no option '" + key + "'" +
+          (scheme->weights.empty() ? "" : "; there are: activations") +
+          (scheme->groupSize ? ", group-size" : ""));
     }
   }
   return recipe;
 }
 
-/// One option of a pass, quoted where its value has characters of the pipeline syntax.
+/// One option of a pass, quoted where its value has characters of the pipeline
+/// syntax.
 std::string passOption(llvm::StringRef name, llvm::StringRef value) {
-  bool plain = llvm::all_of(value, [](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
+  bool plain = llvm::all_of(
+      value, [](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
   return (name + "=" + (plain ? value.str() : "'" + value.str() + "'")).str();
 }
 
@@ -109,15 +126,18 @@ const std::vector<RecipeInfo> &recipes() {
   static const std::vector<RecipeInfo> kInfos = [] {
     std::vector<RecipeInfo> infos;
     for (const Scheme &scheme : kSchemes) {
-      RecipeInfo info{scheme.name.str(), scheme.summary.str(), {}, scheme.kind.str()};
+      RecipeInfo info{
+          scheme.name.str(), scheme.summary.str(), {}, scheme.kind.str()};
       if (!scheme.weights.empty())
-        info.options.push_back({("activations=" + scheme.activations).str(),
-                                "scales of the activations: a token, a tensor" +
-                                    std::string(scheme.groupSize ? ", a group of a token" : "") +
-                                    "; float: only the weights are quantized"});
+        info.options.push_back(
+            {("activations=" + scheme.activations).str(),
+             "scales of the activations: a token, a tensor" +
+                 std::string(scheme.groupSize ? ", a group of a token" : "") +
+                 "; float: only the weights are quantized"});
       if (scheme.groupSize)
-        info.options.push_back({"group-size=" + std::to_string(scheme.groupSize),
-                                "weights along K that share a scale, a multiple of 8"});
+        info.options.push_back(
+            {"group-size=" + std::to_string(scheme.groupSize),
+             "weights along K that share a scale, a multiple of 8"});
       infos.push_back(std::move(info));
     }
     return infos;
@@ -130,7 +150,8 @@ bool isPlainRecipe(llvm::StringRef recipe) {
   return scheme && scheme->kind == "reference";
 }
 
-llvm::Expected<std::string> graphPipeline(const GraphOptions &options, GraphStage stage) {
+llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
+                                          GraphStage stage) {
   llvm::Expected<Recipe> recipe = parseRecipe(options.recipe);
   if (!recipe)
     return recipe.takeError();
@@ -164,9 +185,11 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options, GraphStag
   // Fusion and packing.
   bool plain = isPlainRecipe(options.recipe);
   if (stage != GraphStage::QGraph && !plain) {
-    // The small constants of a layer fold back to floats once nothing reads them stored.
-    passes.insert(passes.end(), {"qgraph-fuse-quantized", "qgraph-fuse-epilogue", "canonicalize",
-                                 "cse", "qgraph-fuse-rows"});
+    // The small constants of a layer fold back to floats once nothing reads
+    // them stored.
+    passes.insert(passes.end(),
+                  {"qgraph-fuse-quantized", "qgraph-fuse-epilogue",
+                   "canonicalize", "cse", "qgraph-fuse-rows"});
     if (stage == GraphStage::Packed)
       passes.push_back("qgraph-pack-weights");
     passes.insert(passes.end(), {"canonicalize", "cse"});
@@ -176,13 +199,14 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options, GraphStag
 
 std::string kernelPipeline(bool plain, KernelStage stage) {
   std::vector<std::string> passes = {
-      plain ? "lower-to-kernels{plain=true}" : "lower-to-kernels", "lower-tile-dot",
-      "canonicalize", "cse", "loop-invariant-code-motion"};
+      plain ? "lower-to-kernels{plain=true}" : "lower-to-kernels",
+      "lower-tile-dot", "canonicalize", "cse", "loop-invariant-code-motion"};
   if (stage == KernelStage::LLVM)
-    passes.insert(passes.end(),
-                  {"convert-qkernel-to-llvm", "convert-scf-to-cf", "expand-strided-metadata",
-                   "lower-affine", "convert-vector-to-llvm", "convert-to-llvm",
-                   "reconcile-unrealized-casts", "build-kernel-table", "canonicalize", "cse"});
+    passes.insert(passes.end(), {"convert-qkernel-to-llvm", "convert-scf-to-cf",
+                                 "expand-strided-metadata", "lower-affine",
+                                 "convert-vector-to-llvm", "convert-to-llvm",
+                                 "reconcile-unrealized-casts",
+                                 "build-kernel-table", "canonicalize", "cse"});
   return "builtin.module(" + llvm::join(passes, ",") + ")";
 }
 

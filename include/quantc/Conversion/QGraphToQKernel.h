@@ -12,8 +12,8 @@
 
 namespace quantc {
 
-/// Attaches KernelOpInterface to the qgraph ops and to qkernel.linear: the fast body where
-/// there is one, else the plain one.
+/// Attaches KernelOpInterface to the qgraph ops and to qkernel.linear: the fast
+/// body where there is one, else the plain one.
 void registerQGraphKernelModels(mlir::DialectRegistry &registry);
 
 } // namespace quantc

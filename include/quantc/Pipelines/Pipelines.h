@@ -3,9 +3,10 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A compilation is two pipelines. The graph pipeline (the recipe) is run once: from
-// `onnx.node` to packed weights. The kernel pipeline is run once for each instruction set
-// level: from there to the LLVM dialect. Both are plain pass pipelines that `quant-opt
+// A compilation is two pipelines. The graph pipeline (the recipe) is run once:
+// from `onnx.node` to packed weights. The kernel pipeline is run once for each
+// instruction set level: from there to the LLVM dialect. Both are plain pass
+// pipelines that `quant-opt
 // --pass-pipeline` accepts and `quantc recipes` prints.
 //
 //===----------------------------------------------------------------------===//
@@ -27,7 +28,8 @@ struct RecipeInfo {
   std::string summary;
   /// `name=default` and what it does, one each.
   std::vector<std::pair<std::string, std::string>> options;
-  /// The numeric kind of the result, for the manifest: "reference", "float" or "integer".
+  /// The numeric kind of the result, for the manifest: "reference", "float" or
+  /// "integer".
   std::string kind;
 };
 
@@ -38,17 +40,18 @@ const std::vector<RecipeInfo> &recipes();
 struct GraphOptions {
   std::string recipe = "w8a8-dynamic"; ///< `name[:option=value,...]`
   std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
-  std::string keepFloat;               ///< regular expression of layer names, or empty
-  std::vector<std::string> set;        ///< `REGEX=FORMAT[,group-size=N]`
+  std::string keepFloat;        ///< regular expression of layer names, or empty
+  std::vector<std::string> set; ///< `REGEX=FORMAT[,group-size=N]`
 };
 
 /// Where the graph pipeline ends (`quantc compile --emit`).
 enum class GraphStage { QGraph, Fused, Packed };
 
-/// The pipeline as text (`builtin.module(...)`), or an error that names the recipe or option
-/// and lists what there is.
-llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
-                                          GraphStage stage = GraphStage::Packed);
+/// The pipeline as text (`builtin.module(...)`), or an error that names the
+/// recipe or option and lists what there is.
+llvm::Expected<std::string>
+graphPipeline(const GraphOptions &options,
+              GraphStage stage = GraphStage::Packed);
 
 /// True for a recipe whose kernels are the plain loop nests (`reference`).
 bool isPlainRecipe(llvm::StringRef recipe);
@@ -56,7 +59,8 @@ bool isPlainRecipe(llvm::StringRef recipe);
 /// Where the kernel pipeline ends.
 enum class KernelStage { Kernel, LLVM };
 
-/// The kernel pipeline of one level as text. The module's #qkernel.target names the level.
+/// The kernel pipeline of one level as text. The module's #qkernel.target names
+/// the level.
 std::string kernelPipeline(bool plain, KernelStage stage = KernelStage::LLVM);
 
 /// One instruction set level of a target.
@@ -67,12 +71,12 @@ struct Level {
   std::string features; ///< LLVM's: "+avx2,+fma"
 };
 
-/// The levels of a target (`native`, `x86-64-v3`, `aarch64+dotprod`, ...), lowest first; or an
-/// error that names the target and lists what there is.
+/// The levels of a target (`native`, `x86-64-v3`, `aarch64+dotprod`, ...),
+/// lowest first; or an error that names the target and lists what there is.
 llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target);
 
-/// Sets the module's #qkernel.target for a level; with an empty level name, what all levels
-/// of the target share.
+/// Sets the module's #qkernel.target for a level; with an empty level name,
+/// what all levels of the target share.
 void setTarget(mlir::ModuleOp module, const Level &level, bool shared);
 
 } // namespace quantc

@@ -14,7 +14,8 @@ class DialectRegistry;
 
 namespace quantc {
 
-/// Our dialects, all upstream ones and their extensions, and the external models of ours.
+/// Our dialects, all upstream ones and their extensions, and the external
+/// models of ours.
 void registerAllDialects(mlir::DialectRegistry &registry);
 
 /// Upstream's passes and ours.

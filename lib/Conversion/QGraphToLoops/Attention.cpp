@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Loops.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quantc/Dialect/ONNX/MathEmitter.h"
 #include "quantc/Numerics/Order.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
@@ -24,10 +24,14 @@ void Plain::emit(AttentionOp op) {
   Value mask = op.getMask() ? body.inputs[3] : Value();
   Value output = body.outputs[0];
   Type f32 = builder.getF32Type();
-  Value batch = body.dim(query, 0), queries = body.dim(query, 1), heads = body.dim(query, 2);
-  Value depth = body.dim(query, 3), keys = body.dim(key, 1), valueDepth = body.dim(value, 3);
-  Value perGroup = builder.createOrFold<arith::DivUIOp>(loc, heads, body.dim(key, 2));
-  Value zero = body.index(0), none = body.f32(-std::numeric_limits<float>::infinity());
+  Value batch = body.dim(query, 0), queries = body.dim(query, 1),
+        heads = body.dim(query, 2);
+  Value depth = body.dim(query, 3), keys = body.dim(key, 1),
+        valueDepth = body.dim(value, 3);
+  Value perGroup =
+      builder.createOrFold<arith::DivUIOp>(loc, heads, body.dim(key, 2));
+  Value zero = body.index(0),
+        none = body.f32(-std::numeric_limits<float>::infinity());
   constexpr int64_t kBlock = numerics::kSoftmaxBlock;
   Value scale = body.f32(op.getScale().convertToFloat());
   Value scores = buffer(kBlock, f32);
@@ -37,56 +41,73 @@ void Plain::emit(AttentionOp op) {
 
   auto score = [&](Value b, Value h, Value g, Value i, Value j) {
     Value s = dotOverK(depth, [&](Value d) {
-      Value q = arith::MulFOp::create(builder, loc, load(query, {b, i, h, d}), scale);
+      Value q =
+          arith::MulFOp::create(builder, loc, load(query, {b, i, h, d}), scale);
       return std::make_pair(q, load(key, {b, j, g, d}));
     });
     if (mask) {
       Value m = loadBroadcast(mask, {b, h, i, j});
       if (tensorType(op.getMask()).getElementType().isInteger(1)) {
-        Value keep = arith::TruncIOp::create(builder, loc, builder.getI1Type(), m);
+        Value keep =
+            arith::TruncIOp::create(builder, loc, builder.getI1Type(), m);
         s = arith::SelectOp::create(builder, loc, keep, s, none);
       } else {
-        s = arith::AddFOp::create(builder, loc, s,
-                                  toFloat(m, tensorType(op.getMask()).getElementType()));
+        s = arith::AddFOp::create(
+            builder, loc, s,
+            toFloat(m, tensorType(op.getMask()).getElementType()));
       }
     }
     if (op.getCausal()) {
       // j <= i + (keys - queries), without going below 0.
-      Value seen = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
-                                         body.add(j, queries), body.add(i, keys));
+      Value seen =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
+                                body.add(j, queries), body.add(i, keys));
       s = arith::SelectOp::create(builder, loc, seen, s, none);
     }
     return s;
   };
   auto step = [&](Value b, Value h, Value g, Value i, Value begin) {
     Value size = body.minimum(body.sub(keys, begin), body.index(kBlock));
-    body.loop(zero, size, 1,
-              [&](Value j) { store(score(b, h, g, i, body.add(begin, j)), scores, {j}); });
-    auto largest = body.loop(zero, size, 1, ValueRange{load(state, {cellMax})},
-                             [&](Value j, ValueRange carried) -> SmallVector<Value> {
-                               return {pick(arith::CmpFPredicate::OGT, load(scores, {j}), carried[0])};
-                             });
-    // While no key is kept the maximum is -inf; take 0 so that exp(-inf - 0) = 0.
-    Value isNone = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, largest[0], none);
-    Value base = arith::SelectOp::create(builder, loc, isNone, body.f32(0), largest[0]);
-    Value decay = emitExp(builder, loc, arith::SubFOp::create(builder, loc, load(state, {cellMax}), base));
+    body.loop(zero, size, 1, [&](Value j) {
+      store(score(b, h, g, i, body.add(begin, j)), scores, {j});
+    });
+    auto largest =
+        body.loop(zero, size, 1, ValueRange{load(state, {cellMax})},
+                  [&](Value j, ValueRange carried) -> SmallVector<Value> {
+                    return {pick(arith::CmpFPredicate::OGT, load(scores, {j}),
+                                 carried[0])};
+                  });
+    // While no key is kept the maximum is -inf; take 0 so that exp(-inf - 0) =
+    // 0.
+    Value isNone = arith::CmpFOp::create(
+        builder, loc, arith::CmpFPredicate::OEQ, largest[0], none);
+    Value base =
+        arith::SelectOp::create(builder, loc, isNone, body.f32(0), largest[0]);
+    Value decay = emitExp(
+        builder, loc,
+        arith::SubFOp::create(builder, loc, load(state, {cellMax}), base));
     store(largest[0], state, {cellMax});
     body.loop(zero, size, 1, [&](Value j) {
-      Value p = emitExp(builder, loc,
-                                 arith::SubFOp::create(builder, loc, load(scores, {j}), base));
+      Value p =
+          emitExp(builder, loc,
+                  arith::SubFOp::create(builder, loc, load(scores, {j}), base));
       store(p, scores, {j});
     });
-    Value sum = sumRow(size, /*square=*/false, [&](Value j) { return load(scores, {j}); });
-    Value before = arith::MulFOp::create(builder, loc, load(state, {cellSum}), decay);
+    Value sum = sumRow(size, /*square=*/false,
+                       [&](Value j) { return load(scores, {j}); });
+    Value before =
+        arith::MulFOp::create(builder, loc, load(state, {cellSum}), decay);
     store(arith::AddFOp::create(builder, loc, before, sum), state, {cellSum});
     body.loop(zero, valueDepth, 1, [&](Value e) {
-      Value start = arith::MulFOp::create(builder, loc, load(output, {b, i, h, e}), decay);
-      auto total = body.loop(zero, size, 1, ValueRange{start},
-                             [&](Value j, ValueRange carried) -> SmallVector<Value> {
-                               Value v = load(value, {b, body.add(begin, j), g, e});
-                               return {math::FmaOp::create(builder, loc, load(scores, {j}), v,
-                                                           carried[0])};
-                             });
+      Value start = arith::MulFOp::create(builder, loc,
+                                          load(output, {b, i, h, e}), decay);
+      auto total =
+          body.loop(zero, size, 1, ValueRange{start},
+                    [&](Value j, ValueRange carried) -> SmallVector<Value> {
+                      Value v = load(value, {b, body.add(begin, j), g, e});
+                      return {math::FmaOp::create(
+                          builder, loc, load(scores, {j}), v, carried[0])};
+                    });
       store(total[0], output, {b, i, h, e});
     });
   };
@@ -96,13 +117,18 @@ void Plain::emit(AttentionOp op) {
       body.loop(zero, queries, 1, [&](Value i) {
         store(none, state, {cellMax});
         store(body.f32(0), state, {cellSum});
-        body.loop(zero, valueDepth, 1, [&](Value e) { store(body.f32(0), output, {b, i, h, e}); });
-        body.loop(zero, keys, kBlock, [&](Value begin) { step(b, h, g, i, begin); });
+        body.loop(zero, valueDepth, 1,
+                  [&](Value e) { store(body.f32(0), output, {b, i, h, e}); });
+        body.loop(zero, keys, kBlock,
+                  [&](Value begin) { step(b, h, g, i, begin); });
         Value sum = load(state, {cellSum});
-        Value empty = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, sum, body.f32(0));
-        Value divisor = arith::SelectOp::create(builder, loc, empty, body.f32(1), sum);
+        Value empty = arith::CmpFOp::create(
+            builder, loc, arith::CmpFPredicate::OEQ, sum, body.f32(0));
+        Value divisor =
+            arith::SelectOp::create(builder, loc, empty, body.f32(1), sum);
         body.loop(zero, valueDepth, 1, [&](Value e) {
-          Value y = arith::DivFOp::create(builder, loc, load(output, {b, i, h, e}), divisor);
+          Value y = arith::DivFOp::create(builder, loc,
+                                          load(output, {b, i, h, e}), divisor);
           store(y, output, {b, i, h, e});
         });
       });

@@ -16,7 +16,8 @@ namespace quantc::qkernel {
 void Plain::emit(qgraph::LinearOp op) {
   Value input = body.inputs[0], weight = body.inputs[1];
   Value bias = op.getBias() ? body.inputs[2] : Value();
-  auto operands = ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
+  auto operands =
+      ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
   Type x = tensorType(op.getInput()).getElementType();
   Type w = tensorType(op.getWeight()).getElementType();
   forEach(body.outputs[0], [&](const Index &index) {
@@ -24,13 +25,17 @@ void Plain::emit(qgraph::LinearOp op) {
     Value sum = dotOverK(body.dim(weight, 1), [&](Value k) {
       Index at(index);
       at.back() = k;
-      return std::make_pair(toFloat(load(input, at), x), toFloat(load(weight, {n, k}), w));
+      return std::make_pair(toFloat(load(input, at), x),
+                            toFloat(load(weight, {n, k}), w));
     });
     // A missing bias is one of zeros.
-    Value b = bias ? toFloat(load(bias, {n}), tensorType(op.getBias()).getElementType()) : body.f32(0);
+    Value b = bias ? toFloat(load(bias, {n}),
+                             tensorType(op.getBias()).getElementType())
+                   : body.f32(0);
     sum = arith::AddFOp::create(builder, loc, sum, b);
     sum = applyEpilogue(op.getEpilogue(), operands, sum, index);
-    store(fromFloat(sum, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
+    store(fromFloat(sum, tensorType(op.getResult()).getElementType()),
+          body.outputs[0], index);
   });
 }
 
@@ -46,12 +51,14 @@ void Plain::emit(QuantizedLinearOp op) {
   Value weight = body.inputs[next++], weightScale = body.inputs[next++];
   Value weightZero = op.getWeightZeroPoint() ? body.inputs[next++] : Value();
   Value bias = op.getBias() ? body.inputs[next++] : Value();
-  auto operands = ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
+  auto operands =
+      ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
 
   Type x = tensorType(op.getInput()).getElementType();
   Type w = tensorType(op.getWeight()).getElementType();
   int64_t k = tensorType(op.getWeight()).getShape()[1];
-  int64_t group = std::min(groupLength(op.getInputBlock(), k), groupLength(op.getWeightBlock(), k));
+  int64_t group = std::min(groupLength(op.getInputBlock(), k),
+                           groupLength(op.getWeightBlock(), k));
   int64_t groups = llvm::divideCeil(k, group);
   Type f32 = builder.getF32Type();
 
@@ -67,47 +74,56 @@ void Plain::emit(QuantizedLinearOp op) {
       Index weightGroup = blockIndex({n, lo}, op.getWeightBlock());
       Value zx = inputZero ? toInt(load(inputZero, inputGroup), x) : Value();
       Value zw = weightZero ? toInt(load(weightZero, weightGroup), w) : Value();
-      auto dot = body.loop(lo, hi, 1, ValueRange{body.i32(0)},
-                           [&](Value i, ValueRange carried) -> SmallVector<Value> {
-                             Index at(index);
-                             at.back() = i;
-                             Value a = toInt(load(input, at), x), b = toInt(load(weight, {n, i}), w);
-                             if (zx)
-                               a = arith::SubIOp::create(builder, loc, a, zx);
-                             if (zw)
-                               b = arith::SubIOp::create(builder, loc, b, zw);
-                             Value product = arith::MulIOp::create(builder, loc, a, b);
-                             return {arith::AddIOp::create(builder, loc, carried[0], product)};
-                           });
+      auto dot = body.loop(
+          lo, hi, 1, ValueRange{body.i32(0)},
+          [&](Value i, ValueRange carried) -> SmallVector<Value> {
+            Index at(index);
+            at.back() = i;
+            Value a = toInt(load(input, at), x),
+                  b = toInt(load(weight, {n, i}), w);
+            if (zx)
+              a = arith::SubIOp::create(builder, loc, a, zx);
+            if (zw)
+              b = arith::SubIOp::create(builder, loc, b, zw);
+            Value product = arith::MulIOp::create(builder, loc, a, b);
+            return {arith::AddIOp::create(builder, loc, carried[0], product)};
+          });
       Value sx = toFloat(load(inputScale, inputGroup),
                          tensorType(op.getInputScale()).getElementType());
       Value sw = toFloat(load(weightScale, weightGroup),
                          tensorType(op.getWeightScale()).getElementType());
-      return std::make_pair(Value(arith::SIToFPOp::create(builder, loc, f32, dot[0])),
-                            Value(arith::MulFOp::create(builder, loc, sx, sw)));
+      return std::make_pair(
+          Value(arith::SIToFPOp::create(builder, loc, f32, dot[0])),
+          Value(arith::MulFOp::create(builder, loc, sx, sw)));
     };
-    Value b = bias ? toFloat(load(bias, {n}), tensorType(op.getBias()).getElementType()) : body.f32(0);
+    Value b = bias ? toFloat(load(bias, {n}),
+                             tensorType(op.getBias()).getElementType())
+                   : body.f32(0);
     Value y;
     if (op.getWeightBlock().back() == 0 && op.getInputBlock().back() == 0) {
       auto [dot, factor] = parts(body.index(0));
       y = math::FmaOp::create(builder, loc, dot, factor, b);
     } else {
-      auto sum = body.loop(body.index(0), body.index(groups), 1, ValueRange{body.f32(0)},
-                           [&](Value g, ValueRange carried) -> SmallVector<Value> {
-                             auto [dot, factor] = parts(g);
-                             return {math::FmaOp::create(builder, loc, dot, factor, carried[0])};
-                           });
+      auto sum = body.loop(
+          body.index(0), body.index(groups), 1, ValueRange{body.f32(0)},
+          [&](Value g, ValueRange carried) -> SmallVector<Value> {
+            auto [dot, factor] = parts(g);
+            return {math::FmaOp::create(builder, loc, dot, factor, carried[0])};
+          });
       y = arith::AddFOp::create(builder, loc, sum[0], b);
     }
     y = applyEpilogue(op.getEpilogue(), operands, y, index);
-    store(fromFloat(y, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
+    store(fromFloat(y, tensorType(op.getResult()).getElementType()),
+          body.outputs[0], index);
   });
 }
 
 void Plain::emit(MatmulOp op) {
   Value lhs = body.inputs[0], rhs = body.inputs[1];
-  Type a = tensorType(op.getLhs()).getElementType(), b = tensorType(op.getRhs()).getElementType();
-  int64_t lhsRank = tensorType(op.getLhs()).getRank(), rank = tensorType(op.getResult()).getRank();
+  Type a = tensorType(op.getLhs()).getElementType(),
+       b = tensorType(op.getRhs()).getElementType();
+  int64_t lhsRank = tensorType(op.getLhs()).getRank(),
+          rank = tensorType(op.getResult()).getRank();
   forEach(body.outputs[0], [&](const Index &index) {
     Value n = index[rank - 1], m = index[rank - 2];
     // The leading dimensions, broadcast; then the two of the matrix.
@@ -115,10 +131,11 @@ void Plain::emit(MatmulOp op) {
       int64_t own = cast<MemRefType>(memref.getType()).getRank();
       Index result;
       for (int64_t d = 0; d < own - 2; ++d) {
-        Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                            body.dim(memref, d), body.index(1));
-        result.push_back(arith::SelectOp::create(builder, loc, isOne, body.index(0),
-                                                 index[rank - own + d]));
+        Value isOne =
+            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                  body.dim(memref, d), body.index(1));
+        result.push_back(arith::SelectOp::create(
+            builder, loc, isOne, body.index(0), index[rank - own + d]));
       }
       result.push_back(row);
       result.push_back(column);
@@ -126,9 +143,11 @@ void Plain::emit(MatmulOp op) {
     };
     Value sum = dotOverK(body.dim(lhs, lhsRank - 1), [&](Value k) {
       Index right = op.getTransposeRhs() ? at(rhs, n, k) : at(rhs, k, n);
-      return std::make_pair(toFloat(load(lhs, at(lhs, m, k)), a), toFloat(load(rhs, right), b));
+      return std::make_pair(toFloat(load(lhs, at(lhs, m, k)), a),
+                            toFloat(load(rhs, right), b));
     });
-    store(fromFloat(sum, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
+    store(fromFloat(sum, tensorType(op.getResult()).getElementType()),
+          body.outputs[0], index);
   });
 }
 
@@ -140,18 +159,25 @@ void Plain::emit(EmbeddingOp op) {
   forEach(body.outputs[0], [&](const Index &index) {
     Index outer(index);
     Value column = outer.pop_back_val();
-    Value i = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), load(indices, outer));
-    Value negative = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, i, zero);
-    i = arith::SelectOp::create(builder, loc, negative, body.add(i, entries), i);
-    Value inside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, i, entries);
-    CheckOp::create(builder, loc, body.frame, inside, kIndexOutside, i, entries);
+    Value i = arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                         load(indices, outer));
+    Value negative =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, i, zero);
+    i = arith::SelectOp::create(builder, loc, negative, body.add(i, entries),
+                                i);
+    Value inside = arith::CmpIOp::create(builder, loc,
+                                         arith::CmpIPredicate::ult, i, entries);
+    CheckOp::create(builder, loc, body.frame, inside, kIndexOutside, i,
+                    entries);
     i = arith::SelectOp::create(builder, loc, inside, i, zero);
     Value x = toFloat(load(table, {i, column}), element);
     if (scale)
       x = arith::MulFOp::create(
           builder, loc, x,
-          toFloat(load(scale, {i, zero}), tensorType(op.getScale()).getElementType()));
-    store(fromFloat(x, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
+          toFloat(load(scale, {i, zero}),
+                  tensorType(op.getScale()).getElementType()));
+    store(fromFloat(x, tensorType(op.getResult()).getElementType()),
+          body.outputs[0], index);
   });
 }
 

@@ -6,22 +6,25 @@
 //===----------------------------------------------------------------------===//
 
 #include "Loops.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quantc/Conversion/QGraphToLoops.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
 #include "quantc/Dialect/ONNX/MathEmitter.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Numerics/Order.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
 
-void Plain::forEach(Value memref, llvm::function_ref<void(const Index &)> step) {
+void Plain::forEach(Value memref,
+                    llvm::function_ref<void(const Index &)> step) {
   Index index;
   std::function<void(int64_t)> nest = [&](int64_t dim) {
     if (dim == cast<MemRefType>(memref.getType()).getRank()) {
@@ -48,10 +51,12 @@ void Plain::store(Value value, Value memref, const Index &index) {
 Value Plain::loadBroadcast(Value memref, const Index &index) {
   int64_t rank = cast<MemRefType>(memref.getType()).getRank();
   Index own;
-  for (auto [dim, iv] : llvm::enumerate(ArrayRef<Value>(index).take_back(rank))) {
+  for (auto [dim, iv] :
+       llvm::enumerate(ArrayRef<Value>(index).take_back(rank))) {
     Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
                                         body.dim(memref, dim), body.index(1));
-    own.push_back(arith::SelectOp::create(builder, loc, isOne, body.index(0), iv));
+    own.push_back(
+        arith::SelectOp::create(builder, loc, isOne, body.index(0), iv));
   }
   return load(memref, own);
 }
@@ -64,7 +69,8 @@ Plain::Index Plain::blockIndex(const Index &index, ArrayRef<int64_t> block) {
     else if (entry == 1)
       result.push_back(iv);
     else
-      result.push_back(arith::DivUIOp::create(builder, loc, iv, body.index(entry)));
+      result.push_back(
+          arith::DivUIOp::create(builder, loc, iv, body.index(entry)));
   }
   return result;
 }
@@ -78,7 +84,9 @@ Value Plain::toInt(Value value, Type tensorElement) {
   return arith::ExtSIOp::create(builder, loc, i32, value);
 }
 
-static bool isPlainFloat(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+static bool isPlainFloat(Type type) {
+  return type.isF32() || type.isF16() || type.isBF16();
+}
 
 Value Plain::toFloat(Value value, Type tensorElement) {
   Type f32 = builder.getF32Type();
@@ -110,27 +118,33 @@ Value Plain::rounded(Value value, std::optional<Type> precision) {
 }
 
 Value Plain::buffer(int64_t size, Type element) {
-  // At the head of the kernel: in a loop each turn would take more of the stack.
+  // At the head of the kernel: in a loop each turn would take more of the
+  // stack.
   OpBuilder::InsertionGuard guard(builder);
-  auto func = builder.getInsertionBlock()->getParentOp()->getParentOfType<func::FuncOp>();
+  auto func = builder.getInsertionBlock()
+                  ->getParentOp()
+                  ->getParentOfType<func::FuncOp>();
   if (!func)
     func = cast<func::FuncOp>(builder.getInsertionBlock()->getParentOp());
   builder.setInsertionPointToStart(&func.getBody().front());
-  return memref::AllocaOp::create(builder, loc, MemRefType::get({size}, element));
+  return memref::AllocaOp::create(builder, loc,
+                                  MemRefType::get({size}, element));
 }
 
-Value Plain::dotOverK(Value k,
-                      llvm::function_ref<std::pair<Value, Value>(Value)> factors) {
+Value Plain::dotOverK(
+    Value k, llvm::function_ref<std::pair<Value, Value>(Value)> factors) {
   Value zero = body.f32(0);
   auto total = body.loop(
       body.index(0), k, numerics::kBlockK, ValueRange{zero},
       [&](Value begin, ValueRange totals) -> SmallVector<Value> {
-        Value end = body.minimum(k, body.add(begin, body.index(numerics::kBlockK)));
-        auto sum = body.loop(begin, end, 1, ValueRange{zero},
-                             [&](Value i, ValueRange sums) -> SmallVector<Value> {
-                               auto [a, b] = factors(i);
-                               return {math::FmaOp::create(builder, loc, a, b, sums[0])};
-                             });
+        Value end =
+            body.minimum(k, body.add(begin, body.index(numerics::kBlockK)));
+        auto sum = body.loop(
+            begin, end, 1, ValueRange{zero},
+            [&](Value i, ValueRange sums) -> SmallVector<Value> {
+              auto [a, b] = factors(i);
+              return {math::FmaOp::create(builder, loc, a, b, sums[0])};
+            });
         return {arith::AddFOp::create(builder, loc, totals[0], sum[0])};
       });
   return total[0];
@@ -146,17 +160,20 @@ Value Plain::zeroLanes() {
 Value Plain::reduceLanes(Value lanes) {
   for (int64_t half = numerics::kLanes / 2; half != 0; half /= 2)
     for (int64_t l = 0; l < half; ++l) {
-      Value sum = arith::AddFOp::create(builder, loc, load(lanes, {body.index(l)}),
-                                        load(lanes, {body.index(l + half)}));
+      Value sum =
+          arith::AddFOp::create(builder, loc, load(lanes, {body.index(l)}),
+                                load(lanes, {body.index(l + half)}));
       store(sum, lanes, {body.index(l)});
     }
   return load(lanes, {body.index(0)});
 }
 
-Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term) {
+Value Plain::sumRow(Value n, bool square,
+                    llvm::function_ref<Value(Value)> term) {
   Value lanes = zeroLanes();
   body.loop(body.index(0), n, 1, [&](Value i) {
-    Value lane = arith::RemUIOp::create(builder, loc, i, body.index(numerics::kLanes));
+    Value lane =
+        arith::RemUIOp::create(builder, loc, i, body.index(numerics::kLanes));
     Value x = term(i), sum = load(lanes, {lane});
     Value next = square ? Value(math::FmaOp::create(builder, loc, x, x, sum))
                         : Value(arith::AddFOp::create(builder, loc, sum, x));
@@ -165,33 +182,38 @@ Value Plain::sumRow(Value n, bool square, llvm::function_ref<Value(Value)> term)
   return reduceLanes(lanes);
 }
 
-Value Plain::applyEpilogue(ArrayAttr steps, ValueRange operands, Value value, const Index &index) {
+Value Plain::applyEpilogue(ArrayAttr steps, ValueRange operands, Value value,
+                           const Index &index) {
   for (auto step : steps.getAsRange<StepAttr>()) {
     SmallVector<Value> values = {value};
     if (step.getOperand() >= 0) {
       Value operand = operands[step.getOperand()];
-      values.push_back(toFloat(loadBroadcast(operand, index),
-                               cast<MemRefType>(operand.getType()).getElementType()));
+      values.push_back(
+          toFloat(loadBroadcast(operand, index),
+                  cast<MemRefType>(operand.getType()).getElementType()));
     }
     SmallVector<Type> types(values.size() + 1, value.getType());
     DictionaryAttr attributes = step.getAttributes();
     if (!attributes)
       attributes = builder.getDictionaryAttr({});
-    value = onnx_ir::lookupElementwise(step.getOp())->build(builder, loc, values, types, attributes);
+    value = onnx_ir::lookupElementwise(step.getOp())
+                ->build(builder, loc, values, types, attributes);
   }
   return value;
 }
 
 void Plain::emit() {
   llvm::TypeSwitch<Operation *>(op)
-      .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp, QuantizedLinearOp, MatmulOp,
-            EmbeddingOp, NormOp, AttentionOp>([&](auto concrete) { emit(concrete); });
+      .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp,
+            QuantizedLinearOp, MatmulOp, EmbeddingOp, NormOp, AttentionOp>(
+          [&](auto concrete) { emit(concrete); });
 }
 
 void emitPlain(Operation *op, KernelBody &body) { Plain(op, body).emit(); }
 
 static bool isReadable(Type element) {
-  return isPlainFloat(element) || (isa<FloatType>(element) && getFormat(element)) ||
+  return isPlainFloat(element) ||
+         (isa<FloatType>(element) && getFormat(element)) ||
          isa<IntegerType>(element);
 }
 
@@ -208,25 +230,30 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
   bool stores = isa<QuantizeOp, ChooseParamsOp>(op);
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
-    bool good = stores                  ? isReadable(element)
-                : isa<AttentionOp>(op) ? element.isF32() // its sums are kept in the result
-                                       : isPlainFloat(element);
+    bool good = stores ? isReadable(element)
+                : isa<AttentionOp>(op)
+                    ? element.isF32() // its sums are kept in the result
+                    : isPlainFloat(element);
     if (!good)
       return fail("no loop writes elements of type ", element);
   }
   ArrayAttr steps;
   TypeRange operands;
-  llvm::TypeSwitch<Operation *>(op).Case<qgraph::LinearOp, QuantizedLinearOp>([&](auto linear) {
-    steps = linear.getEpilogue();
-    operands = linear.getEpilogueOperands().getTypes();
-  });
+  llvm::TypeSwitch<Operation *>(op).Case<qgraph::LinearOp, QuantizedLinearOp>(
+      [&](auto linear) {
+        steps = linear.getEpilogue();
+        operands = linear.getEpilogueOperands().getTypes();
+      });
   for (Type type : operands)
-    if (Type element = cast<RankedTensorType>(type).getElementType(); !isPlainFloat(element))
+    if (Type element = cast<RankedTensorType>(type).getElementType();
+        !isPlainFloat(element))
       return fail("no epilogue has operands of type ", element);
   if (steps)
     for (auto step : steps.getAsRange<StepAttr>())
       if (!onnx_ir::lookupElementwise(step.getOp())) {
-        why = ("epilogue step '" + step.getOp() + "' is not an elementwise operator").str();
+        why = ("epilogue step '" + step.getOp() +
+               "' is not an elementwise operator")
+                  .str();
         return failure();
       }
   return success();

@@ -8,10 +8,10 @@
 #ifndef QUANTC_CONVERSION_QGRAPHTOLOOPS_LOOPS_H
 #define QUANTC_CONVERSION_QGRAPHTOLOOPS_LOOPS_H
 
-#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 
 namespace quantc::qkernel {
 
@@ -36,44 +36,59 @@ private:
   void emit(qgraph::AttentionOp op);
 
   /// A loop for each dimension of `memref`.
-  void forEach(mlir::Value memref, llvm::function_ref<void(const Index &)> step);
+  void forEach(mlir::Value memref,
+               llvm::function_ref<void(const Index &)> step);
   mlir::Value load(mlir::Value memref, const Index &index);
   void store(mlir::Value value, mlir::Value memref, const Index &index);
-  /// `memref` at `index` with dimensions of size 1, and missing leading ones, broadcast.
+  /// `memref` at `index` with dimensions of size 1, and missing leading ones,
+  /// broadcast.
   mlir::Value loadBroadcast(mlir::Value memref, const Index &index);
   /// The scale's index for an element of a tensor in these blocks.
   Index blockIndex(const Index &index, llvm::ArrayRef<int64_t> block);
 
-  /// An element of a tensor of `tensorElement` (any float or integer format) as f32.
+  /// An element of a tensor of `tensorElement` (any float or integer format) as
+  /// f32.
   mlir::Value toFloat(mlir::Value value, mlir::Type tensorElement);
-  /// f32 as an element of a float tensor, one rounding. `saturate` is for the small formats.
-  mlir::Value fromFloat(mlir::Value value, mlir::Type tensorElement, bool saturate = true);
+  /// f32 as an element of a float tensor, one rounding. `saturate` is for the
+  /// small formats.
+  mlir::Value fromFloat(mlir::Value value, mlir::Type tensorElement,
+                        bool saturate = true);
   mlir::Value toInt(mlir::Value value, mlir::Type tensorElement);
-  mlir::Value pick(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
+  mlir::Value pick(mlir::arith::CmpFPredicate predicate, mlir::Value a,
+                   mlir::Value b);
   mlir::Value rounded(mlir::Value value, std::optional<mlir::Type> precision);
-  mlir::Value lookUp(mlir::Value code, mlir::Value codebook, mlir::Type element);
-  mlir::Value encodeCodebook(mlir::Value x, mlir::Value codebook, mlir::Type element,
-                             mlir::Type stored);
-  mlir::Value encodeInteger(mlir::Value x, mlir::Value zeroPoint, mlir::Type stored);
-  /// `visit(index)` for the elements of the block `group` of `memref`, in row-major order.
-  void forBlock(mlir::Value memref, const Index &group, llvm::ArrayRef<int64_t> block,
+  mlir::Value lookUp(mlir::Value code, mlir::Value codebook,
+                     mlir::Type element);
+  mlir::Value encodeCodebook(mlir::Value x, mlir::Value codebook,
+                             mlir::Type element, mlir::Type stored);
+  mlir::Value encodeInteger(mlir::Value x, mlir::Value zeroPoint,
+                            mlir::Type stored);
+  /// `visit(index)` for the elements of the block `group` of `memref`, in
+  /// row-major order.
+  void forBlock(mlir::Value memref, const Index &group,
+                llvm::ArrayRef<int64_t> block,
                 llvm::function_ref<void(const Index &)> visit);
   /// choose_params: what numerics::finishScale does.
   mlir::Value finishScale(mlir::Value scale, mlir::Type element);
-  std::pair<mlir::Value, mlir::Value> extrema(qgraph::ChooseParamsOp op, const Index &group);
+  std::pair<mlir::Value, mlir::Value> extrema(qgraph::ChooseParamsOp op,
+                                              const Index &group);
   mlir::Value meanMagnitude(qgraph::ChooseParamsOp op, const Index &group);
   mlir::Value limited(qgraph::ChooseParamsOp op, mlir::Value x);
 
   /// sum_k of `term(k, acc)` in blocks of 256 (numerics::dotOverK).
-  mlir::Value dotOverK(mlir::Value k,
-                       llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)> factors);
+  mlir::Value
+  dotOverK(mlir::Value k,
+           llvm::function_ref<std::pair<mlir::Value, mlir::Value>(mlir::Value)>
+               factors);
   /// Sum over a row in 16 lanes and a fixed tree (numerics::sumRow).
-  mlir::Value sumRow(mlir::Value n, bool square, llvm::function_ref<mlir::Value(mlir::Value)> term);
-  mlir::Value applyEpilogue(mlir::ArrayAttr steps, mlir::ValueRange operands, mlir::Value value,
-                            const Index &index);
+  mlir::Value sumRow(mlir::Value n, bool square,
+                     llvm::function_ref<mlir::Value(mlir::Value)> term);
+  mlir::Value applyEpilogue(mlir::ArrayAttr steps, mlir::ValueRange operands,
+                            mlir::Value value, const Index &index);
   /// A small buffer on the stack.
   mlir::Value buffer(int64_t size, mlir::Type element);
-  /// 16 sums of f32 on the stack, and the fixed tree over them (numerics::reduceLanes).
+  /// 16 sums of f32 on the stack, and the fixed tree over them
+  /// (numerics::reduceLanes).
   mlir::Value zeroLanes();
   mlir::Value reduceLanes(mlir::Value lanes);
 

@@ -6,11 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Loops.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quantc/Dialect/ONNX/MathEmitter.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Numerics/ChooseParams.h"
 #include "quantc/Numerics/Order.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include <cmath>
 
 using namespace mlir;
@@ -20,43 +20,52 @@ namespace quantc::qkernel {
 
 using CmpF = arith::CmpFPredicate;
 
-/// The value of a code: an index into the codebook, whose last entry stands for all codes
-/// behind it.
+/// The value of a code: an index into the codebook, whose last entry stands for
+/// all codes behind it.
 Value Plain::lookUp(Value code, Value codebook, Type element) {
-  Value index = arith::IndexCastUIOp::create(builder, loc, builder.getIndexType(), code);
+  Value index =
+      arith::IndexCastUIOp::create(builder, loc, builder.getIndexType(), code);
   index = body.minimum(index, body.sub(body.dim(codebook, 0), body.index(1)));
   return toFloat(load(codebook, {index}), element);
 }
 
 /// The index of the nearest code, the lower one on a tie; 0 for NaN.
-Value Plain::encodeCodebook(Value x, Value codebook, Type element, Type stored) {
+Value Plain::encodeCodebook(Value x, Value codebook, Type element,
+                            Type stored) {
   Value size = body.dim(codebook, 0);
   auto at = [&](Value i) { return toFloat(load(codebook, {i}), element); };
   Value first = at(body.index(0));
-  auto ends = body.loop(body.index(1), size, 1, ValueRange{first, first},
-                        [&](Value i, ValueRange c) -> SmallVector<Value> {
-                          Value v = at(i);
-                          return {pick(CmpF::OLT, v, c[0]), pick(CmpF::OGT, v, c[1])};
-                        });
-  // Infinities have equal distances to everything: bring them to the ends first.
+  auto ends =
+      body.loop(body.index(1), size, 1, ValueRange{first, first},
+                [&](Value i, ValueRange c) -> SmallVector<Value> {
+                  Value v = at(i);
+                  return {pick(CmpF::OLT, v, c[0]), pick(CmpF::OGT, v, c[1])};
+                });
+  // Infinities have equal distances to everything: bring them to the ends
+  // first.
   x = arith::SelectOp::create(
-      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OLT, x, ends[0]), ends[0], x);
+      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OLT, x, ends[0]),
+      ends[0], x);
   x = arith::SelectOp::create(
-      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OGT, x, ends[1]), ends[1], x);
+      builder, loc, arith::CmpFOp::create(builder, loc, CmpF::OGT, x, ends[1]),
+      ends[1], x);
   Value infinity = body.f32(std::numeric_limits<float>::infinity());
   auto best = body.loop(
       body.index(0), size, 1, ValueRange{infinity, body.index(0)},
       [&](Value i, ValueRange c) -> SmallVector<Value> {
-        Value distance = math::AbsFOp::create(builder, loc,
-                                              arith::SubFOp::create(builder, loc, x, at(i)));
-        Value closer = arith::CmpFOp::create(builder, loc, CmpF::OLT, distance, c[0]);
+        Value distance = math::AbsFOp::create(
+            builder, loc, arith::SubFOp::create(builder, loc, x, at(i)));
+        Value closer =
+            arith::CmpFOp::create(builder, loc, CmpF::OLT, distance, c[0]);
         return {arith::SelectOp::create(builder, loc, closer, distance, c[0]),
                 arith::SelectOp::create(builder, loc, closer, i, c[1])};
       });
-  return arith::IndexCastUIOp::create(builder, loc, kernelElementType(stored), best[1]);
+  return arith::IndexCastUIOp::create(builder, loc, kernelElementType(stored),
+                                      best[1]);
 }
 
-static Value widenInteger(OpBuilder &builder, Location loc, Value value, Type stored) {
+static Value widenInteger(OpBuilder &builder, Location loc, Value value,
+                          Type stored) {
   if (stored.isUnsignedInteger())
     return arith::ExtUIOp::create(builder, loc, builder.getI64Type(), value);
   return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
@@ -64,13 +73,15 @@ static Value widenInteger(OpBuilder &builder, Location loc, Value value, Type st
 
 /// clamp(round(x) + zero point, qmin, qmax); NaN gives qmin.
 Value Plain::encodeInteger(Value x, Value zeroPoint, Type stored) {
-  // Far beyond every range, so that the zero point cannot bring it back; NaN goes low.
+  // Far beyond every range, so that the zero point cannot bring it back; NaN
+  // goes low.
   x = pick(CmpF::OGT, x, body.f32(-0x1p+40f));
   x = pick(CmpF::OLT, x, body.f32(0x1p+40f));
   x = math::RoundEvenOp::create(builder, loc, x);
   Value code = arith::FPToSIOp::create(builder, loc, builder.getI64Type(), x);
   if (zeroPoint)
-    code = arith::AddIOp::create(builder, loc, code, widenInteger(builder, loc, zeroPoint, stored));
+    code = arith::AddIOp::create(builder, loc, code,
+                                 widenInteger(builder, loc, zeroPoint, stored));
   const numerics::FormatInfo &row = numerics::info(*getFormat(stored));
   auto bound = [&](double v) {
     return body.constant(builder.getI64IntegerAttr(static_cast<int64_t>(v)));
@@ -96,17 +107,21 @@ void Plain::emit(QuantizeOp op) {
     };
     Value x = real(input, index, op.getInput());
     if (offset)
-      x = rounded(arith::SubFOp::create(builder, loc, x, real(offset, group, op.getOffset())),
+      x = rounded(arith::SubFOp::create(builder, loc, x,
+                                        real(offset, group, op.getOffset())),
                   precision);
-    x = rounded(arith::DivFOp::create(builder, loc, x, real(scale, group, op.getScale())),
+    x = rounded(arith::DivFOp::create(builder, loc, x,
+                                      real(scale, group, op.getScale())),
                 precision);
     Value code;
     if (codebook)
-      code = encodeCodebook(x, codebook, tensorType(op.getCodebook()).getElementType(), stored);
+      code = encodeCodebook(
+          x, codebook, tensorType(op.getCodebook()).getElementType(), stored);
     else if (isa<FloatType>(stored))
       code = fromFloat(x, stored, op.getSaturate());
     else
-      code = encodeInteger(x, zeroPoint ? load(zeroPoint, group) : Value(), stored);
+      code = encodeInteger(x, zeroPoint ? load(zeroPoint, group) : Value(),
+                           stored);
     store(code, body.outputs[0], index);
   });
 }
@@ -123,23 +138,28 @@ void Plain::emit(DequantizeOp op) {
     Index group = blockIndex(index, op.getBlock());
     Value x = load(input, index);
     if (zeroPoint) {
-      Value difference =
-          arith::SubIOp::create(builder, loc, widenInteger(builder, loc, x, stored),
-                                widenInteger(builder, loc, load(zeroPoint, group), stored));
-      x = arith::SIToFPOp::create(builder, loc, builder.getF32Type(), difference);
+      Value difference = arith::SubIOp::create(
+          builder, loc, widenInteger(builder, loc, x, stored),
+          widenInteger(builder, loc, load(zeroPoint, group), stored));
+      x = arith::SIToFPOp::create(builder, loc, builder.getF32Type(),
+                                  difference);
     } else if (codebook) {
       x = lookUp(x, codebook, tensorType(op.getCodebook()).getElementType());
     } else {
       x = toFloat(x, stored);
     }
-    Value s = toFloat(load(scale, group), tensorType(op.getScale()).getElementType());
-    x = rounded(arith::MulFOp::create(builder, loc, rounded(x, precision), s), precision);
+    Value s =
+        toFloat(load(scale, group), tensorType(op.getScale()).getElementType());
+    x = rounded(arith::MulFOp::create(builder, loc, rounded(x, precision), s),
+                precision);
     if (offset)
       x = rounded(arith::AddFOp::create(
                       builder, loc, x,
-                      toFloat(load(offset, group), tensorType(op.getOffset()).getElementType())),
+                      toFloat(load(offset, group),
+                              tensorType(op.getOffset()).getElementType())),
                   precision);
-    store(fromFloat(x, tensorType(op.getResult()).getElementType()), body.outputs[0], index);
+    store(fromFloat(x, tensorType(op.getResult()).getElementType()),
+          body.outputs[0], index);
   });
 }
 
@@ -189,7 +209,8 @@ std::pair<Value, Value> Plain::extrema(ChooseParamsOp op, const Index &group) {
   store(body.f32(std::numeric_limits<float>::infinity()), cells, least);
   store(body.f32(-std::numeric_limits<float>::infinity()), cells, greatest);
   forBlock(input, group, op.getBlock(), [&](const Index &index) {
-    Value x = limited(op, toFloat(load(input, index), tensorType(op.getInput()).getElementType()));
+    Value x = limited(op, toFloat(load(input, index),
+                                  tensorType(op.getInput()).getElementType()));
     store(pick(CmpF::OLT, x, load(cells, least)), cells, least);
     store(pick(CmpF::OGT, x, load(cells, greatest)), cells, greatest);
   });
@@ -203,31 +224,40 @@ std::pair<Value, Value> Plain::extrema(ChooseParamsOp op, const Index &group) {
   return {finish(lo), finish(hi)};
 }
 
-/// mean(|x|) of a block: its elements in row-major order over 16 lanes; 0 for none.
+/// mean(|x|) of a block: its elements in row-major order over 16 lanes; 0 for
+/// none.
 Value Plain::meanMagnitude(ChooseParamsOp op, const Index &group) {
   Value input = body.inputs[0], lanes = zeroLanes();
   Value counter = buffer(1, builder.getI64Type());
   Index only = {body.index(0)};
-  auto i64 = [&](int64_t v) { return body.constant(builder.getI64IntegerAttr(v)); };
+  auto i64 = [&](int64_t v) {
+    return body.constant(builder.getI64IntegerAttr(v));
+  };
   store(i64(0), counter, only);
   forBlock(input, group, op.getBlock(), [&](const Index &index) {
-    Value x = limited(op, toFloat(load(input, index), tensorType(op.getInput()).getElementType()));
+    Value x = limited(op, toFloat(load(input, index),
+                                  tensorType(op.getInput()).getElementType()));
     Value count = load(counter, only);
-    Value lane = arith::RemUIOp::create(builder, loc, count, i64(numerics::kLanes));
-    lane = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), lane);
+    Value lane =
+        arith::RemUIOp::create(builder, loc, count, i64(numerics::kLanes));
+    lane =
+        arith::IndexCastOp::create(builder, loc, builder.getIndexType(), lane);
     x = math::AbsFOp::create(builder, loc, x);
-    store(arith::AddFOp::create(builder, loc, load(lanes, {lane}), x), lanes, {lane});
+    store(arith::AddFOp::create(builder, loc, load(lanes, {lane}), x), lanes,
+          {lane});
     store(arith::AddIOp::create(builder, loc, count, i64(1)), counter, only);
   });
   Value count = load(counter, only);
   Value mean = arith::DivFOp::create(
       builder, loc, reduceLanes(lanes),
       arith::SIToFPOp::create(builder, loc, builder.getF32Type(), count));
-  Value none = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, count, i64(0));
+  Value none = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                     count, i64(0));
   return arith::SelectOp::create(builder, loc, none, body.f32(0), mean);
 }
 
-/// 2^(floor(log2(absmax)) - emax), at least 2^-127: arithmetic on the exponent field.
+/// 2^(floor(log2(absmax)) - emax), at least 2^-127: arithmetic on the exponent
+/// field.
 static Value powerOfTwo(KernelBody &body, Value absmax, int64_t emax) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
@@ -236,11 +266,14 @@ static Value powerOfTwo(KernelBody &body, Value absmax, int64_t emax) {
       return arith::ShLIOp::create(builder, loc, v, body.i32(23));
     return arith::ShRUIOp::create(builder, loc, v, body.i32(23));
   };
-  Value bits = arith::BitcastOp::create(builder, loc, builder.getI32Type(), absmax);
-  Value exponent = arith::AndIOp::create(builder, loc, shift(bits, false), body.i32(0xff));
+  Value bits =
+      arith::BitcastOp::create(builder, loc, builder.getI32Type(), absmax);
+  Value exponent =
+      arith::AndIOp::create(builder, loc, shift(bits, false), body.i32(0xff));
   exponent = arith::SubIOp::create(builder, loc, exponent, body.i32(emax));
   // 2^-127 has no exponent field of its own.
-  Value least = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, exponent, body.i32(0));
+  Value least = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle,
+                                      exponent, body.i32(0));
   Value power = arith::SelectOp::create(builder, loc, least, body.i32(0x400000),
                                         shift(exponent, true));
   return arith::BitcastOp::create(builder, loc, builder.getF32Type(), power);
@@ -254,24 +287,29 @@ Value Plain::finishScale(Value scale, Type element) {
       Value infinity = body.f32(std::numeric_limits<float>::infinity());
       auto isInfinite = [&](Value x) -> Value {
         return arith::CmpFOp::create(builder, loc, CmpF::OEQ,
-                                     math::AbsFOp::create(builder, loc, x), infinity);
+                                     math::AbsFOp::create(builder, loc, x),
+                                     infinity);
       };
       Value most = math::CopySignOp::create(
-          builder, loc, body.f32(numerics::info(*getFormat(element)).qmax), scale);
-      Value overflow = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
-                                             isInfinite(scale), isInfinite(result));
+          builder, loc, body.f32(numerics::info(*getFormat(element)).qmax),
+          scale);
+      Value overflow =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                isInfinite(scale), isInfinite(result));
       result = arith::SelectOp::create(builder, loc, overflow, most, result);
     }
     scale = result;
   }
-  Value isZero = arith::CmpFOp::create(builder, loc, CmpF::OEQ, scale, body.f32(0));
+  Value isZero =
+      arith::CmpFOp::create(builder, loc, CmpF::OEQ, scale, body.f32(0));
   return arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale);
 }
 
 void Plain::emit(ChooseParamsOp op) {
   Value scales = body.outputs[0];
   Type scaleType = tensorType(op.getScale()).getElementType();
-  numerics::StoredRange range = numerics::storedRange(*getFormat(op.getStored()));
+  numerics::StoredRange range =
+      numerics::storedRange(*getFormat(op.getStored()));
   Formula formula = op.getFormula();
   auto divide = [&](Value a, float b) -> Value {
     return arith::DivFOp::create(builder, loc, a, body.f32(b));
@@ -297,7 +335,8 @@ void Plain::emit(ChooseParamsOp op) {
       return;
     case Formula::SignedScale: {
       Value low = arith::CmpFOp::create(builder, loc, CmpF::OGE, minusLo, hi);
-      finish(divide(arith::SelectOp::create(builder, loc, low, lo, hi), range.qmin));
+      finish(divide(arith::SelectOp::create(builder, loc, low, lo, hi),
+                    range.qmin));
       return;
     }
     case Formula::Asymmetric: {
@@ -313,14 +352,17 @@ void Plain::emit(ChooseParamsOp op) {
     }
     case Formula::AsymmetricOffset: {
       Value scale = finish(divide(subtract(hi, lo), range.qmax - range.qmin));
-      Value step = arith::MulFOp::create(builder, loc, body.f32(range.qmin), scale);
-      store(fromFloat(subtract(lo, step), tensorType(op.getOffset()).getElementType()),
+      Value step =
+          arith::MulFOp::create(builder, loc, body.f32(range.qmin), scale);
+      store(fromFloat(subtract(lo, step),
+                      tensorType(op.getOffset()).getElementType()),
             body.outputs[1], group);
       return;
     }
     case Formula::PowerOfTwo: {
       Value absmax = pick(CmpF::OGT, minusLo, hi);
-      Value isZero = arith::CmpFOp::create(builder, loc, CmpF::OEQ, absmax, zero);
+      Value isZero =
+          arith::CmpFOp::create(builder, loc, CmpF::OEQ, absmax, zero);
       Value scale = powerOfTwo(body, absmax, std::ilogb(range.qmax));
       finish(arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale));
       return;

@@ -15,17 +15,19 @@ using namespace mlir;
 
 namespace quantc::qkernel {
 
-/// A total order of values that does not depend on addresses: block arguments by number,
-/// then operations as they stand in their block.
+/// A total order of values that does not depend on addresses: block arguments
+/// by number, then operations as they stand in their block.
 static bool definedBefore(Value a, Value b) {
   Operation *opA = a.getDefiningOp(), *opB = b.getDefiningOp();
   if (!opA || !opB) {
     if (opA || opB)
       return !opA;
-    return cast<BlockArgument>(a).getArgNumber() < cast<BlockArgument>(b).getArgNumber();
+    return cast<BlockArgument>(a).getArgNumber() <
+           cast<BlockArgument>(b).getArgNumber();
   }
   if (opA == opB)
-    return cast<OpResult>(a).getResultNumber() < cast<OpResult>(b).getResultNumber();
+    return cast<OpResult>(a).getResultNumber() <
+           cast<OpResult>(b).getResultNumber();
   return opA->isBeforeInBlock(opB);
 }
 
@@ -59,8 +61,9 @@ void Arena::extend(unsigned buffer, int64_t last) {
 
 void Arena::pack() {
   for (ArenaBuffer &buffer : buffers) {
-    auto known = llvm::find_if(
-        classes, [&](const SizeClass &c) { return c.factors == buffer.size.factors; });
+    auto known = llvm::find_if(classes, [&](const SizeClass &c) {
+      return c.factors == buffer.size.factors;
+    });
     buffer.sizeClass = known - classes.begin();
     if (known == classes.end())
       classes.push_back({buffer.size.factors, 0});
@@ -77,7 +80,8 @@ void Arena::pack() {
     std::vector<std::pair<int64_t, int64_t>> taken;
     for (unsigned other : placed) {
       const ArenaBuffer &o = buffers[other];
-      if (o.sizeClass == buffer.sizeClass && o.first <= buffer.last && buffer.first <= o.last)
+      if (o.sizeClass == buffer.sizeClass && o.first <= buffer.last &&
+          buffer.first <= o.last)
         taken.push_back({o.offset, o.offset + o.size.bytes});
     }
     llvm::sort(taken);
@@ -94,8 +98,9 @@ void Arena::pack() {
   }
 }
 
-Value Arena::emitClassSize(const SizeClass &sizeClass, OpBuilder &builder, Location loc,
-                           llvm::function_ref<Value(Value)> map, int64_t bytes) const {
+Value Arena::emitClassSize(const SizeClass &sizeClass, OpBuilder &builder,
+                           Location loc, llvm::function_ref<Value(Value)> map,
+                           int64_t bytes) const {
   Value size = arith::ConstantIndexOp::create(builder, loc, bytes);
   for (Value factor : sizeClass.factors)
     size = builder.createOrFold<arith::MulIOp>(loc, size, map(factor));
@@ -105,10 +110,12 @@ Value Arena::emitClassSize(const SizeClass &sizeClass, OpBuilder &builder, Locat
 Value Arena::emitOffset(unsigned index, OpBuilder &builder, Location loc,
                         llvm::function_ref<Value(Value)> map) const {
   const ArenaBuffer &buffer = buffers[index];
-  Value offset = emitClassSize(classes[buffer.sizeClass], builder, loc, map, buffer.offset);
+  Value offset = emitClassSize(classes[buffer.sizeClass], builder, loc, map,
+                               buffer.offset);
   for (unsigned c = 0; c < buffer.sizeClass; ++c)
     offset = builder.createOrFold<arith::AddIOp>(
-        loc, offset, emitClassSize(classes[c], builder, loc, map, classes[c].bytes));
+        loc, offset,
+        emitClassSize(classes[c], builder, loc, map, classes[c].bytes));
   return offset;
 }
 
@@ -117,7 +124,8 @@ Value Arena::emitSize(OpBuilder &builder, Location loc,
   Value size = arith::ConstantIndexOp::create(builder, loc, 0);
   for (const SizeClass &sizeClass : classes)
     size = builder.createOrFold<arith::AddIOp>(
-        loc, size, emitClassSize(sizeClass, builder, loc, map, sizeClass.bytes));
+        loc, size,
+        emitClassSize(sizeClass, builder, loc, map, sizeClass.bytes));
   return size;
 }
 

@@ -28,7 +28,8 @@ struct Monomial {
   void multiply(mlir::OpFoldResult dim);
 };
 
-/// One tensor of the arena: live from operation `first` to `last`, both included.
+/// One tensor of the arena: live from operation `first` to `last`, both
+/// included.
 struct ArenaBuffer {
   Monomial size;
   int64_t first = 0, last = 0;
@@ -36,7 +37,8 @@ struct ArenaBuffer {
   int64_t offset = 0;     // bytes per unit of the class' product; set by pack()
 
   bool overlaps(const ArenaBuffer &other) const {
-    return sizeClass == other.sizeClass && offset < other.offset + other.size.bytes &&
+    return sizeClass == other.sizeClass &&
+           offset < other.offset + other.size.bytes &&
            other.offset < offset + size.bytes;
   }
 };
@@ -50,14 +52,15 @@ public:
   void extend(unsigned buffer, int64_t last);
   const ArenaBuffer &get(unsigned buffer) const { return buffers[buffer]; }
 
-  /// Chooses class and offset of every buffer: the larger ones first, each at the lowest
-  /// place that is free over its life.
+  /// Chooses class and offset of every buffer: the larger ones first, each at
+  /// the lowest place that is free over its life.
   void pack();
 
-  /// Byte offset of a buffer / total bytes, as index values emitted at `builder`. `map`
-  /// translates a factor to the value to use there.
-  mlir::Value emitOffset(unsigned buffer, mlir::OpBuilder &builder, mlir::Location loc,
-                         llvm::function_ref<mlir::Value(mlir::Value)> map) const;
+  /// Byte offset of a buffer / total bytes, as index values emitted at
+  /// `builder`. `map` translates a factor to the value to use there.
+  mlir::Value
+  emitOffset(unsigned buffer, mlir::OpBuilder &builder, mlir::Location loc,
+             llvm::function_ref<mlir::Value(mlir::Value)> map) const;
   mlir::Value emitSize(mlir::OpBuilder &builder, mlir::Location loc,
                        llvm::function_ref<mlir::Value(mlir::Value)> map) const;
 
@@ -66,9 +69,10 @@ private:
     llvm::SmallVector<mlir::Value> factors;
     int64_t bytes = 0;
   };
-  mlir::Value emitClassSize(const SizeClass &sizeClass, mlir::OpBuilder &builder,
-                            mlir::Location loc,
-                            llvm::function_ref<mlir::Value(mlir::Value)> map, int64_t bytes) const;
+  mlir::Value emitClassSize(const SizeClass &sizeClass,
+                            mlir::OpBuilder &builder, mlir::Location loc,
+                            llvm::function_ref<mlir::Value(mlir::Value)> map,
+                            int64_t bytes) const;
 
   std::vector<ArenaBuffer> buffers;
   std::vector<SizeClass> classes;

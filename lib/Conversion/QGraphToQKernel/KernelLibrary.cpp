@@ -42,14 +42,16 @@ SmallVector<Value> kernelInputs(Operation *op) {
   for (Region &region : op->getRegions())
     region.walk([&](Operation *inner) {
       for (Value operand : kernelInputs(inner))
-        if (!region.isAncestor(operand.getParentRegion()) && !llvm::is_contained(inputs, operand))
+        if (!region.isAncestor(operand.getParentRegion()) &&
+            !llvm::is_contained(inputs, operand))
           inputs.push_back(operand);
     });
   return inputs;
 }
 
 /// Prints `op` without names, places and the identity of what it reads.
-static void printKey(Operation *op, DenseMap<Value, std::string> &names, llvm::raw_ostream &os) {
+static void printKey(Operation *op, DenseMap<Value, std::string> &names,
+                     llvm::raw_ostream &os) {
   os << op->getName().getStringRef() << '(';
   for (Value input : kernelInputs(op))
     os << names.lookup(input) << ':' << input.getType() << ',';
@@ -106,7 +108,8 @@ func::FuncOp KernelLibrary::getOrCreate(Operation *op, bool hasScratch) {
   Type index = IndexType::get(context);
   SmallVector<Type> types = {LLVM::LLVMPointerType::get(context), index, index};
   if (hasScratch)
-    types.push_back(MemRefType::get({ShapedType::kDynamic}, IntegerType::get(context, 8)));
+    types.push_back(
+        MemRefType::get({ShapedType::kDynamic}, IntegerType::get(context, 8)));
   SmallVector<Value> inputs = kernelInputs(op);
   for (Value input : inputs)
     if (!isa<NoneType>(input.getType()))
@@ -115,7 +118,8 @@ func::FuncOp KernelLibrary::getOrCreate(Operation *op, bool hasScratch) {
     types.push_back(argumentType(result.getType()));
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  auto func = func::FuncOp::create(builder, loc, name, builder.getFunctionType(types, {}));
+  auto func = func::FuncOp::create(builder, loc, name,
+                                   builder.getFunctionType(types, {}));
   func.setPrivate();
   Block *block = func.addEntryBlock();
   builder.setInsertionPointToStart(block);
@@ -128,7 +132,8 @@ func::FuncOp KernelLibrary::getOrCreate(Operation *op, bool hasScratch) {
   if (hasScratch)
     body.scratch = block->getArgument(next++);
   for (Value input : inputs)
-    body.inputs.push_back(isa<NoneType>(input.getType()) ? Value() : block->getArgument(next++));
+    body.inputs.push_back(
+        isa<NoneType>(input.getType()) ? Value() : block->getArgument(next++));
   for (unsigned i = 0; i < op->getNumResults(); ++i)
     body.outputs.push_back(block->getArgument(next++));
   body.fast = fast;
@@ -136,8 +141,8 @@ func::FuncOp KernelLibrary::getOrCreate(Operation *op, bool hasScratch) {
   scf::IfOp serial;
   if (!fast) {
     // A plain body is one thread's work.
-    Value first = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, body.thread,
-                                        body.index(0));
+    Value first = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        body.thread, body.index(0));
     serial = scf::IfOp::create(builder, loc, first, /*withElseRegion=*/false);
     builder.setInsertionPointToStart(serial.thenBlock());
   }

@@ -6,12 +6,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
-#include "quantc/Conversion/QGraphToLoops.h"
-#include "quantc/Conversion/QGraphToQKernel.h"
-#include "quantc/Dialect/QGraph/Shapes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "quantc/Conversion/QGraphToLoops.h"
+#include "quantc/Conversion/QGraphToQKernel.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
@@ -26,7 +26,8 @@ struct ModelBase : KernelOpInterface::ExternalModel<Model, Op> {
     return op->getName().stripDialect().str() + Model::suffix(cast<Op>(op));
   }
   LogicalResult canEmit(Operation *op, std::string &why) const {
-    return success(Model::canEmitFast(cast<Op>(op)) || succeeded(canEmitPlain(op, why)));
+    return success(Model::canEmitFast(cast<Op>(op)) ||
+                   succeeded(canEmitPlain(op, why)));
   }
   LogicalResult emitKernel(Operation *op, KernelBody &body) const {
     if (body.fast && Model::canEmitFast(cast<Op>(op))) {
@@ -42,16 +43,20 @@ struct ModelBase : KernelOpInterface::ExternalModel<Model, Op> {
     }
     // A plain body among fast ones is still one thread's work.
     OpBuilder &builder = body.builder;
-    Value first = arith::CmpIOp::create(builder, body.loc, arith::CmpIPredicate::eq, body.thread,
-                                        body.index(0));
-    auto serial = scf::IfOp::create(builder, body.loc, first, /*withElseRegion=*/false);
+    Value first =
+        arith::CmpIOp::create(builder, body.loc, arith::CmpIPredicate::eq,
+                              body.thread, body.index(0));
+    auto serial =
+        scf::IfOp::create(builder, body.loc, first, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(serial.thenBlock());
     emitPlain(op, body);
     return success();
   }
   Value getScratchBytes(Operation *op, OpBuilder &builder) const {
-    return Model::canEmitFast(cast<Op>(op)) ? Model::scratch(cast<Op>(op), builder) : Value();
+    return Model::canEmitFast(cast<Op>(op))
+               ? Model::scratch(cast<Op>(op), builder)
+               : Value();
   }
 
   static std::string suffix(Op) { return {}; }
@@ -61,23 +66,29 @@ struct ModelBase : KernelOpInterface::ExternalModel<Model, Op> {
 };
 
 /// An op that has the plain body only.
-template <typename Op> struct PlainModel : ModelBase<PlainModel<Op>, Op> {};
+template <typename Op>
+struct PlainModel : ModelBase<PlainModel<Op>, Op> {};
 
 /// An op that works row by row.
-template <typename Op> struct RowModel : ModelBase<RowModel<Op>, Op> {
+template <typename Op>
+struct RowModel : ModelBase<RowModel<Op>, Op> {
   static bool canEmitFast(Op op) { return canEmitRows(op); }
   static void emitFast(Op op, KernelBody &body) { emitRows(op, body); }
-  static Value scratch(Op op, OpBuilder &builder) { return rowsScratchBytes(op, builder); }
+  static Value scratch(Op op, OpBuilder &builder) {
+    return rowsScratchBytes(op, builder);
+  }
 };
 
 /// A group of such ops: `norm_choose_params_quantize`.
 struct RowsModel : ModelBase<RowsModel, RowsOp> {
   std::string getKernelName(Operation *op) const {
     std::string name;
-    for (Operation &inner : cast<RowsOp>(op).getBody().front().without_terminator()) {
+    for (Operation &inner :
+         cast<RowsOp>(op).getBody().front().without_terminator()) {
       auto kernel = dyn_cast<KernelOpInterface>(&inner);
       name += (name.empty() ? "" : "_") +
-              (kernel ? kernel.getKernelName() : inner.getName().stripDialect().str());
+              (kernel ? kernel.getKernelName()
+                      : inner.getName().stripDialect().str());
     }
     return name;
   }
@@ -87,12 +98,16 @@ struct RowsModel : ModelBase<RowsModel, RowsOp> {
   }
   static bool canEmitFast(RowsOp op) { return canEmitRows(op); }
   static void emitFast(RowsOp op, KernelBody &body) { emitRows(op, body); }
-  static Value scratch(RowsOp op, OpBuilder &builder) { return rowsScratchBytes(op, builder); }
+  static Value scratch(RowsOp op, OpBuilder &builder) {
+    return rowsScratchBytes(op, builder);
+  }
 };
 
 struct AttentionModel : ModelBase<AttentionModel, AttentionOp> {
   static bool canEmitFast(AttentionOp op) { return canEmitAttention(op); }
-  static void emitFast(AttentionOp op, KernelBody &body) { emitAttention(op, body); }
+  static void emitFast(AttentionOp op, KernelBody &body) {
+    emitAttention(op, body);
+  }
   static Value scratch(AttentionOp op, OpBuilder &builder) {
     return attentionScratchBytes(op, builder);
   }
@@ -101,11 +116,16 @@ struct AttentionModel : ModelBase<AttentionModel, AttentionOp> {
 struct MatmulModel : ModelBase<MatmulModel, MatmulOp> {
   static bool canEmitFast(MatmulOp op) { return canEmitMatmul(op); }
   static void emitFast(MatmulOp op, KernelBody &body) { emitMatmul(op, body); }
-  static Value scratch(MatmulOp op, OpBuilder &builder) { return matmulScratchBytes(op, builder); }
+  static Value scratch(MatmulOp op, OpBuilder &builder) {
+    return matmulScratchBytes(op, builder);
+  }
 };
 
-struct PackedLinearModel : KernelOpInterface::ExternalModel<PackedLinearModel, LinearOp> {
-  std::string getKernelName(Operation *op) const { return linearKernelName(cast<LinearOp>(op)); }
+struct PackedLinearModel
+    : KernelOpInterface::ExternalModel<PackedLinearModel, LinearOp> {
+  std::string getKernelName(Operation *op) const {
+    return linearKernelName(cast<LinearOp>(op));
+  }
   LogicalResult canEmit(Operation *op, std::string &why) const {
     return canEmitLinear(cast<LinearOp>(op), why);
   }
@@ -118,7 +138,8 @@ struct PackedLinearModel : KernelOpInterface::ExternalModel<PackedLinearModel, L
     Value rows = arith::ConstantIndexOp::create(builder, op->getLoc(), 1);
     for (OpFoldResult size : ArrayRef<OpFoldResult>(sizes).drop_back())
       rows = builder.createOrFold<arith::MulIOp>(
-          op->getLoc(), rows, getValueOrCreateConstantIndexOp(builder, op->getLoc(), size));
+          op->getLoc(), rows,
+          getValueOrCreateConstantIndexOp(builder, op->getLoc(), size));
     return linearScratchBytes(linear, builder, rows);
   }
 };

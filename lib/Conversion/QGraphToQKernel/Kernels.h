@@ -16,7 +16,8 @@ namespace quantc::qkernel {
 std::string linearKernelName(LinearOp op);
 llvm::LogicalResult canEmitLinear(LinearOp op, std::string &why);
 llvm::LogicalResult emitLinear(LinearOp op, KernelBody &body);
-mlir::Value linearScratchBytes(LinearOp op, mlir::OpBuilder &builder, mlir::Value rows);
+mlir::Value linearScratchBytes(LinearOp op, mlir::OpBuilder &builder,
+                               mlir::Value rows);
 
 // Ops that work row by row, alone or in a qgraph.rows (RowsKernel.cpp).
 bool canEmitRows(mlir::Operation *op);
@@ -26,7 +27,8 @@ mlir::Value rowsScratchBytes(mlir::Operation *op, mlir::OpBuilder &builder);
 // qgraph.attention in f32 (AttentionKernel.cpp).
 bool canEmitAttention(qgraph::AttentionOp op);
 void emitAttention(qgraph::AttentionOp op, KernelBody &body);
-mlir::Value attentionScratchBytes(qgraph::AttentionOp op, mlir::OpBuilder &builder);
+mlir::Value attentionScratchBytes(qgraph::AttentionOp op,
+                                  mlir::OpBuilder &builder);
 
 // qgraph.matmul, qgraph.linear with unpacked weights in f32 (MatmulKernel.cpp).
 bool canEmitMatmul(qgraph::MatmulOp op);

@@ -3,27 +3,27 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One generator for every packed format: blocks of rows outermost, then tiles of
-// panels, then tiles of rows; all of K inside a tile. Nothing here knows an
+// One generator for every packed format: blocks of rows outermost, then tiles
+// of panels, then tiles of rows; all of K inside a tile. Nothing here knows an
 // instruction set: a tile's dot products are one qkernel.tile_dot.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
 #include "Tiles.h"
-#include "quantc/Numerics/PackPanels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quantc/Numerics/PackPanels.h"
 
 using namespace mlir;
 
 namespace quantc::qkernel {
 
-/// Rows that are worked on together: their activations stay in the second-level cache while
-/// all panels pass by.
+/// Rows that are worked on together: their activations stay in the second-level
+/// cache while all panels pass by.
 static constexpr int64_t kRowBlock = 240;
 
 namespace {
@@ -34,12 +34,16 @@ public:
 
 private:
   void tile(Value m, Value panel, int64_t rows, int64_t panels, int64_t valid);
-  SmallVector<Value> floatTile(Value m, PanelRef ref, int64_t rows, int64_t panels);
-  SmallVector<Value> columnScaleTile(Value m, PanelRef ref, int64_t rows, int64_t panels);
-  SmallVector<Value> groupScaleTile(Value m, PanelRef ref, int64_t rows, int64_t panels);
-  SmallVector<Value> integerDots(Value m, Value group, Value offset, PanelRef ref, int64_t rows,
-                                 int64_t panels);
-  void panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi, Value restToo);
+  SmallVector<Value> floatTile(Value m, PanelRef ref, int64_t rows,
+                               int64_t panels);
+  SmallVector<Value> columnScaleTile(Value m, PanelRef ref, int64_t rows,
+                                     int64_t panels);
+  SmallVector<Value> groupScaleTile(Value m, PanelRef ref, int64_t rows,
+                                    int64_t panels);
+  SmallVector<Value> integerDots(Value m, Value group, Value offset,
+                                 PanelRef ref, int64_t rows, int64_t panels);
+  void panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
+                  Value restToo);
   void prepareInput(Value mLo, Value mHi);
   Value loadFloats(Value offset, Type storage);
   Value inputScale(Value m, Value group);
@@ -74,7 +78,9 @@ static numerics::PanelLayout layoutOf(LinearOp op) {
 
 /// Values of k that one vector of the format holds for each column.
 static int64_t kGrain(numerics::Format format) {
-  return format == numerics::Format::F32 ? 1 : format == numerics::Format::SI4 ? 8 : 4;
+  return format == numerics::Format::F32   ? 1
+         : format == numerics::Format::SI4 ? 8
+                                           : 4;
 }
 
 static int64_t paddedLength(const numerics::PanelLayout &layout) {
@@ -83,15 +89,18 @@ static int64_t paddedLength(const numerics::PanelLayout &layout) {
 }
 
 LinearKernel::LinearKernel(LinearOp op, KernelBody &body)
-    : op(op), body(body), builder(body.builder), loc(body.loc), layout(layoutOf(op)),
-      isFloat(layout.format == numerics::Format::F32),
+    : op(op), body(body), builder(body.builder), loc(body.loc),
+      layout(layoutOf(op)), isFloat(layout.format == numerics::Format::F32),
       epilogue(body, op.getEpilogue(),
-               ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size()),
-               op.getEpilogueOperands().getTypes(), cast<RankedTensorType>(op.getType())) {
+               ArrayRef<Value>(body.inputs)
+                   .take_back(op.getEpilogueOperands().size()),
+               op.getEpilogueOperands().getTypes(),
+               cast<RankedTensorType>(op.getType())) {
   std::tie(rowsPerTile, panelsPerTile) = registerTile(op, op.getFormat());
   paddedK = paddedLength(layout);
   groupLength = paddedK / layout.groups();
-  int64_t scaleBytes = kLanes * (layout.scaleType == numerics::Format::F16 ? 2 : 4);
+  int64_t scaleBytes =
+      kLanes * (layout.scaleType == numerics::Format::F16 ? 2 : 4);
   groupStride = layout.groupBytes() + (layout.group ? scaleBytes : 0);
   unsigned next = 0;
   input = body.asRows(body.inputs[next++]);
@@ -106,14 +115,16 @@ void LinearKernel::emit() {
   int64_t fullPanels = layout.n / kLanes;
   Value tiles = body.index(fullPanels / panelsPerTile);
 
-  // Many rows: each thread takes a range of them and reads all weights. Few rows: each takes
-  // a range of the weights. No sum depends on the choice.
+  // Many rows: each thread takes a range of them and reads all weights. Few
+  // rows: each takes a range of the weights. No sum depends on the choice.
   auto [rowLo, rowHi] = body.share(rows, rowsPerTile);
   auto [tileLo, tileHi] = body.share(tiles);
   Value enough = body.mul(body.threads, body.index(rowsPerTile));
-  Value byRows = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge, rows, enough);
-  Value last = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, body.thread,
-                                     body.sub(body.threads, body.index(1)));
+  Value byRows = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge,
+                                       rows, enough);
+  Value last =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, body.thread,
+                            body.sub(body.threads, body.index(1)));
   auto select = [&](Value a, Value b) -> Value {
     return arith::SelectOp::create(builder, loc, byRows, a, b);
   };
@@ -128,18 +139,21 @@ void LinearKernel::emit() {
   });
 }
 
-void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi, Value restToo) {
+void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
+                              Value restToo) {
   int64_t fullPanels = layout.n / kLanes;
   int64_t tiled = fullPanels / panelsPerTile * panelsPerTile;
   if (tiled > 0)
     body.loop(tileLo, tileHi, 1, [&](Value t) {
       Value panel = body.mul(t, body.index(panelsPerTile));
-      forRowTiles(body, mLo, mHi, rowsPerTile,
-                  [&](Value m, int64_t rows) { tile(m, panel, rows, panelsPerTile, kLanes); });
+      forRowTiles(body, mLo, mHi, rowsPerTile, [&](Value m, int64_t rows) {
+        tile(m, panel, rows, panelsPerTile, kLanes);
+      });
     });
   if (tiled == layout.panels())
     return;
-  auto rest = scf::IfOp::create(builder, loc, restToo, /*withElseRegion=*/false);
+  auto rest =
+      scf::IfOp::create(builder, loc, restToo, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(rest.thenBlock());
   for (int64_t panel = tiled; panel < layout.panels(); ++panel) {
@@ -150,8 +164,9 @@ void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi, 
   }
 }
 
-/// The sums of each row's groups, which take the weights' offset off again; and, where K is
-/// no multiple of what the panels hold, a copy of the rows padded with zeros.
+/// The sums of each row's groups, which take the weights' offset off again;
+/// and, where K is no multiple of what the panels hold, a copy of the rows
+/// padded with zeros.
 void LinearKernel::prepareInput(Value mLo, Value mHi) {
   if (isFloat || !body.scratch)
     return;
@@ -160,17 +175,20 @@ void LinearKernel::prepareInput(Value mLo, Value mHi) {
   Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
   Value sumBytes = body.mul(rows, body.index(groups * 4));
   if (layout.unsignedWeights)
-    sums = memref::ViewOp::create(builder, loc,
-                                  MemRefType::get({ShapedType::kDynamic, groups}, i32), body.scratch,
-                                  body.index(0), ValueRange{rows});
+    sums = memref::ViewOp::create(
+        builder, loc, MemRefType::get({ShapedType::kDynamic, groups}, i32),
+        body.scratch, body.index(0), ValueRange{rows});
   if (paddedK != layout.k) {
     Value copy = memref::ViewOp::create(
-        builder, loc, MemRefType::get({ShapedType::kDynamic, paddedK}, i8), body.scratch,
-        layout.unsignedWeights ? sumBytes : body.index(0), ValueRange{rows});
-    Value zero = arith::ConstantOp::create(builder, loc, builder.getI8IntegerAttr(0));
+        builder, loc, MemRefType::get({ShapedType::kDynamic, paddedK}, i8),
+        body.scratch, layout.unsignedWeights ? sumBytes : body.index(0),
+        ValueRange{rows});
+    Value zero =
+        arith::ConstantOp::create(builder, loc, builder.getI8IntegerAttr(0));
     body.loop(mLo, mHi, 1, [&](Value m) {
       body.loop(body.index(0), body.index(layout.k), 1, [&](Value k) {
-        Value value = memref::LoadOp::create(builder, loc, input, ValueRange{m, k});
+        Value value =
+            memref::LoadOp::create(builder, loc, input, ValueRange{m, k});
         memref::StoreOp::create(builder, loc, value, copy, ValueRange{m, k});
       });
       body.loop(body.index(layout.k), body.index(paddedK), 1, [&](Value k) {
@@ -183,20 +201,24 @@ void LinearKernel::prepareInput(Value mLo, Value mHi) {
     return;
   int64_t width = groupLength % kLanes == 0 ? kLanes : 4;
   auto wide = VectorType::get({width}, i32);
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(wide));
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(wide));
   Value offset = body.i32(-(1 << (numerics::info(layout.format).bits - 1)));
   body.loop(mLo, mHi, 1, [&](Value m) {
     body.loop(body.index(0), body.index(groups), 1, [&](Value g) {
       Value begin = body.mul(g, body.index(groupLength));
       auto total = body.loop(
-          begin, body.add(begin, body.index(groupLength)), width, ValueRange{zero},
+          begin, body.add(begin, body.index(groupLength)), width,
+          ValueRange{zero},
           [&](Value k, ValueRange carried) -> SmallVector<Value> {
-            Value part = vector::LoadOp::create(builder, loc, VectorType::get({width}, i8), input,
-                                                ValueRange{m, k});
+            Value part = vector::LoadOp::create(builder, loc,
+                                                VectorType::get({width}, i8),
+                                                input, ValueRange{m, k});
             part = arith::ExtSIOp::create(builder, loc, wide, part);
             return {arith::AddIOp::create(builder, loc, carried[0], part)};
           });
-      Value sum = vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD, total[0]);
+      Value sum = vector::ReductionOp::create(
+          builder, loc, vector::CombiningKind::ADD, total[0]);
       sum = arith::MulIOp::create(builder, loc, sum, offset);
       memref::StoreOp::create(builder, loc, sum, sums, ValueRange{m, g});
     });
@@ -206,12 +228,14 @@ void LinearKernel::prepareInput(Value mLo, Value mHi) {
 /// 16 floats of a panel, stored as `storage`.
 Value LinearKernel::loadFloats(Value offset, Type storage) {
   int64_t bytes = kLanes * storage.getIntOrFloatBitWidth() / 8;
-  Value raw = vector::LoadOp::create(builder, loc, VectorType::get({bytes}, builder.getI8Type()),
-                                     packed, ValueRange{offset});
+  Value raw = vector::LoadOp::create(
+      builder, loc, VectorType::get({bytes}, builder.getI8Type()), packed,
+      ValueRange{offset});
   Value lanes = vector::BitCastOp::create(builder, loc, laneType(storage), raw);
   if (storage.isF32())
     return lanes;
-  return arith::ExtFOp::create(builder, loc, laneType(builder.getF32Type()), lanes);
+  return arith::ExtFOp::create(builder, loc, laneType(builder.getF32Type()),
+                               lanes);
 }
 
 Value LinearKernel::inputScale(Value m, Value group) {
@@ -219,35 +243,40 @@ Value LinearKernel::inputScale(Value m, Value group) {
   Value zero = body.index(0);
   if (type.hasStaticShape() && type.getNumElements() == 1)
     m = zero;
-  Value value = memref::LoadOp::create(builder, loc, scale,
-                                       ValueRange{m, op.getInputGroup() ? group : zero});
+  Value value = memref::LoadOp::create(
+      builder, loc, scale, ValueRange{m, op.getInputGroup() ? group : zero});
   return splat(body, value);
 }
 
-SmallVector<Value> LinearKernel::integerDots(Value m, Value group, Value offset, PanelRef ref,
-                                             int64_t rows, int64_t panels) {
+SmallVector<Value> LinearKernel::integerDots(Value m, Value group, Value offset,
+                                             PanelRef ref, int64_t rows,
+                                             int64_t panels) {
   SmallVector<Value> init;
   Value zero = splat(body, body.i32(0));
   for (int64_t r = 0; r < rows; ++r) {
     Value start = zero;
     if (sums)
-      start = splat(body, memref::LoadOp::create(builder, loc, sums,
-                                                 ValueRange{body.add(m, body.index(r)), group}));
+      start = splat(body, memref::LoadOp::create(
+                              builder, loc, sums,
+                              ValueRange{body.add(m, body.index(r)), group}));
     init.append(panels, start);
   }
   Value k = body.mul(group, body.index(groupLength));
-  auto dot = TileDotOp::create(builder, loc, TypeRange(ValueRange(init)), input, m, k, ref.packed,
-                               offset, ref.stride, body.index(groupLength), init, op.getFormat(),
-                               rows, panels);
+  auto dot =
+      TileDotOp::create(builder, loc, TypeRange(ValueRange(init)), input, m, k,
+                        ref.packed, offset, ref.stride, body.index(groupLength),
+                        init, op.getFormat(), rows, panels);
   return SmallVector<Value>(dot.getResults());
 }
 
-SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows, int64_t panels) {
+SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows,
+                                           int64_t panels) {
   SmallVector<Value> sums =
       emitDotF32(body, input, m, ref, body.index(layout.k), rows, panels);
   for (int64_t p = 0; p < panels; ++p) {
     Value bias = loadFloats(
-        body.add(ref.offset, body.index((p + 1) * layout.panelBytes() - kLanes * 4)),
+        body.add(ref.offset,
+                 body.index((p + 1) * layout.panelBytes() - kLanes * 4)),
         builder.getF32Type());
     for (int64_t r = 0; r < rows; ++r) {
       Value &sum = sums[r * panels + p];
@@ -257,52 +286,66 @@ SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows, 
   return sums;
 }
 
-SmallVector<Value> LinearKernel::columnScaleTile(Value m, PanelRef ref, int64_t rows,
-                                                 int64_t panels) {
+SmallVector<Value> LinearKernel::columnScaleTile(Value m, PanelRef ref,
+                                                 int64_t rows, int64_t panels) {
   Value zero = body.index(0);
   SmallVector<Value> dots = integerDots(m, zero, ref.offset, ref, rows, panels);
   SmallVector<Value> results(dots.size());
   for (int64_t p = 0; p < panels; ++p) {
     int64_t end = (p + 1) * layout.panelBytes();
     Type f32 = builder.getF32Type();
-    Value bias = loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
-    Value weightScale = loadFloats(body.add(ref.offset, body.index(end - kLanes * 8)), f32);
+    Value bias =
+        loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
+    Value weightScale =
+        loadFloats(body.add(ref.offset, body.index(end - kLanes * 8)), f32);
     for (int64_t r = 0; r < rows; ++r) {
-      Value value = arith::SIToFPOp::create(builder, loc, laneType(f32), dots[r * panels + p]);
+      Value value = arith::SIToFPOp::create(builder, loc, laneType(f32),
+                                            dots[r * panels + p]);
       Value factor = arith::MulFOp::create(
-          builder, loc, inputScale(body.add(m, body.index(r)), zero), weightScale);
-      results[r * panels + p] = math::FmaOp::create(builder, loc, value, factor, bias);
+          builder, loc, inputScale(body.add(m, body.index(r)), zero),
+          weightScale);
+      results[r * panels + p] =
+          math::FmaOp::create(builder, loc, value, factor, bias);
     }
   }
   return results;
 }
 
-SmallVector<Value> LinearKernel::groupScaleTile(Value m, PanelRef ref, int64_t rows,
-                                                int64_t panels) {
+SmallVector<Value> LinearKernel::groupScaleTile(Value m, PanelRef ref,
+                                                int64_t rows, int64_t panels) {
   Type f32 = builder.getF32Type();
-  Type scaleType = layout.scaleType == numerics::Format::F16 ? Type(builder.getF16Type()) : f32;
+  Type scaleType = layout.scaleType == numerics::Format::F16
+                       ? Type(builder.getF16Type())
+                       : f32;
   SmallVector<Value> zeros(rows * panels, splat(body, body.f32(0)));
   SmallVector<Value> totals = body.loop(
-      body.index(0), body.index(layout.groups()), 1, zeros, [&](Value g, ValueRange carried) {
-        Value offset = body.add(ref.offset, body.mul(g, body.index(groupStride)));
+      body.index(0), body.index(layout.groups()), 1, zeros,
+      [&](Value g, ValueRange carried) {
+        Value offset =
+            body.add(ref.offset, body.mul(g, body.index(groupStride)));
         SmallVector<Value> dots = integerDots(m, g, offset, ref, rows, panels);
         SmallVector<Value> next(dots.size());
         for (int64_t p = 0; p < panels; ++p) {
           int64_t at = p * layout.panelBytes() + layout.groupBytes();
-          Value weightScale = loadFloats(body.add(offset, body.index(at)), scaleType);
+          Value weightScale =
+              loadFloats(body.add(offset, body.index(at)), scaleType);
           for (int64_t r = 0; r < rows; ++r) {
             int64_t i = r * panels + p;
-            Value value = arith::SIToFPOp::create(builder, loc, laneType(f32), dots[i]);
+            Value value =
+                arith::SIToFPOp::create(builder, loc, laneType(f32), dots[i]);
             Value factor = arith::MulFOp::create(
-                builder, loc, inputScale(body.add(m, body.index(r)), g), weightScale);
-            next[i] = math::FmaOp::create(builder, loc, value, factor, carried[i]);
+                builder, loc, inputScale(body.add(m, body.index(r)), g),
+                weightScale);
+            next[i] =
+                math::FmaOp::create(builder, loc, value, factor, carried[i]);
           }
         }
         return next;
       });
   for (int64_t p = 0; p < panels; ++p) {
     int64_t end = (p + 1) * layout.panelBytes();
-    Value bias = loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
+    Value bias =
+        loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
     for (int64_t r = 0; r < rows; ++r) {
       Value &total = totals[r * panels + p];
       total = arith::AddFOp::create(builder, loc, total, bias);
@@ -312,12 +355,14 @@ SmallVector<Value> LinearKernel::groupScaleTile(Value m, PanelRef ref, int64_t r
 }
 
 /// `rows` x `panels` of the result, from row m and column 16 * panel on.
-void LinearKernel::tile(Value m, Value panel, int64_t rows, int64_t panels, int64_t valid) {
+void LinearKernel::tile(Value m, Value panel, int64_t rows, int64_t panels,
+                        int64_t valid) {
   PanelRef ref{packed, body.mul(panel, body.index(layout.panelBytes())),
                body.index(layout.panelBytes())};
-  SmallVector<Value> values = isFloat                 ? floatTile(m, ref, rows, panels)
-                              : layout.group == 0     ? columnScaleTile(m, ref, rows, panels)
-                                                      : groupScaleTile(m, ref, rows, panels);
+  SmallVector<Value> values = isFloat ? floatTile(m, ref, rows, panels)
+                              : layout.group == 0
+                                  ? columnScaleTile(m, ref, rows, panels)
+                                  : groupScaleTile(m, ref, rows, panels);
   Value column = body.mul(panel, body.index(kLanes));
   for (int64_t r = 0; r < rows; ++r) {
     Value row = body.add(m, body.index(r));
@@ -342,8 +387,9 @@ std::string linearKernelName(LinearOp op) {
 LogicalResult canEmitLinear(LinearOp op, std::string &why) {
   int64_t grain = kGrain(*numerics::parseFormat(op.getFormat().str()));
   if (op.getGroup() % grain != 0) {
-    why = ("its groups of " + llvm::Twine(op.getGroup()) + " are no multiple of " +
-           llvm::Twine(grain) + ", the values of K in a vector")
+    why = ("its groups of " + llvm::Twine(op.getGroup()) +
+           " are no multiple of " + llvm::Twine(grain) +
+           ", the values of K in a vector")
               .str();
     return failure();
   }
@@ -351,7 +397,8 @@ LogicalResult canEmitLinear(LinearOp op, std::string &why) {
     why = "the scale groups of input and weight differ";
     return failure();
   }
-  return success(Epilogue::canEmit(op.getEpilogue(), op.getEpilogueOperands().getTypes(),
+  return success(Epilogue::canEmit(op.getEpilogue(),
+                                   op.getEpilogueOperands().getTypes(),
                                    cast<RankedTensorType>(op.getType()), why));
 }
 

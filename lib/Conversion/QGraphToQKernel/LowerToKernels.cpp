@@ -34,7 +34,8 @@ void dissolveGroups(func::FuncOp func) {
     Operation *yield = body.getTerminator();
     op.replaceAllUsesWith(yield->getOperands());
     yield->erase();
-    op->getBlock()->getOperations().splice(op->getIterator(), body.getOperations());
+    op->getBlock()->getOperations().splice(op->getIterator(),
+                                           body.getOperations());
     op.erase();
   }
 }

@@ -3,33 +3,36 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// A unit of work is one matrix of the batch by one register tile of columns. Its
-// part of the right operand is laid out as panels first, then all rows go by.
+// A unit of work is one matrix of the batch by one register tile of columns.
+// Its part of the right operand is laid out as panels first, then all rows go
+// by.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Kernels.h"
 #include "Tiles.h"
-#include "quantc/Dialect/QGraph/Shapes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+static RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
 
 namespace {
 class MatmulKernel {
 public:
   MatmulKernel(MatmulOp op, KernelBody &body)
-      : op(op), body(body), builder(body.builder), loc(body.loc), lhs(body.inputs[0]),
-        rhs(body.inputs[1]), output(body.outputs[0]) {
+      : op(op), body(body), builder(body.builder), loc(body.loc),
+        lhs(body.inputs[0]), rhs(body.inputs[1]), output(body.outputs[0]) {
     std::tie(tileRows, tilePanels) = registerTile(op, "f32");
     rank = tensorType(op.getResult()).getRank();
     k = body.dim(lhs, cast<MemRefType>(lhs.getType()).getRank() - 1);
@@ -52,7 +55,8 @@ private:
 };
 } // namespace
 
-/// The index of a batch's matrix in `memref`, whose leading dimensions may be 1 or missing.
+/// The index of a batch's matrix in `memref`, whose leading dimensions may be 1
+/// or missing.
 Value MatmulKernel::batchOf(Value memref, Value batch) {
   int64_t own = cast<MemRefType>(memref.getType()).getRank() - 2;
   Value index = body.index(0), stride = body.index(1);
@@ -64,7 +68,8 @@ Value MatmulKernel::batchOf(Value memref, Value batch) {
     if (mine < 0)
       continue;
     Value extent = body.dim(memref, mine);
-    Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, extent, body.index(1));
+    Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        extent, body.index(1));
     at = arith::SelectOp::create(builder, loc, isOne, body.index(0), at);
     index = body.add(index, body.mul(at, stride));
     stride = body.mul(stride, extent);
@@ -81,17 +86,22 @@ Value MatmulKernel::matrix(Value memref, Value batch) {
   Value height = body.dim(memref, own - 2), width = body.dim(memref, own - 1);
   Value offset = body.mul(index, body.mul(height, width));
   auto dynamic = ShapedType::kDynamic;
-  auto layout = StridedLayoutAttr::get(builder.getContext(), dynamic, {dynamic, 1});
-  auto result = MemRefType::get({dynamic, dynamic}, type.getElementType(), layout);
-  return memref::ReinterpretCastOp::create(builder, loc, result, flat, OpFoldResult(offset),
-                                           ArrayRef<OpFoldResult>{height, width},
-                                           ArrayRef<OpFoldResult>{width, builder.getIndexAttr(1)});
+  auto layout =
+      StridedLayoutAttr::get(builder.getContext(), dynamic, {dynamic, 1});
+  auto result =
+      MemRefType::get({dynamic, dynamic}, type.getElementType(), layout);
+  return memref::ReinterpretCastOp::create(
+      builder, loc, result, flat, OpFoldResult(offset),
+      ArrayRef<OpFoldResult>{height, width},
+      ArrayRef<OpFoldResult>{width, builder.getIndexAttr(1)});
 }
 
 void MatmulKernel::emit() {
   auto dynamic = ShapedType::kDynamic;
-  auto panelType = MemRefType::get({tilePanels, dynamic, kLanes}, builder.getF32Type());
-  panels = memref::ViewOp::create(builder, loc, panelType, body.scratch, body.index(0), ValueRange{k});
+  auto panelType =
+      MemRefType::get({tilePanels, dynamic, kLanes}, builder.getF32Type());
+  panels = memref::ViewOp::create(builder, loc, panelType, body.scratch,
+                                  body.index(0), ValueRange{k});
   Value batches = body.product(output, 0, rank - 2);
   Value blocks = body.ceilDiv(columns, tilePanels * kLanes);
   auto [lo, hi] = body.share(body.mul(batches, blocks));
@@ -103,46 +113,58 @@ void MatmulKernel::emit() {
     Value left = matrix(lhs, batch), out = matrix(output, batch);
     pack(matrix(rhs, batch), firstColumn);
     forRowTiles(body, body.index(0), rows, tileRows,
-                [&](Value m, int64_t count) { tile(left, out, m, firstColumn, count); });
+                [&](Value m, int64_t count) {
+                  tile(left, out, m, firstColumn, count);
+                });
   });
 }
 
-/// Columns from `firstColumn` on as panels [panel][k][16]; those past the end are the last one.
+/// Columns from `firstColumn` on as panels [panel][k][16]; those past the end
+/// are the last one.
 void MatmulKernel::pack(Value right, Value firstColumn) {
   Value last = body.sub(columns, body.index(1));
   for (int64_t p = 0; p < tilePanels; ++p)
     body.loop(body.index(0), body.index(kLanes), 1, [&](Value lane) {
-      Value column = body.add(firstColumn, body.add(lane, body.index(p * kLanes)));
+      Value column =
+          body.add(firstColumn, body.add(lane, body.index(p * kLanes)));
       column = body.minimum(column, last);
       body.loop(body.index(0), k, 1, [&](Value i) {
-        SmallVector<Value> from = op.getTransposeRhs() ? SmallVector<Value>{column, i}
-                                                       : SmallVector<Value>{i, column};
+        SmallVector<Value> from = op.getTransposeRhs()
+                                      ? SmallVector<Value>{column, i}
+                                      : SmallVector<Value>{i, column};
         Value value = memref::LoadOp::create(builder, loc, right, from);
-        memref::StoreOp::create(builder, loc, value, panels, ValueRange{body.index(p), i, lane});
+        memref::StoreOp::create(builder, loc, value, panels,
+                                ValueRange{body.index(p), i, lane});
       });
     });
 }
 
-void MatmulKernel::tile(Value left, Value out, Value m, Value firstColumn, int64_t rows) {
+void MatmulKernel::tile(Value left, Value out, Value m, Value firstColumn,
+                        int64_t rows) {
   Value stride = body.mul(k, body.index(kLanes * 4));
   PanelRef ref{body.scratch, body.index(0), stride};
   SmallVector<Value> dots = emitDotF32(body, left, m, ref, k, rows, tilePanels);
   for (int64_t p = 0; p < tilePanels; ++p) {
     Value column = body.add(firstColumn, body.index(p * kLanes));
     Value end = body.add(column, body.index(kLanes));
-    Value whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule, end, columns);
-    auto branch = scf::IfOp::create(builder, loc, whole, /*withElseRegion=*/true);
+    Value whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
+                                        end, columns);
+    auto branch =
+        scf::IfOp::create(builder, loc, whole, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
     for (int64_t r = 0; r < rows; ++r)
-      storeLanes(body, dots[r * tilePanels + p], out, {body.add(m, body.index(r)), column}, kLanes);
+      storeLanes(body, dots[r * tilePanels + p], out,
+                 {body.add(m, body.index(r)), column}, kLanes);
     builder.setInsertionPointToStart(branch.elseBlock());
     for (int64_t r = 0; r < rows; ++r)
       body.loop(column, columns, 1, [&](Value c) {
         Value lane = body.sub(c, column);
-        Value value = vector::ExtractOp::create(builder, loc, dots[r * tilePanels + p],
-                                                ArrayRef<OpFoldResult>{lane});
-        memref::StoreOp::create(builder, loc, value, out, ValueRange{body.add(m, body.index(r)), c});
+        Value value =
+            vector::ExtractOp::create(builder, loc, dots[r * tilePanels + p],
+                                      ArrayRef<OpFoldResult>{lane});
+        memref::StoreOp::create(builder, loc, value, out,
+                                ValueRange{body.add(m, body.index(r)), c});
       });
   }
 }
@@ -152,13 +174,16 @@ bool canEmitMatmul(MatmulOp op) {
          tensorType(op.getLhs()).getElementType().isF32();
 }
 
-void emitMatmul(MatmulOp op, KernelBody &body) { MatmulKernel(op, body).emit(); }
+void emitMatmul(MatmulOp op, KernelBody &body) {
+  MatmulKernel(op, body).emit();
+}
 
 Value matmulScratchBytes(MatmulOp op, OpBuilder &builder) {
   int64_t panels = registerTile(op, "f32").second;
   SmallVector<OpFoldResult> sizes = getDims(builder, op.getLhs());
   Value k = getValueOrCreateConstantIndexOp(builder, op.getLoc(), sizes.back());
-  Value bytes = arith::ConstantIndexOp::create(builder, op.getLoc(), panels * kLanes * 4);
+  Value bytes =
+      arith::ConstantIndexOp::create(builder, op.getLoc(), panels * kLanes * 4);
   return builder.createOrFold<arith::MulIOp>(op.getLoc(), k, bytes);
 }
 

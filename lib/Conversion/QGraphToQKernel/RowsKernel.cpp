@@ -12,12 +12,12 @@
 #include "Kernels.h"
 #include "Schedule.h"
 #include "Tiles.h"
-#include "quantc/Dialect/ONNX/Elementwise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quantc/Dialect/ONNX/Elementwise.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
@@ -34,7 +34,8 @@ static int64_t columnsOf(Value value) {
 }
 
 /// The ops of a group and the group's results.
-static void groupOf(Operation *op, SmallVector<Operation *> &ops, SmallVector<Value> &results) {
+static void groupOf(Operation *op, SmallVector<Operation *> &ops,
+                    SmallVector<Value> &results) {
   if (auto rows = dyn_cast<RowsOp>(op)) {
     Block &block = rows.getBody().front();
     for (Operation &inner : block.without_terminator())
@@ -55,8 +56,9 @@ public:
 private:
   struct Place {
     enum Kind { Rows, SharedRow, Scalar } kind = Rows;
-    Value memref;        // Rows: [rows, columns]; SharedRow, Scalar: rank 1
-    bool wraps = false;   // Rows: fewer rows than the group has, used again and again
+    Value memref; // Rows: [rows, columns]; SharedRow, Scalar: rank 1
+    bool wraps =
+        false; // Rows: fewer rows than the group has, used again and again
     bool scratch = false; // Rows: the one row of this thread
     Value row;            // Rows: the row to use, set for each row of the loop
   };
@@ -69,16 +71,18 @@ private:
   void emitChooseParams(ChooseParamsOp op);
   void emitQuantize(QuantizeOp op);
 
-  /// 16 lanes of `value` at `column` (all equal for a scalar or a single column).
+  /// 16 lanes of `value` at `column` (all equal for a scalar or a single
+  /// column).
   Value load(Value value, Value column, int64_t valid);
   void store(Value value, Value lanes, Value column, int64_t valid);
   Value loadOne(Value value, Value column);
   void storeOne(Value value, Value scalar, Value column);
   /// `step(column, valid)` over all columns, 16 at a time.
-  void forColumns(Value lo, int64_t columns, llvm::function_ref<void(Value, int64_t)> step);
-  SmallVector<Value>
-  foldColumns(Value lo, int64_t columns, ValueRange init,
-              llvm::function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> step);
+  void forColumns(Value lo, int64_t columns,
+                  llvm::function_ref<void(Value, int64_t)> step);
+  SmallVector<Value> foldColumns(
+      Value lo, int64_t columns, ValueRange init,
+      llvm::function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> step);
   /// The tree of Numerics/Order.h over the lanes.
   Value reduce(Value lanes, llvm::function_ref<Value(Value, Value)> combine);
   Value select(arith::CmpFPredicate predicate, Value a, Value b);
@@ -95,7 +99,8 @@ private:
 
 /// Bytes a row value takes in scratch.
 static int64_t scratchOf(Value value) {
-  int64_t bits = kernelElementType(tensorType(value).getElementType()).getIntOrFloatBitWidth();
+  int64_t bits = kernelElementType(tensorType(value).getElementType())
+                     .getIntOrFloatBitWidth();
   return llvm::alignTo(columnsOf(value) * bits / 8, 64);
 }
 
@@ -126,11 +131,12 @@ RowsKernel::RowsKernel(Operation *op, KernelBody &body)
       places[input] = placeOf(input, memref);
   int64_t offset = 0;
   for (Value value : scratchValues(op)) {
-    auto type = MemRefType::get({1, columnsOf(value)},
-                                kernelElementType(tensorType(value).getElementType()));
+    auto type =
+        MemRefType::get({1, columnsOf(value)},
+                        kernelElementType(tensorType(value).getElementType()));
     Place place;
-    place.memref = memref::ViewOp::create(builder, loc, type, body.scratch, body.index(offset),
-                                          ValueRange{});
+    place.memref = memref::ViewOp::create(builder, loc, type, body.scratch,
+                                          body.index(offset), ValueRange{});
     place.row = body.index(0);
     place.scratch = true;
     places[value] = place;
@@ -182,7 +188,8 @@ void RowsKernel::emit() {
       if (place.kind != Place::Rows)
         continue;
       if (place.wraps)
-        place.row = builder.createOrFold<arith::RemUIOp>(loc, m, body.dim(place.memref, 0));
+        place.row = builder.createOrFold<arith::RemUIOp>(
+            loc, m, body.dim(place.memref, 0));
       else if (!place.scratch)
         place.row = m;
     }
@@ -203,7 +210,8 @@ void RowsKernel::emitOp(Operation *op) {
 Value RowsKernel::load(Value value, Value column, int64_t valid) {
   const Place &place = places.at(value);
   if (place.kind == Place::Scalar)
-    return splat(body, memref::LoadOp::create(builder, loc, place.memref, ValueRange{body.index(0)}));
+    return splat(body, memref::LoadOp::create(builder, loc, place.memref,
+                                              ValueRange{body.index(0)}));
   if (place.kind == Place::SharedRow)
     return loadLanes(body, place.memref, {column}, valid);
   if (columnsOf(value) == 1)
@@ -219,7 +227,8 @@ void RowsKernel::store(Value value, Value lanes, Value column, int64_t valid) {
 Value RowsKernel::loadOne(Value value, Value column) {
   const Place &place = places.at(value);
   if (place.kind == Place::Rows)
-    return memref::LoadOp::create(builder, loc, place.memref, ValueRange{place.row, column});
+    return memref::LoadOp::create(builder, loc, place.memref,
+                                  ValueRange{place.row, column});
   if (place.kind == Place::Scalar)
     column = body.index(0);
   return memref::LoadOp::create(builder, loc, place.memref, ValueRange{column});
@@ -227,7 +236,8 @@ Value RowsKernel::loadOne(Value value, Value column) {
 
 void RowsKernel::storeOne(Value value, Value scalar, Value column) {
   const Place &place = places.at(value);
-  memref::StoreOp::create(builder, loc, scalar, place.memref, ValueRange{place.row, column});
+  memref::StoreOp::create(builder, loc, scalar, place.memref,
+                          ValueRange{place.row, column});
 }
 
 void RowsKernel::forColumns(Value lo, int64_t columns,
@@ -247,17 +257,21 @@ SmallVector<Value> RowsKernel::foldColumns(
   SmallVector<Value> state(init);
   if (whole)
     state = body.loop(lo, body.add(lo, body.index(whole)), kLanes, state,
-                      [&](Value column, ValueRange carried) { return step(column, kLanes, carried); });
+                      [&](Value column, ValueRange carried) {
+                        return step(column, kLanes, carried);
+                      });
   if (whole != columns)
     state = step(body.add(lo, body.index(whole)), columns - whole, state);
   return state;
 }
 
-Value RowsKernel::reduce(Value lanes, llvm::function_ref<Value(Value, Value)> combine) {
+Value RowsKernel::reduce(Value lanes,
+                         llvm::function_ref<Value(Value, Value)> combine) {
   for (int64_t half = kLanes / 2; half != 0; half /= 2) {
     auto part = [&](int64_t begin) -> Value {
-      return vector::ExtractStridedSliceOp::create(builder, loc, lanes, ArrayRef<int64_t>{begin},
-                                                   ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
+      return vector::ExtractStridedSliceOp::create(
+          builder, loc, lanes, ArrayRef<int64_t>{begin},
+          ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
     };
     lanes = combine(part(0), part(half));
   }
@@ -276,8 +290,10 @@ Value RowsKernel::zeroBeyond(Value lanes, int64_t valid, float filler) {
   SmallVector<bool> mask(kLanes, false);
   std::fill_n(mask.begin(), valid, true);
   Value keep = arith::ConstantOp::create(
-      builder, loc, DenseElementsAttr::get(laneType(builder.getI1Type()), mask));
-  return arith::SelectOp::create(builder, loc, keep, lanes, splat(body, body.f32(filler)));
+      builder, loc,
+      DenseElementsAttr::get(laneType(builder.getI1Type()), mask));
+  return arith::SelectOp::create(builder, loc, keep, lanes,
+                                 splat(body, body.f32(filler)));
 }
 
 void RowsKernel::emitNorm(NormOp op) {
@@ -290,34 +306,40 @@ void RowsKernel::emitNorm(NormOp op) {
   };
   Value mean;
   if (op.getKind() == NormKind::Layer) {
-    auto total = foldColumns(zero, columns, zeros,
-                             [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
-                               // A single column is loaded into all lanes.
-                               Value x = zeroBeyond(load(input, c, valid), valid);
-                               return {plus(carried[0], x)};
-                             });
-    mean = splat(body, arith::DivFOp::create(builder, loc, reduce(total[0], plus), count));
+    auto total = foldColumns(
+        zero, columns, zeros,
+        [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
+          // A single column is loaded into all lanes.
+          Value x = zeroBeyond(load(input, c, valid), valid);
+          return {plus(carried[0], x)};
+        });
+    mean = splat(body, arith::DivFOp::create(builder, loc,
+                                             reduce(total[0], plus), count));
   }
   auto centred = [&](Value c, int64_t valid) {
     Value x = load(input, c, valid);
     return mean ? Value(arith::SubFOp::create(builder, loc, x, mean)) : x;
   };
   auto squares = foldColumns(
-      zero, columns, zeros, [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
+      zero, columns, zeros,
+      [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
         Value x = zeroBeyond(centred(c, valid), valid);
         return {math::FmaOp::create(builder, loc, x, x, carried[0])};
       });
-  Value variance = arith::DivFOp::create(builder, loc, reduce(squares[0], plus), count);
+  Value variance =
+      arith::DivFOp::create(builder, loc, reduce(squares[0], plus), count);
   Value root = math::SqrtOp::create(
       builder, loc, plus(variance, body.f32(op.getEpsilon().convertToFloat())));
-  Value factor = splat(body, arith::DivFOp::create(builder, loc, body.f32(1), root));
+  Value factor =
+      splat(body, arith::DivFOp::create(builder, loc, body.f32(1), root));
   forColumns(zero, columns, [&](Value c, int64_t valid) {
     Value y = arith::MulFOp::create(builder, loc, centred(c, valid), factor);
     if (op.getWeight() && op.getBias())
       y = math::FmaOp::create(builder, loc, y, load(op.getWeight(), c, valid),
                               load(op.getBias(), c, valid));
     else if (op.getWeight())
-      y = arith::MulFOp::create(builder, loc, y, load(op.getWeight(), c, valid));
+      y = arith::MulFOp::create(builder, loc, y,
+                                load(op.getWeight(), c, valid));
     else if (op.getBias())
       y = plus(y, load(op.getBias(), c, valid));
     store(output, y, c, valid);
@@ -329,14 +351,17 @@ void RowsKernel::emitElementwise(onnx_ir::NodeOp op) {
   for (Value input : op.getInputs())
     types.push_back(tensorType(input).getElementType());
   types.push_back(tensorType(op.getResult(0)).getElementType());
-  const onnx_ir::ElementwiseOp *row = onnx_ir::lookupElementwise(op.getOpType());
-  forColumns(body.index(0), columnsOf(op.getResult(0)), [&](Value c, int64_t valid) {
-    SmallVector<Value> lanes;
-    for (Value input : op.getInputs())
-      lanes.push_back(load(input, c, valid));
-    Value result = row->build(builder, loc, lanes, types, op.getNodeAttributes());
-    store(op.getResult(0), result, c, valid);
-  });
+  const onnx_ir::ElementwiseOp *row =
+      onnx_ir::lookupElementwise(op.getOpType());
+  forColumns(
+      body.index(0), columnsOf(op.getResult(0)), [&](Value c, int64_t valid) {
+        SmallVector<Value> lanes;
+        for (Value input : op.getInputs())
+          lanes.push_back(load(input, c, valid));
+        Value result =
+            row->build(builder, loc, lanes, types, op.getNodeAttributes());
+        store(op.getResult(0), result, c, valid);
+      });
 }
 
 void RowsKernel::emitEmbedding(EmbeddingOp op) {
@@ -344,25 +369,32 @@ void RowsKernel::emitEmbedding(EmbeddingOp op) {
   Value indices = places.at(op.getIndices()).memref;
   Value entries = body.dim(table, 0);
   Value raw = memref::LoadOp::create(builder, loc, indices, ValueRange{row});
-  Value index = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), raw);
+  Value index =
+      arith::IndexCastOp::create(builder, loc, builder.getIndexType(), raw);
   Value zero = body.index(0);
-  Value negative = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, index, zero);
-  index = arith::SelectOp::create(builder, loc, negative, body.add(index, entries), index);
-  Value inside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, index, entries);
-  CheckOp::create(builder, loc, body.frame, inside, kIndexOutside, index, entries);
+  Value negative = arith::CmpIOp::create(
+      builder, loc, arith::CmpIPredicate::slt, index, zero);
+  index = arith::SelectOp::create(builder, loc, negative,
+                                  body.add(index, entries), index);
+  Value inside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                       index, entries);
+  CheckOp::create(builder, loc, body.frame, inside, kIndexOutside, index,
+                  entries);
   index = arith::SelectOp::create(builder, loc, inside, index, zero);
   Type element = tensorType(op.getTable()).getElementType();
   bool isUnsigned = element.isUnsignedInteger();
   Value scale;
   if (op.getScale())
-    scale = splat(body, memref::LoadOp::create(builder, loc, places.at(op.getScale()).memref,
+    scale = splat(body, memref::LoadOp::create(builder, loc,
+                                               places.at(op.getScale()).memref,
                                                ValueRange{index, zero}));
   VectorType floats = laneType(builder.getF32Type());
   forColumns(zero, columnsOf(op.getResult()), [&](Value c, int64_t valid) {
     Value lanes = loadLanes(body, table, {index, c}, valid);
     if (element.isInteger())
-      lanes = isUnsigned ? Value(arith::UIToFPOp::create(builder, loc, floats, lanes))
-                         : Value(arith::SIToFPOp::create(builder, loc, floats, lanes));
+      lanes = isUnsigned
+                  ? Value(arith::UIToFPOp::create(builder, loc, floats, lanes))
+                  : Value(arith::SIToFPOp::create(builder, loc, floats, lanes));
     else if (!element.isF32())
       lanes = arith::ExtFOp::create(builder, loc, floats, lanes);
     if (scale)
@@ -388,24 +420,31 @@ static std::pair<float, float> storedRange(Type stored) {
 
 void RowsKernel::emitChooseParams(ChooseParamsOp op) {
   Value input = op.getInput();
-  int64_t columns = columnsOf(input), group = groupColumns(op.getBlock(), input);
+  int64_t columns = columnsOf(input),
+          group = groupColumns(op.getBlock(), input);
   auto [qmin, qmax] = storedRange(op.getStored());
   Value zeros = splat(body, body.f32(0));
   Value ratio = body.f32(op.getClipRatio().convertToFloat());
-  auto larger = [&](Value a, Value b) { return select(arith::CmpFPredicate::OGT, a, b); };
-  auto smaller = [&](Value a, Value b) { return select(arith::CmpFPredicate::OLT, a, b); };
+  auto larger = [&](Value a, Value b) {
+    return select(arith::CmpFPredicate::OGT, a, b);
+  };
+  auto smaller = [&](Value a, Value b) {
+    return select(arith::CmpFPredicate::OLT, a, b);
+  };
   for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
     int64_t size = std::min(group, columns - begin);
-    // NaNs lose every comparison, and both extrema include 0 (for a symmetric scale it
-    // makes no difference).
+    // NaNs lose every comparison, and both extrema include 0 (for a symmetric
+    // scale it makes no difference).
     auto extrema = foldColumns(
         body.index(begin), size, {zeros, zeros},
         [&](Value c, int64_t valid, ValueRange carried) -> SmallVector<Value> {
           Value x = load(input, c, valid);
           return {smaller(x, carried[0]), larger(x, carried[1])};
         });
-    Value lo = arith::MulFOp::create(builder, loc, reduce(extrema[0], smaller), ratio);
-    Value hi = arith::MulFOp::create(builder, loc, reduce(extrema[1], larger), ratio);
+    Value lo =
+        arith::MulFOp::create(builder, loc, reduce(extrema[0], smaller), ratio);
+    Value hi =
+        arith::MulFOp::create(builder, loc, reduce(extrema[1], larger), ratio);
     Value range, steps;
     if (op.getFormula() == Formula::Symmetric) {
       range = larger(arith::NegFOp::create(builder, loc, lo), hi);
@@ -415,50 +454,64 @@ void RowsKernel::emitChooseParams(ChooseParamsOp op) {
       steps = body.f32(qmax - qmin);
     }
     Value scale = arith::DivFOp::create(builder, loc, range, steps);
-    Value isZero = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, scale, body.f32(0));
+    Value isZero = arith::CmpFOp::create(
+        builder, loc, arith::CmpFPredicate::OEQ, scale, body.f32(0));
     scale = arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale);
     storeOne(op.getScale(), scale, body.index(g));
     if (!op.getZeroPoint())
       continue;
-    Value zeroPoint = arith::SubFOp::create(builder, loc, body.f32(qmin),
-                                            arith::DivFOp::create(builder, loc, lo, scale));
+    Value zeroPoint =
+        arith::SubFOp::create(builder, loc, body.f32(qmin),
+                              arith::DivFOp::create(builder, loc, lo, scale));
     zeroPoint = smaller(larger(zeroPoint, body.f32(qmin)), body.f32(qmax));
     zeroPoint = math::RoundEvenOp::create(builder, loc, zeroPoint);
-    Value wide = arith::FPToSIOp::create(builder, loc, builder.getI32Type(), zeroPoint);
+    Value wide =
+        arith::FPToSIOp::create(builder, loc, builder.getI32Type(), zeroPoint);
     Type narrow = kernelElementType(op.getStored());
-    storeOne(op.getZeroPoint(), arith::TruncIOp::create(builder, loc, narrow, wide), body.index(g));
+    storeOne(op.getZeroPoint(),
+             arith::TruncIOp::create(builder, loc, narrow, wide),
+             body.index(g));
   }
 }
 
 void RowsKernel::emitQuantize(QuantizeOp op) {
   Value input = op.getInput(), output = op.getResult();
   auto stored = cast<IntegerType>(tensorType(output).getElementType());
-  int64_t columns = columnsOf(input), group = groupColumns(op.getBlock(), input);
+  int64_t columns = columnsOf(input),
+          group = groupColumns(op.getBlock(), input);
   auto [qmin, qmax] = storedRange(stored);
   Type i32 = builder.getI32Type();
   for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
     int64_t size = std::min(group, columns - begin);
     Value scale = splat(body, loadOne(op.getScale(), body.index(g)));
-    // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the bounds are whole.
-    Value zeroPoint, lo = splat(body, body.f32(qmin)), hi = splat(body, body.f32(qmax));
+    // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the bounds
+    // are whole.
+    Value zeroPoint, lo = splat(body, body.f32(qmin)),
+                     hi = splat(body, body.f32(qmax));
     if (op.getZeroPoint()) {
       Value narrow = loadOne(op.getZeroPoint(), body.index(g));
-      Value wide = stored.isUnsigned() ? Value(arith::ExtUIOp::create(builder, loc, i32, narrow))
-                                       : Value(arith::ExtSIOp::create(builder, loc, i32, narrow));
+      Value wide =
+          stored.isUnsigned()
+              ? Value(arith::ExtUIOp::create(builder, loc, i32, narrow))
+              : Value(arith::ExtSIOp::create(builder, loc, i32, narrow));
       zeroPoint = splat(body, wide);
-      Value shift = arith::SIToFPOp::create(builder, loc, laneType(builder.getF32Type()), zeroPoint);
+      Value shift = arith::SIToFPOp::create(
+          builder, loc, laneType(builder.getF32Type()), zeroPoint);
       lo = arith::SubFOp::create(builder, loc, lo, shift);
       hi = arith::SubFOp::create(builder, loc, hi, shift);
     }
     forColumns(body.index(begin), size, [&](Value c, int64_t valid) {
-      Value x = arith::DivFOp::create(builder, loc, load(input, c, valid), scale);
-      x = select(arith::CmpFPredicate::OGT, x, lo); // a NaN becomes the lower end
+      Value x =
+          arith::DivFOp::create(builder, loc, load(input, c, valid), scale);
+      x = select(arith::CmpFPredicate::OGT, x,
+                 lo); // a NaN becomes the lower end
       x = select(arith::CmpFPredicate::OLT, x, hi);
       x = math::RoundEvenOp::create(builder, loc, x);
       Value code = arith::FPToSIOp::create(builder, loc, laneType(i32), x);
       if (zeroPoint)
         code = arith::AddIOp::create(builder, loc, code, zeroPoint);
-      code = arith::TruncIOp::create(builder, loc, laneType(kernelElementType(stored)), code);
+      code = arith::TruncIOp::create(builder, loc,
+                                     laneType(kernelElementType(stored)), code);
       store(output, code, c, valid);
     });
   }
@@ -468,9 +521,11 @@ void RowsKernel::emitQuantize(QuantizeOp op) {
 // What can be emitted
 //===----------------------------------------------------------------------===//
 
-/// Per token, per group of columns or for everything: what `block` says of a row.
+/// Per token, per group of columns or for everything: what `block` says of a
+/// row.
 static bool isRowBlock(ArrayRef<int64_t> block, RankedTensorType type) {
-  for (auto [entry, size] : llvm::zip_equal(block.drop_back(), type.getShape().drop_back()))
+  for (auto [entry, size] :
+       llvm::zip_equal(block.drop_back(), type.getShape().drop_back()))
     if (entry != 1 && size != 1)
       return false;
   return true;
@@ -484,14 +539,17 @@ static bool canEmitQuantization(Operation *op) {
     auto stored = dyn_cast<IntegerType>(choose.getStored());
     bool known = choose.getFormula() == Formula::Symmetric ||
                  choose.getFormula() == Formula::Asymmetric;
-    return stored && stored.getWidth() <= 8 && known && !choose.getClip() && tensorType(choose.getInput()).getElementType().isF32() &&
+    return stored && stored.getWidth() <= 8 && known && !choose.getClip() &&
+           tensorType(choose.getInput()).getElementType().isF32() &&
            tensorType(choose.getScale()).getElementType().isF32() &&
            isRowBlock(choose.getBlock(), tensorType(choose.getInput()));
   }
   auto quantize = cast<QuantizeOp>(op);
-  auto stored = dyn_cast<IntegerType>(tensorType(quantize.getResult()).getElementType());
-  return stored && stored.getWidth() <= 8 && !quantize.getOffset() && !quantize.getCodebook() &&
-         !quantize.getPrecision() && tensorType(quantize.getInput()).getElementType().isF32() &&
+  auto stored =
+      dyn_cast<IntegerType>(tensorType(quantize.getResult()).getElementType());
+  return stored && stored.getWidth() <= 8 && !quantize.getOffset() &&
+         !quantize.getCodebook() && !quantize.getPrecision() &&
+         tensorType(quantize.getInput()).getElementType().isF32() &&
          tensorType(quantize.getScale()).getElementType().isF32() &&
          isRowBlock(quantize.getBlock(), tensorType(quantize.getInput()));
 }
@@ -510,16 +568,20 @@ static bool canEmitInner(Operation *op) {
       })
       .Case<EmbeddingOp>([](EmbeddingOp embedding) {
         Type element = tensorType(embedding.getTable()).getElementType();
-        if (embedding.getScale() && !tensorType(embedding.getScale()).getElementType().isF32())
+        if (embedding.getScale() &&
+            !tensorType(embedding.getScale()).getElementType().isF32())
           return false;
         return tensorType(embedding.getResult()).getElementType().isF32() &&
                (isa<FloatType>(element) ? element.getIntOrFloatBitWidth() >= 16
                                         : element.getIntOrFloatBitWidth() == 8);
       })
-      .Case<ChooseParamsOp, QuantizeOp>([](auto op) { return canEmitQuantization(op); })
+      .Case<ChooseParamsOp, QuantizeOp>(
+          [](auto op) { return canEmitQuantization(op); })
       .Case<onnx_ir::NodeOp>([](onnx_ir::NodeOp node) {
         const onnx_ir::ElementwiseOp *row =
-            node.getDomain().empty() ? onnx_ir::lookupElementwise(node.getOpType()) : nullptr;
+            node.getDomain().empty()
+                ? onnx_ir::lookupElementwise(node.getOpType())
+                : nullptr;
         if (!row || node.getNumResults() != 1)
           return false;
         SmallVector<Type> types;
@@ -547,7 +609,9 @@ Value rowsScratchBytes(Operation *op, OpBuilder &builder) {
   int64_t bytes = 0;
   for (Value value : scratchValues(op))
     bytes += scratchOf(value);
-  return bytes ? Value(arith::ConstantIndexOp::create(builder, op->getLoc(), bytes)) : Value();
+  return bytes ? Value(arith::ConstantIndexOp::create(builder, op->getLoc(),
+                                                      bytes))
+               : Value();
 }
 
 } // namespace quantc::qkernel

@@ -6,17 +6,18 @@
 //===----------------------------------------------------------------------===//
 
 #include "Schedule.h"
-#include "quantc/Dialect/QGraph/Shapes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
 namespace quantc::qkernel {
 
-Scheduler::Scheduler(func::FuncOp func, WeightList &weights, KernelLibrary &kernels)
+Scheduler::Scheduler(func::FuncOp func, WeightList &weights,
+                     KernelLibrary &kernels)
     : func(func), weights(weights), kernels(kernels) {}
 
 LogicalResult Scheduler::run() {
@@ -44,9 +45,8 @@ LogicalResult Scheduler::collect() {
   bool good = true;
   copyReturnedViews();
   for (Operation &op : func.getBody().front().without_terminator()) {
-    bool isTensorOp = llvm::any_of(op.getResultTypes(), [](Type type) {
-      return isa<TensorType>(type);
-    });
+    bool isTensorOp = llvm::any_of(
+        op.getResultTypes(), [](Type type) { return isa<TensorType>(type); });
     if (!isTensorOp || isa<qgraph::ConstantOp>(op) || isView(&op))
       continue;
     std::string why = "there is no kernel for this op";
@@ -54,9 +54,12 @@ LogicalResult Scheduler::collect() {
     if (!kernel || failed(kernel.canEmit(why))) {
       InFlightDiagnostic error = op.emitError("cannot be compiled: ") << why;
       if (auto node = dyn_cast<onnx_ir::NodeOp>(&op)) {
-        error.attachNote() << "ONNX node '" << node.getName().value_or("") << "', "
-                           << (node.getDomain().empty() ? "ai.onnx" : node.getDomain()) << "."
-                           << node.getOpType() << " version " << node.getVersion();
+        error.attachNote() << "ONNX node '" << node.getName().value_or("")
+                           << "', "
+                           << (node.getDomain().empty() ? "ai.onnx"
+                                                        : node.getDomain())
+                           << "." << node.getOpType() << " version "
+                           << node.getVersion();
       }
       good = false;
       continue;
@@ -66,15 +69,16 @@ LogicalResult Scheduler::collect() {
   return success(good);
 }
 
-/// A result of the model needs memory of its own: where it is a view of an argument, of a
-/// constant or of another result, it is copied.
+/// A result of the model needs memory of its own: where it is a view of an
+/// argument, of a constant or of another result, it is copied.
 void Scheduler::copyReturnedViews() {
   Operation *terminator = func.getBody().front().getTerminator();
   OpBuilder builder(terminator);
   llvm::DenseSet<Value> written;
   for (OpOperand &operand : terminator->getOpOperands()) {
     Value root = viewRoot(operand.get());
-    bool owned = root.getDefiningOp() && !isa<qgraph::ConstantOp>(root.getDefiningOp());
+    bool owned =
+        root.getDefiningOp() && !isa<qgraph::ConstantOp>(root.getDefiningOp());
     if (owned && written.insert(root).second)
       continue;
     SmallVector<Value> dynamic;
@@ -84,8 +88,8 @@ void Scheduler::copyReturnedViews() {
     auto copy = onnx_ir::NodeOp::create(
         builder, terminator->getLoc(), TypeRange{operand.get().getType()},
         ValueRange{operand.get()}, dynamic, builder.getStringAttr("Identity"),
-        builder.getStringAttr(""), builder.getI64IntegerAttr(1), builder.getDictionaryAttr({}),
-        StringAttr(), ArrayAttr(), 0);
+        builder.getStringAttr(""), builder.getI64IntegerAttr(1),
+        builder.getDictionaryAttr({}), StringAttr(), ArrayAttr(), 0);
     operand.set(copy.getResult(0));
   }
 }
@@ -93,11 +97,13 @@ void Scheduler::copyReturnedViews() {
 static bool isIndexOp(Operation *op) {
   return !op->hasTrait<OpTrait::IsTerminator>() && op->getNumRegions() == 0 &&
          isMemoryEffectFree(op) && op->getNumResults() > 0 &&
-         llvm::none_of(op->getResultTypes(), [](Type type) { return isa<TensorType, NoneType>(type); });
+         llvm::none_of(op->getResultTypes(), [](Type type) {
+           return isa<TensorType, NoneType>(type);
+         });
 }
 
-/// Moves all arithmetic on dimensions to the head of the function and resolves it to
-/// dimensions of the arguments, each computed once.
+/// Moves all arithmetic on dimensions to the head of the function and resolves
+/// it to dimensions of the arguments, each computed once.
 void Scheduler::hoistIndexOps() {
   Block &block = func.getBody().front();
   SmallVector<Operation *> indexOps;
@@ -114,7 +120,8 @@ void Scheduler::hoistIndexOps() {
       builder.setInsertionPoint(prologueEnd);
       auto sizes = qgraph::getDims(builder, dim.getSource());
       OpFoldResult size = sizes[*dim.getConstantIndex()];
-      dim.replaceAllUsesWith(getValueOrCreateConstantIndexOp(builder, dim.getLoc(), size));
+      dim.replaceAllUsesWith(
+          getValueOrCreateConstantIndexOp(builder, dim.getLoc(), size));
       dim.erase();
       continue;
     }
@@ -165,7 +172,8 @@ void Scheduler::assignStorage() {
     if (isa<TensorType>(argument.getType()))
       storage[argument] = {Place::Input, argument.getArgNumber()};
   for (OpOperand &operand : block.getTerminator()->getOpOperands())
-    storage[viewRoot(operand.get())] = {Place::Output, operand.getOperandNumber()};
+    storage[viewRoot(operand.get())] = {Place::Output,
+                                        operand.getOperandNumber()};
   for (auto constant : block.getOps<qgraph::ConstantOp>())
     if (!constant->use_empty())
       storage[constant] = {Place::Weights, weights.add(constant.getValue())};
@@ -181,7 +189,8 @@ void Scheduler::assignStorage() {
       size.bytes = type.getElementTypeBitWidth() / 8;
       for (OpFoldResult dim : sizes)
         size.multiply(dim);
-      storage[result] = {Place::Arena, arena.add(std::move(size), position, position)};
+      storage[result] = {Place::Arena,
+                         arena.add(std::move(size), position, position)};
     }
     for (Value input : kernelInputs(op)) {
       auto place = storage.find(viewRoot(input));
@@ -236,11 +245,13 @@ Value Scheduler::emitBuffer(OpBuilder &builder, Value tensor) {
     break;
   case Place::Arena:
     kind = BufferKind::Arena;
-    offset = arena.emitOffset(place.index, builder, loc, [](Value v) { return v; });
+    offset =
+        arena.emitOffset(place.index, builder, loc, [](Value v) { return v; });
     break;
   }
   MemRefType type = kernelMemRefType(cast<RankedTensorType>(tensor.getType()));
-  return BufferOp::create(builder, loc, type, kind, frame, offset, sizes, index);
+  return BufferOp::create(builder, loc, type, kind, frame, offset, sizes,
+                          index);
 }
 
 /// The largest scratch of any kernel, or null if none needs any.
@@ -251,12 +262,15 @@ static Value largest(OpBuilder &builder, Location loc, ArrayRef<Value> sizes,
     if (!size)
       continue;
     Value mapped = map(size);
-    result = result ? builder.createOrFold<arith::MaxUIOp>(loc, result, mapped) : mapped;
+    result = result ? builder.createOrFold<arith::MaxUIOp>(loc, result, mapped)
+                    : mapped;
   }
   if (!result)
     return result;
-  Value mask = arith::ConstantIndexOp::create(builder, loc, Arena::kAlignment - 1);
-  Value inverse = arith::ConstantIndexOp::create(builder, loc, ~(Arena::kAlignment - 1));
+  Value mask =
+      arith::ConstantIndexOp::create(builder, loc, Arena::kAlignment - 1);
+  Value inverse =
+      arith::ConstantIndexOp::create(builder, loc, ~(Arena::kAlignment - 1));
   return builder.createOrFold<arith::AndIOp>(
       loc, builder.createOrFold<arith::AddIOp>(loc, result, mask), inverse);
 }
@@ -271,7 +285,8 @@ LogicalResult Scheduler::emit() {
   if (perThread) {
     scratchBegin = arena.emitSize(builder, loc, same);
     scratchBegin = builder.createOrFold<arith::AddIOp>(
-        loc, scratchBegin, builder.createOrFold<arith::MulIOp>(loc, perThread, thread));
+        loc, scratchBegin,
+        builder.createOrFold<arith::MulIOp>(loc, perThread, thread));
   }
   bool good = true;
   for (auto [position, op] : llvm::enumerate(kernelOps)) {
@@ -297,8 +312,9 @@ LogicalResult Scheduler::emit() {
     arguments = {thread, threads};
     if (hasScratch) {
       auto type = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
-      arguments.push_back(BufferOp::create(builder, loc, type, BufferKind::Arena, frame,
-                                           scratchBegin, scratchBytes[position], 0));
+      arguments.push_back(
+          BufferOp::create(builder, loc, type, BufferKind::Arena, frame,
+                           scratchBegin, scratchBytes[position], 0));
     }
     for (Value input : kernelInputs(op)) {
       if (isa<TensorType>(input.getType()))
@@ -310,9 +326,11 @@ LogicalResult Scheduler::emit() {
       arguments.push_back(emitBuffer(builder, result));
     CallOp::create(builder, loc, kernel.getSymName(), frame, arguments);
     auto name = op->getAttrOfType<StringAttr>("name");
-    layers.push_back(builder.getStringAttr(
-        name ? name.getValue() + " (" + kernel.getSymName() + ")" : Twine(kernel.getSymName())));
-    MarkOp::create(builder, loc, frame, static_cast<int64_t>(layers.size() - 1), thread);
+    layers.push_back(builder.getStringAttr(name ? name.getValue() + " (" +
+                                                      kernel.getSymName() + ")"
+                                                : Twine(kernel.getSymName())));
+    MarkOp::create(builder, loc, frame, static_cast<int64_t>(layers.size() - 1),
+                   thread);
   }
   return success(good);
 }
@@ -340,8 +358,10 @@ void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!type)
       continue;
-    auto names = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
-    auto input = func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name");
+    auto names =
+        func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
+    auto input =
+        func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name");
     for (int64_t d = 0; d < type.getRank(); ++d, ++index)
       if (names && type.isDynamicDim(d))
         places.try_emplace(cast<StringAttr>(names[d]).getValue(), index,
@@ -353,36 +373,44 @@ void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
     auto place = places.find(name);
     if (place == places.end())
       continue;
-    Value dim = DimOp::create(builder, loc, shapesFrame, place->second.first), other;
-    std::string text = llvm::formatv("dimension '{0}' of input '{1}' is %a", name, place->second.second);
+    Value dim = DimOp::create(builder, loc, shapesFrame, place->second.first),
+          other;
+    std::string text = llvm::formatv("dimension '{0}' of input '{1}' is %a",
+                                     name, place->second.second);
     if (auto otherName = check.getAs<StringAttr>("equals")) {
       auto otherPlace = places.find(otherName.getValue());
       if (otherPlace == places.end())
         continue;
-      other = DimOp::create(builder, loc, shapesFrame, otherPlace->second.first);
-      text += llvm::formatv(", but must equal dimension '{0}' of input '{1}', which is %b",
-                            otherName.getValue(), otherPlace->second.second);
+      other =
+          DimOp::create(builder, loc, shapesFrame, otherPlace->second.first);
+      text += llvm::formatv(
+          ", but must equal dimension '{0}' of input '{1}', which is %b",
+          otherName.getValue(), otherPlace->second.second);
     } else {
       int64_t number = check.getAs<IntegerAttr>("equals").getInt();
       other = arith::ConstantIndexOp::create(builder, loc, number);
       text += ", but must be %b";
     }
-    Value fits = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, dim, other);
+    Value fits = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                       dim, other);
     if (check.contains("or_one")) {
       Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-      Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, dim, one);
+      Value isOne = arith::CmpIOp::create(builder, loc,
+                                          arith::CmpIPredicate::eq, dim, one);
       fits = arith::OrIOp::create(builder, loc, fits, isOne);
       text += ", or 1";
     }
     texts.push_back(builder.getStringAttr(text));
     CheckOp::create(builder, loc, shapesFrame, fits,
-                    static_cast<int64_t>(checkTexts().size() + texts.size()), dim, other);
+                    static_cast<int64_t>(checkTexts().size() + texts.size()),
+                    dim, other);
   }
   func->setAttr("qkernel.checks", builder.getArrayAttr(texts));
 }
 
-/// Replaces dimensions of the tensor arguments by those in the frame, then adds the
-/// functions that compute the results' shapes and the size of the arena from them.
+/// Replaces dimensions of the tensor arguments by those in the frame, then adds
+/// the functions that compute the results' shapes and the size of the arena
+/// from them.
 void Scheduler::emitSideFunctions() {
   MLIRContext *context = func.getContext();
   Location loc = func.getLoc();
@@ -398,7 +426,8 @@ void Scheduler::emitSideFunctions() {
     if (auto dim = dyn_cast<tensor::DimOp>(op)) {
       OpBuilder builder(dim);
       auto argument = cast<BlockArgument>(dim.getSource());
-      int64_t index = firstDim[argument.getArgNumber()] + *dim.getConstantIndex();
+      int64_t index =
+          firstDim[argument.getArgNumber()] + *dim.getConstantIndex();
       Value replacement = DimOp::create(builder, loc, frame, index);
       for (auto &[tensor, sizes] : dimsOf)
         for (OpFoldResult &size : sizes)
@@ -411,8 +440,9 @@ void Scheduler::emitSideFunctions() {
   auto pointer = LLVM::LLVMPointerType::get(context);
   OpBuilder builder(context);
   builder.setInsertionPointAfter(func);
-  auto shapes = func::FuncOp::create(builder, loc, (func.getSymName() + "_shapes").str(),
-                                     builder.getFunctionType({pointer}, {}));
+  auto shapes =
+      func::FuncOp::create(builder, loc, (func.getSymName() + "_shapes").str(),
+                           builder.getFunctionType({pointer}, {}));
   IRMapping mapping;
   builder.setInsertionPointToStart(shapes.addEntryBlock());
   mapping.map(frame, shapes.getArgument(0));
@@ -421,7 +451,8 @@ void Scheduler::emitSideFunctions() {
   for (Value result : block.getTerminator()->getOperands())
     for (OpFoldResult size : dims(result)) {
       Value value = isa<Attribute>(size)
-                        ? arith::ConstantIndexOp::create(builder, loc, *getConstantIntValue(size))
+                        ? arith::ConstantIndexOp::create(
+                              builder, loc, *getConstantIntValue(size))
                         : cloneIndex(cast<Value>(size), builder, mapping);
       SetDimOp::create(builder, loc, shapes.getArgument(0), index++, value);
     }
@@ -429,9 +460,9 @@ void Scheduler::emitSideFunctions() {
 
   builder.setInsertionPointAfter(shapes);
   Type i64 = builder.getI64Type();
-  auto arenaBytes =
-      func::FuncOp::create(builder, loc, (func.getSymName() + "_arena").str(),
-                           builder.getFunctionType({pointer, builder.getIndexType()}, {i64}));
+  auto arenaBytes = func::FuncOp::create(
+      builder, loc, (func.getSymName() + "_arena").str(),
+      builder.getFunctionType({pointer, builder.getIndexType()}, {i64}));
   IRMapping arenaMapping;
   builder.setInsertionPointToStart(arenaBytes.addEntryBlock());
   arenaMapping.map(frame, arenaBytes.getArgument(0));
@@ -443,9 +474,12 @@ void Scheduler::emitSideFunctions() {
   Value size = arena.emitSize(builder, loc, clone);
   if (Value perThread = largest(builder, loc, scratchBytes, clone))
     size = builder.createOrFold<arith::AddIOp>(
-        loc, size, builder.createOrFold<arith::MulIOp>(loc, perThread, arenaBytes.getArgument(1)));
-  func::ReturnOp::create(builder, loc,
-                         ValueRange{arith::IndexCastOp::create(builder, loc, i64, size)});
+        loc, size,
+        builder.createOrFold<arith::MulIOp>(loc, perThread,
+                                            arenaBytes.getArgument(1)));
+  func::ReturnOp::create(
+      builder, loc,
+      ValueRange{arith::IndexCastOp::create(builder, loc, i64, size)});
 }
 
 /// Erases the tensors and gives the function its final signature.
@@ -464,8 +498,10 @@ void Scheduler::finish() {
   func::ReturnOp::create(builder, func.getLoc());
   block.getTerminator()->erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (llvm::any_of(op.getResultTypes(), [](Type t) { return isa<TensorType, NoneType>(t); }) ||
-        (isPure(&op) && op.use_empty() && !op.hasTrait<OpTrait::IsTerminator>()))
+    if (llvm::any_of(op.getResultTypes(),
+                     [](Type t) { return isa<TensorType, NoneType>(t); }) ||
+        (isPure(&op) && op.use_empty() &&
+         !op.hasTrait<OpTrait::IsTerminator>()))
       op.erase();
   unsigned tensors = block.getNumArguments() - 3;
   block.eraseArguments(0, tensors);

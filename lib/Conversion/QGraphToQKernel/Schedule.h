@@ -9,16 +9,17 @@
 #define QUANTC_CONVERSION_QGRAPHTOQKERNEL_SCHEDULE_H
 
 #include "Arena.h"
-#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace quantc::qkernel {
 
-/// The values a kernel of `op` reads, in the order of its arguments: the operands, for an
-/// op with a region also what the region uses from outside. Index operands that only give
-/// result dimensions (`dims` of `onnx.node`) are left out.
+/// The values a kernel of `op` reads, in the order of its arguments: the
+/// operands, for an op with a region also what the region uses from outside.
+/// Index operands that only give result dimensions (`dims` of `onnx.node`) are
+/// left out.
 llvm::SmallVector<mlir::Value> kernelInputs(mlir::Operation *op);
 
 /// A text that is equal for two ops exactly if one kernel serves both.
@@ -26,10 +27,12 @@ std::string kernelKey(mlir::Operation *op);
 
 /// The value whose memory `value` shares: the operand of a reshape, or itself.
 mlir::Value viewRoot(mlir::Value value);
-/// True for an op whose result is its first operand under another shape or type.
+/// True for an op whose result is its first operand under another shape or
+/// type.
 bool isView(mlir::Operation *op);
 
-/// The constants of a module, in the order in which the weights file holds them.
+/// The constants of a module, in the order in which the weights file holds
+/// them.
 class WeightList {
 public:
   /// The byte offset of a constant; equal constants share one.
@@ -45,8 +48,10 @@ private:
 /// The kernels of a module, one for each key.
 class KernelLibrary {
 public:
-  KernelLibrary(mlir::ModuleOp module, bool fast) : module(module), fast(fast) {}
-  /// The kernel for `op`, made if there is none yet; null after an error was reported.
+  KernelLibrary(mlir::ModuleOp module, bool fast)
+      : module(module), fast(fast) {}
+  /// The kernel for `op`, made if there is none yet; null after an error was
+  /// reported.
   mlir::func::FuncOp getOrCreate(mlir::Operation *op, bool hasScratch);
 
 private:
@@ -56,17 +61,20 @@ private:
   llvm::StringMap<unsigned> names;
 };
 
-/// Lowers one entry function in place, and adds `<name>_shapes` and `<name>_arena`.
+/// Lowers one entry function in place, and adds `<name>_shapes` and
+/// `<name>_arena`.
 class Scheduler {
 public:
-  Scheduler(mlir::func::FuncOp func, WeightList &weights, KernelLibrary &kernels);
+  Scheduler(mlir::func::FuncOp func, WeightList &weights,
+            KernelLibrary &kernels);
   mlir::LogicalResult run();
 
 private:
   enum class Place { Input, Output, Weights, Arena };
   struct Storage {
     Place place;
-    int64_t index = 0; // argument, result, byte offset of the weight, or arena buffer
+    int64_t index =
+        0; // argument, result, byte offset of the weight, or arena buffer
   };
   struct Access {
     Storage storage;
@@ -84,8 +92,8 @@ private:
   bool needsBarrier(llvm::ArrayRef<Access> accesses);
   bool conflict(const Access &a, const Access &b) const;
   void emitSideFunctions();
-  /// The checks of dimensions that the walk left on the function (`onnx.checks`), in
-  /// `shapes`; their texts go to `qkernel.checks`.
+  /// The checks of dimensions that the walk left on the function
+  /// (`onnx.checks`), in `shapes`; their texts go to `qkernel.checks`.
   void emitDimensionChecks(mlir::OpBuilder &builder, mlir::Value shapesFrame);
   void finish();
 
@@ -98,7 +106,8 @@ private:
   llvm::MapVector<mlir::Value, Storage> storage;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::OpFoldResult>> dimsOf;
   llvm::DenseMap<mlir::Value, mlir::Value> canonical;
-  llvm::DenseMap<mlir::Value, mlir::Value> dimReplacement; // tensor.dim -> qkernel.dim
+  llvm::DenseMap<mlir::Value, mlir::Value>
+      dimReplacement; // tensor.dim -> qkernel.dim
   std::map<std::string, mlir::Value> canonicalByKey;
   llvm::SmallVector<mlir::Value> scratchBytes; // of kernelOps, or null
   llvm::SmallVector<Access> sinceBarrier;

@@ -6,11 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tiles.h"
-#include "quantc/Dialect/ONNX/Elementwise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quantc/Dialect/ONNX/Elementwise.h"
 
 using namespace mlir;
 
@@ -34,7 +34,8 @@ void forRowTiles(KernelBody &body, Value lo, Value hi, int64_t maxRows,
   for (int64_t size : sizes) {
     Value end = hi;
     if (size > 1) {
-      Value count = arith::DivUIOp::create(builder, body.loc, body.sub(hi, lo), body.index(size));
+      Value count = arith::DivUIOp::create(builder, body.loc, body.sub(hi, lo),
+                                           body.index(size));
       end = body.add(lo, body.mul(count, body.index(size)));
     }
     body.loop(lo, end, size, [&](Value m) { tile(m, size); });
@@ -42,23 +43,27 @@ void forRowTiles(KernelBody &body, Value lo, Value hi, int64_t maxRows,
   }
 }
 
-static SmallVector<Value> tileDot(KernelBody &body, Value a, Value m, Value k, PanelRef panels,
-                                  Value offset, Value length, ValueRange init, int64_t rows,
+static SmallVector<Value> tileDot(KernelBody &body, Value a, Value m, Value k,
+                                  PanelRef panels, Value offset, Value length,
+                                  ValueRange init, int64_t rows,
                                   int64_t panelCount) {
-  auto dot = TileDotOp::create(body.builder, body.loc, TypeRange(init), a, m, k, panels.packed,
-                               offset, panels.stride, length, init, "f32", rows, panelCount);
+  auto dot = TileDotOp::create(body.builder, body.loc, TypeRange(init), a, m, k,
+                               panels.packed, offset, panels.stride, length,
+                               init, "f32", rows, panelCount);
   return SmallVector<Value>(dot.getResults());
 }
 
-SmallVector<Value> emitDotF32(KernelBody &body, Value a, Value m, PanelRef panels, Value k,
-                              int64_t rows, int64_t panelCount) {
+SmallVector<Value> emitDotF32(KernelBody &body, Value a, Value m,
+                              PanelRef panels, Value k, int64_t rows,
+                              int64_t panelCount) {
   OpBuilder &builder = body.builder;
   Value zero = splat(body, body.f32(0));
   SmallVector<Value> zeros(rows * panelCount, zero);
   auto block = [&](Value begin, Value length, ValueRange totals) {
-    Value offset = body.add(panels.offset, body.mul(begin, body.index(kLanes * 4)));
-    SmallVector<Value> sums =
-        tileDot(body, a, m, begin, panels, offset, length, zeros, rows, panelCount);
+    Value offset =
+        body.add(panels.offset, body.mul(begin, body.index(kLanes * 4)));
+    SmallVector<Value> sums = tileDot(body, a, m, begin, panels, offset, length,
+                                      zeros, rows, panelCount);
     for (auto [sum, total] : llvm::zip_equal(sums, totals))
       sum = arith::AddFOp::create(builder, body.loc, total, sum);
     return sums;
@@ -67,20 +72,25 @@ SmallVector<Value> emitDotF32(KernelBody &body, Value a, Value m, PanelRef panel
   Value full = arith::SubIOp::create(
       builder, body.loc, k,
       builder.createOrFold<arith::RemUIOp>(body.loc, k, step));
-  SmallVector<Value> totals = body.loop(
-      body.index(0), full, numerics::kBlockK, zeros,
-      [&](Value begin, ValueRange carried) { return block(begin, step, carried); });
+  SmallVector<Value> totals =
+      body.loop(body.index(0), full, numerics::kBlockK, zeros,
+                [&](Value begin, ValueRange carried) {
+                  return block(begin, step, carried);
+                });
   // The last, short block; a constant k that is a multiple of 256 has none.
   if (std::optional<int64_t> size = getConstantIntValue(k)) {
     int64_t begin = *size - *size % numerics::kBlockK;
-    return begin == *size ? totals : block(body.index(begin), body.index(*size - begin), totals);
+    return begin == *size
+               ? totals
+               : block(body.index(begin), body.index(*size - begin), totals);
   }
   Value rest = body.sub(k, full);
   return block(full, rest, totals);
 }
 
 /// Splits `valid` lanes into runs of 8, 4, 2, 1: no masks, which NEON has not.
-static void forRuns(int64_t valid, llvm::function_ref<void(int64_t begin, int64_t size)> run) {
+static void forRuns(int64_t valid,
+                    llvm::function_ref<void(int64_t begin, int64_t size)> run) {
   int64_t begin = 0;
   for (int64_t size : {8, 4, 2, 1})
     if (valid & size) {
@@ -89,82 +99,97 @@ static void forRuns(int64_t valid, llvm::function_ref<void(int64_t begin, int64_
     }
 }
 
-static SmallVector<Value> shifted(KernelBody &body, ValueRange indices, int64_t by) {
+static SmallVector<Value> shifted(KernelBody &body, ValueRange indices,
+                                  int64_t by) {
   SmallVector<Value> result(indices);
   result.back() = body.add(result.back(), body.index(by));
   return result;
 }
 
-Value loadLanes(KernelBody &body, Value memref, ValueRange indices, int64_t valid) {
+Value loadLanes(KernelBody &body, Value memref, ValueRange indices,
+                int64_t valid) {
   OpBuilder &builder = body.builder;
   Type element = cast<MemRefType>(memref.getType()).getElementType();
   if (valid == kLanes)
-    return vector::LoadOp::create(builder, body.loc, laneType(element), memref, indices);
-  Value lanes = arith::ConstantOp::create(builder, body.loc, builder.getZeroAttr(laneType(element)));
+    return vector::LoadOp::create(builder, body.loc, laneType(element), memref,
+                                  indices);
+  Value lanes = arith::ConstantOp::create(
+      builder, body.loc, builder.getZeroAttr(laneType(element)));
   forRuns(valid, [&](int64_t begin, int64_t size) {
-    Value part = vector::LoadOp::create(builder, body.loc, VectorType::get({size}, element), memref,
-                                        shifted(body, indices, begin));
+    Value part = vector::LoadOp::create(builder, body.loc,
+                                        VectorType::get({size}, element),
+                                        memref, shifted(body, indices, begin));
     lanes = vector::InsertStridedSliceOp::create(builder, body.loc, part, lanes,
-                                                 ArrayRef<int64_t>{begin}, ArrayRef<int64_t>{1});
+                                                 ArrayRef<int64_t>{begin},
+                                                 ArrayRef<int64_t>{1});
   });
   return lanes;
 }
 
-void storeLanes(KernelBody &body, Value vector, Value memref, ValueRange indices, int64_t valid) {
+void storeLanes(KernelBody &body, Value vector, Value memref,
+                ValueRange indices, int64_t valid) {
   OpBuilder &builder = body.builder;
   if (valid == kLanes) {
     vector::StoreOp::create(builder, body.loc, vector, memref, indices);
     return;
   }
   forRuns(valid, [&](int64_t begin, int64_t size) {
-    Value part = vector::ExtractStridedSliceOp::create(builder, body.loc, vector,
-                                                       ArrayRef<int64_t>{begin},
-                                                       ArrayRef<int64_t>{size}, ArrayRef<int64_t>{1});
-    vector::StoreOp::create(builder, body.loc, part, memref, shifted(body, indices, begin));
+    Value part = vector::ExtractStridedSliceOp::create(
+        builder, body.loc, vector, ArrayRef<int64_t>{begin},
+        ArrayRef<int64_t>{size}, ArrayRef<int64_t>{1});
+    vector::StoreOp::create(builder, body.loc, part, memref,
+                            shifted(body, indices, begin));
   });
 }
 
 Value splat(KernelBody &body, Value scalar) {
-  return vector::BroadcastOp::create(body.builder, body.loc, laneType(scalar.getType()), scalar);
+  return vector::BroadcastOp::create(body.builder, body.loc,
+                                     laneType(scalar.getType()), scalar);
 }
 
-std::optional<Epilogue::Shape> Epilogue::shapeOf(Type operand, RankedTensorType resultType) {
+std::optional<Epilogue::Shape> Epilogue::shapeOf(Type operand,
+                                                 RankedTensorType resultType) {
   auto type = dyn_cast<RankedTensorType>(operand);
   if (!type || type.getElementType() != resultType.getElementType())
     return std::nullopt;
   if (type.hasStaticShape() && type.getNumElements() == 1)
     return Shape::Scalar;
   int64_t columns = resultType.getShape().back();
-  if (type.hasStaticShape() && type.getNumElements() == columns && type.getShape().back() == columns)
+  if (type.hasStaticShape() && type.getNumElements() == columns &&
+      type.getShape().back() == columns)
     return Shape::Row;
   if (type == resultType)
     return Shape::Full;
   return std::nullopt;
 }
 
-bool Epilogue::canEmit(ArrayAttr steps, TypeRange types, RankedTensorType resultType,
-                       std::string &why) {
+bool Epilogue::canEmit(ArrayAttr steps, TypeRange types,
+                       RankedTensorType resultType, std::string &why) {
   for (auto step : steps.getAsRange<qgraph::StepAttr>()) {
     if (!onnx_ir::lookupElementwise(step.getOp())) {
-      why = ("epilogue step '" + step.getOp() + "' is not an elementwise operator").str();
+      why = ("epilogue step '" + step.getOp() +
+             "' is not an elementwise operator")
+                .str();
       return false;
     }
-    if (step.getOperand() >= 0 && !shapeOf(types[step.getOperand()], resultType)) {
+    if (step.getOperand() >= 0 &&
+        !shapeOf(types[step.getOperand()], resultType)) {
       why = ("the second operand of epilogue step '" + step.getOp() +
-             "' is no scalar, no row and not of the result's shape").str();
+             "' is no scalar, no row and not of the result's shape")
+                .str();
       return false;
     }
   }
   return true;
 }
 
-Epilogue::Epilogue(KernelBody &body, ArrayAttr steps, ValueRange memrefs, TypeRange types,
-                   RankedTensorType resultType)
+Epilogue::Epilogue(KernelBody &body, ArrayAttr steps, ValueRange memrefs,
+                   TypeRange types, RankedTensorType resultType)
     : body(body), steps(steps), elementType(resultType.getElementType()) {
   for (auto [memref, type] : llvm::zip_equal(memrefs, types)) {
     Shape shape = *shapeOf(type, resultType);
-    operands.push_back(
-        {shape, shape == Shape::Full ? body.asRows(memref) : body.flatten(memref)});
+    operands.push_back({shape, shape == Shape::Full ? body.asRows(memref)
+                                                    : body.flatten(memref)});
   }
 }
 
@@ -181,8 +206,9 @@ Value Epilogue::emit(Value lanes, Value row, Value column, int64_t valid) {
         values.push_back(loadLanes(body, memref, {column}, valid));
         break;
       case Shape::Scalar:
-        values.push_back(splat(body, memref::LoadOp::create(body.builder, body.loc, memref,
-                                                            ValueRange{body.index(0)})));
+        values.push_back(
+            splat(body, memref::LoadOp::create(body.builder, body.loc, memref,
+                                               ValueRange{body.index(0)})));
         break;
       }
     }

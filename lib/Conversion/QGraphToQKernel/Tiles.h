@@ -23,10 +23,13 @@ inline constexpr int64_t kLanes = numerics::kLanes;
 mlir::VectorType laneType(mlir::Type element);
 
 /// The register tile of the target for weights of `format`, as {rows, panels}.
-std::pair<int64_t, int64_t> registerTile(mlir::Operation *op, llvm::StringRef format);
+std::pair<int64_t, int64_t> registerTile(mlir::Operation *op,
+                                         llvm::StringRef format);
 
-/// Covers rows [lo, hi) by tiles of `maxRows`, then 4, 2 and 1: `tile(m, rows)`.
-void forRowTiles(KernelBody &body, mlir::Value lo, mlir::Value hi, int64_t maxRows,
+/// Covers rows [lo, hi) by tiles of `maxRows`, then 4, 2 and 1: `tile(m,
+/// rows)`.
+void forRowTiles(KernelBody &body, mlir::Value lo, mlir::Value hi,
+                 int64_t maxRows,
                  llvm::function_ref<void(mlir::Value, int64_t)> tile);
 
 /// Where the packed panels of a tile stand.
@@ -36,16 +39,20 @@ struct PanelRef {
   mlir::Value stride; // bytes from panel to panel
 };
 
-/// rows x panels float dot products over `k` values in blocks of 256 (numerics::dotOverK):
-/// row m + r of `a` against the columns of panel p. Row by row.
-llvm::SmallVector<mlir::Value> emitDotF32(KernelBody &body, mlir::Value a, mlir::Value m,
-                                          PanelRef panels, mlir::Value k, int64_t rows,
+/// rows x panels float dot products over `k` values in blocks of 256
+/// (numerics::dotOverK): row m + r of `a` against the columns of panel p. Row
+/// by row.
+llvm::SmallVector<mlir::Value> emitDotF32(KernelBody &body, mlir::Value a,
+                                          mlir::Value m, PanelRef panels,
+                                          mlir::Value k, int64_t rows,
                                           int64_t panelCount);
 
-/// Loads / stores `valid` (<= 16) lanes at `memref[indices]`; lanes beyond are 0.
-mlir::Value loadLanes(KernelBody &body, mlir::Value memref, mlir::ValueRange indices, int64_t valid);
-void storeLanes(KernelBody &body, mlir::Value vector, mlir::Value memref, mlir::ValueRange indices,
-                int64_t valid);
+/// Loads / stores `valid` (<= 16) lanes at `memref[indices]`; lanes beyond are
+/// 0.
+mlir::Value loadLanes(KernelBody &body, mlir::Value memref,
+                      mlir::ValueRange indices, int64_t valid);
+void storeLanes(KernelBody &body, mlir::Value vector, mlir::Value memref,
+                mlir::ValueRange indices, int64_t valid);
 
 /// All lanes equal to a scalar.
 mlir::Value splat(KernelBody &body, mlir::Value scalar);
@@ -53,18 +60,21 @@ mlir::Value splat(KernelBody &body, mlir::Value scalar);
 /// The steps that follow a linear, on 16 columns of one row.
 class Epilogue {
 public:
-  /// `operands` are the kernel's memrefs for `epilogue_operands`, `types` their tensor types.
+  /// `operands` are the kernel's memrefs for `epilogue_operands`, `types` their
+  /// tensor types.
   Epilogue(KernelBody &body, mlir::ArrayAttr steps, mlir::ValueRange operands,
            mlir::TypeRange types, mlir::RankedTensorType resultType);
-  /// True if every step is a row of the table and every operand is a full tensor, a row or
-  /// a scalar; otherwise says why not.
+  /// True if every step is a row of the table and every operand is a full
+  /// tensor, a row or a scalar; otherwise says why not.
   static bool canEmit(mlir::ArrayAttr steps, mlir::TypeRange types,
                       mlir::RankedTensorType resultType, std::string &why);
-  mlir::Value emit(mlir::Value lanes, mlir::Value row, mlir::Value column, int64_t valid);
+  mlir::Value emit(mlir::Value lanes, mlir::Value row, mlir::Value column,
+                   int64_t valid);
 
 private:
   enum class Shape { Full, Row, Scalar };
-  static std::optional<Shape> shapeOf(mlir::Type operand, mlir::RankedTensorType resultType);
+  static std::optional<Shape> shapeOf(mlir::Type operand,
+                                      mlir::RankedTensorType resultType);
 
   KernelBody &body;
   mlir::ArrayAttr steps;

@@ -8,8 +8,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "quantc/Conversion/Passes.h"
-#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,6 +16,8 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
+#include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 
 #define DEBUG_TYPE "convert-qkernel-to-llvm"
 
@@ -33,18 +33,28 @@ using namespace quantc::qkernel;
 namespace {
 
 /// The fields of quantc_frame (runtime/include/quantc/abi.h), 8 bytes each.
-enum FrameField { kInputs, kOutputs, kInDims, kOutDims, kWeights, kArena, kKernels = 9 };
+enum FrameField {
+  kInputs,
+  kOutputs,
+  kInDims,
+  kOutDims,
+  kWeights,
+  kArena,
+  kKernels = 9
+};
 constexpr StringLiteral kKernelList = "qkernel.kernels";
 
 /// The address `index` elements of 8 bytes behind `base`.
 Value slot(OpBuilder &b, Location loc, Value base, int64_t index) {
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
-  return LLVM::GEPOp::create(b, loc, pointer, b.getI64Type(), base,
-                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+  return LLVM::GEPOp::create(
+      b, loc, pointer, b.getI64Type(), base,
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
 }
 
 Value loadPointer(OpBuilder &b, Location loc, Value base, int64_t index) {
-  return LLVM::LoadOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
+  return LLVM::LoadOp::create(b, loc,
+                              LLVM::LLVMPointerType::get(b.getContext()),
                               slot(b, loc, base, index));
 }
 
@@ -58,10 +68,12 @@ struct BufferPattern : OpRewritePattern<BufferOp> {
   BufferPattern(MLIRContext *context, const LLVMTypeConverter &converter)
       : OpRewritePattern(context), converter(converter) {}
 
-  LogicalResult matchAndRewrite(BufferOp op, PatternRewriter &b) const override {
+  LogicalResult matchAndRewrite(BufferOp op,
+                                PatternRewriter &b) const override {
     Location loc = op.getLoc();
     FrameField fields[] = {kInputs, kOutputs, kWeights, kArena};
-    Value data = loadPointer(b, loc, op.getFrame(), fields[static_cast<int>(op.getKind())]);
+    Value data = loadPointer(b, loc, op.getFrame(),
+                             fields[static_cast<int>(op.getKind())]);
     if (op.getKind() == BufferKind::Input || op.getKind() == BufferKind::Output)
       data = loadPointer(b, loc, data, op.getIndex());
     if (Value offset = op.getOffset())
@@ -69,15 +81,18 @@ struct BufferPattern : OpRewritePattern<BufferOp> {
                                  ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
     auto type = cast<MemRefType>(op.getType());
     Type i64 = b.getI64Type();
-    SmallVector<Value> values = {data, data,
-                                 LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(0))};
+    SmallVector<Value> values = {
+        data, data,
+        LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(0))};
     SmallVector<Value> sizes, strides(type.getRank());
     auto dynamic = op.getSizes().begin();
     for (int64_t size : type.getShape())
       sizes.push_back(ShapedType::isDynamic(size)
                           ? toI64(b, loc, *dynamic++)
-                          : LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(size)));
-    Value stride = LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
+                          : LLVM::ConstantOp::create(
+                                b, loc, i64, b.getI64IntegerAttr(size)));
+    Value stride =
+        LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
     for (int64_t d = type.getRank() - 1; d >= 0; --d) {
       strides[d] = stride;
       if (d > 0)
@@ -98,7 +113,8 @@ struct DimPattern : OpRewritePattern<DimOp> {
   LogicalResult matchAndRewrite(DimOp op, PatternRewriter &b) const override {
     Location loc = op.getLoc();
     Value dims = loadPointer(b, loc, op.getFrame(), kInDims);
-    Value value = LLVM::LoadOp::create(b, loc, b.getI64Type(), slot(b, loc, dims, op.getIndex()));
+    Value value = LLVM::LoadOp::create(b, loc, b.getI64Type(),
+                                       slot(b, loc, dims, op.getIndex()));
     b.replaceOpWithNewOp<arith::IndexCastOp>(op, b.getIndexType(), value);
     return success();
   }
@@ -107,10 +123,12 @@ struct DimPattern : OpRewritePattern<DimOp> {
 /// qkernel.set_dim %frame[i], %d  →  frame->out_dims[i] = d
 struct SetDimPattern : OpRewritePattern<SetDimOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(SetDimOp op, PatternRewriter &b) const override {
+  LogicalResult matchAndRewrite(SetDimOp op,
+                                PatternRewriter &b) const override {
     Location loc = op.getLoc();
     Value dims = loadPointer(b, loc, op.getFrame(), kOutDims);
-    LLVM::StoreOp::create(b, loc, toI64(b, loc, op.getValue()), slot(b, loc, dims, op.getIndex()));
+    LLVM::StoreOp::create(b, loc, toI64(b, loc, op.getValue()),
+                          slot(b, loc, dims, op.getIndex()));
     b.eraseOp(op);
     return success();
   }
@@ -122,7 +140,9 @@ void callRuntime(PatternRewriter &b, Operation *op, StringRef name, Value frame,
   auto module = op->getParentOfType<ModuleOp>();
   SmallVector<Value> operands = {frame};
   for (Value argument : arguments)
-    operands.push_back(argument.getType().isIndex() ? toI64(b, op->getLoc(), argument) : argument);
+    operands.push_back(argument.getType().isIndex()
+                           ? toI64(b, op->getLoc(), argument)
+                           : argument);
   if (!module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
@@ -138,8 +158,10 @@ Value constantI64(OpBuilder &b, Location loc, int64_t value) {
 
 struct BarrierPattern : OpRewritePattern<BarrierOp> {
   using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(BarrierOp op, PatternRewriter &b) const override {
-    callRuntime(b, op, "quantc_rt_barrier", op.getFrame(), {op.getThread(), op.getThreads()});
+  LogicalResult matchAndRewrite(BarrierOp op,
+                                PatternRewriter &b) const override {
+    callRuntime(b, op, "quantc_rt_barrier", op.getFrame(),
+                {op.getThread(), op.getThreads()});
     b.eraseOp(op);
     return success();
   }
@@ -155,7 +177,8 @@ struct MarkPattern : OpRewritePattern<MarkOp> {
   }
 };
 
-/// qkernel.check %frame, %ok, code, %a, %b  →  if (!ok) quantc_rt_fail(frame, code, a, b)
+/// qkernel.check %frame, %ok, code, %a, %b  →  if (!ok) quantc_rt_fail(frame,
+/// code, a, b)
 struct CheckPattern : OpRewritePattern<CheckOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(CheckOp op, PatternRewriter &b) const override {
@@ -183,7 +206,8 @@ struct CallPattern : OpRewritePattern<CallOp> {
     SmallVector<Value> operands = {op.getFrame()};
     llvm::append_range(operands, op.getArgs());
     auto type = b.getFunctionType(TypeRange(ValueRange(operands)), {});
-    Value callee = UnrealizedConversionCastOp::create(b, loc, type, address).getResult(0);
+    Value callee =
+        UnrealizedConversionCastOp::create(b, loc, type, address).getResult(0);
     func::CallIndirectOp::create(b, loc, callee, operands);
     b.eraseOp(op);
     return success();
@@ -207,7 +231,8 @@ struct ConvertQKernelToLLVM
     RewritePatternSet patterns(context);
     patterns.add<BufferPattern>(context, converter);
     patterns.add<CallPattern>(context, slots);
-    patterns.add<DimPattern, SetDimPattern, BarrierPattern, MarkPattern, CheckPattern>(context);
+    patterns.add<DimPattern, SetDimPattern, BarrierPattern, MarkPattern,
+                 CheckPattern>(context);
     walkAndApplyPatterns(module, std::move(patterns));
   }
 };
@@ -222,14 +247,18 @@ struct BuildKernelTable : quantc::impl::BuildKernelTableBase<BuildKernelTable> {
     Location loc = module.getLoc();
     auto pointer = LLVM::LLVMPointerType::get(&getContext());
     auto type = LLVM::LLVMArrayType::get(pointer, kernels.size());
-    auto table = LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/false,
-                                        LLVM::Linkage::External, "kernels", Attribute());
+    auto table =
+        LLVM::GlobalOp::create(b, loc, type, /*isConstant=*/false,
+                               LLVM::Linkage::External, "kernels", Attribute());
     b.createBlock(&table.getInitializerRegion());
     Value value = LLVM::PoisonOp::create(b, loc, type);
-    for (auto [index, kernel] : llvm::enumerate(kernels.getAsRange<FlatSymbolRefAttr>())) {
-      Value address = LLVM::AddressOfOp::create(b, loc, pointer, kernel.getValue());
-      value = LLVM::InsertValueOp::create(b, loc, value, address,
-                                          ArrayRef<int64_t>{static_cast<int64_t>(index)});
+    for (auto [index, kernel] :
+         llvm::enumerate(kernels.getAsRange<FlatSymbolRefAttr>())) {
+      Value address =
+          LLVM::AddressOfOp::create(b, loc, pointer, kernel.getValue());
+      value = LLVM::InsertValueOp::create(
+          b, loc, value, address,
+          ArrayRef<int64_t>{static_cast<int64_t>(index)});
     }
     LLVM::ReturnOp::create(b, loc, value);
   }

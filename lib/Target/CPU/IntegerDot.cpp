@@ -19,7 +19,8 @@ VectorType IntegerDot::vec(int64_t lanes, unsigned bits) {
 }
 
 Value IntegerDot::intrinsic(StringRef name, Type result, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(builder, loc, result, builder.getStringAttr(name), operands)
+  return LLVM::CallIntrinsicOp::create(builder, loc, result,
+                                       builder.getStringAttr(name), operands)
       .getResult(0);
 }
 
@@ -34,12 +35,14 @@ Value IntegerDot::splat(Type type, Value scalar) {
 Value IntegerDot::splat(Type type, int64_t value) {
   auto vector = cast<VectorType>(type);
   Attribute element = builder.getIntegerAttr(vector.getElementType(), value);
-  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(vector, element));
+  return arith::ConstantOp::create(builder, loc,
+                                   DenseElementsAttr::get(vector, element));
 }
 
 Value IntegerDot::slice(Value vector, int64_t begin, int64_t size) {
-  return vector::ExtractStridedSliceOp::create(builder, loc, vector, ArrayRef<int64_t>{begin},
-                                               ArrayRef<int64_t>{size}, ArrayRef<int64_t>{1});
+  return vector::ExtractStridedSliceOp::create(
+      builder, loc, vector, ArrayRef<int64_t>{begin}, ArrayRef<int64_t>{size},
+      ArrayRef<int64_t>{1});
 }
 
 Value IntegerDot::concat(ValueRange parts) {
@@ -48,8 +51,10 @@ Value IntegerDot::concat(ValueRange parts) {
     SmallVector<Value> next;
     for (size_t i = 0; i < values.size(); i += 2) {
       int64_t lanes = cast<VectorType>(values[i].getType()).getNumElements();
-      SmallVector<int64_t> mask = llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanes));
-      next.push_back(vector::ShuffleOp::create(builder, loc, values[i], values[i + 1], mask));
+      SmallVector<int64_t> mask =
+          llvm::to_vector(llvm::seq<int64_t>(0, 2 * lanes));
+      next.push_back(vector::ShuffleOp::create(builder, loc, values[i],
+                                               values[i + 1], mask));
     }
     values = next;
   }
@@ -57,20 +62,22 @@ Value IntegerDot::concat(ValueRange parts) {
 }
 
 Value UnsignedNibbleDot::lowNibbles(Value bytes) {
-  return arith::AndIOp::create(builder, loc, bytes, splat(bytes.getType(), 0x0f));
+  return arith::AndIOp::create(builder, loc, bytes,
+                               splat(bytes.getType(), 0x0f));
 }
 
 /// The shift is of 16-bit lanes: LLVM makes an 8-bit one a vgf2p8affineqb.
 Value UnsignedNibbleDot::highNibbles(Value bytes) {
   Type wide = vec(32, 16);
-  Value shifted =
-      arith::ShRUIOp::create(builder, loc, bitcast(wide, bytes), splat(wide, 4));
+  Value shifted = arith::ShRUIOp::create(builder, loc, bitcast(wide, bytes),
+                                         splat(wide, 4));
   return lowNibbles(bitcast(bytes.getType(), shifted));
 }
 
 Value SignedNibbleDot::lowNibbles(Value bytes) {
   Value four = splat(bytes.getType(), 4);
-  return arith::ShRSIOp::create(builder, loc, arith::ShLIOp::create(builder, loc, bytes, four), four);
+  return arith::ShRSIOp::create(
+      builder, loc, arith::ShLIOp::create(builder, loc, bytes, four), four);
 }
 
 Value SignedNibbleDot::highNibbles(Value bytes) {

@@ -17,34 +17,44 @@ namespace quantc::cpu {
 using llvm::StringLiteral;
 
 // x86-64-v3.
-static constexpr StringLiteral kAVX2[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx",
-                                          "avx2", "fma",   "f16c",   "bmi",    "bmi2",   "lzcnt",
-                                          "movbe"};
-static constexpr StringLiteral kAVX2VNNI[] = {"sse3", "ssse3", "sse4.1", "sse4.2", "popcnt",
-                                              "avx",  "avx2",  "fma",    "f16c",   "bmi",
-                                              "bmi2", "lzcnt", "movbe",  "avxvnni"};
+static constexpr StringLiteral kAVX2[] = {
+    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx",  "avx2",
+    "fma",  "f16c",  "bmi",    "bmi2",   "lzcnt",  "movbe"};
+static constexpr StringLiteral kAVX2VNNI[] = {
+    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "avx",   "avx2",
+    "fma",  "f16c",  "bmi",    "bmi2",   "lzcnt",  "movbe", "avxvnni"};
 // x86-64-v4.
 static constexpr StringLiteral kAVX512[] = {
-    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt",  "avx",      "avx2",     "fma",      "f16c",
-    "bmi",  "bmi2",  "lzcnt",  "movbe",  "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"};
+    "sse3",  "ssse3",   "sse4.1",   "sse4.2",   "popcnt",   "avx",
+    "avx2",  "fma",     "f16c",     "bmi",      "bmi2",     "lzcnt",
+    "movbe", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"};
 static constexpr StringLiteral kAVX512VNNI[] = {
-    "sse3",  "ssse3", "sse4.1",  "sse4.2",   "popcnt",   "avx",      "avx2",     "fma",       "f16c", "bmi",
-    "bmi2",  "lzcnt", "movbe",   "avx512f",  "avx512bw", "avx512dq", "avx512vl", "avx512cd",
-    "avx512vnni"};
+    "sse3",     "ssse3",    "sse4.1",   "sse4.2",    "popcnt",
+    "avx",      "avx2",     "fma",      "f16c",      "bmi",
+    "bmi2",     "lzcnt",    "movbe",    "avx512f",   "avx512bw",
+    "avx512dq", "avx512vl", "avx512cd", "avx512vnni"};
 static constexpr StringLiteral kAMX[] = {
-    "sse3",     "ssse3",    "sse4.1",   "sse4.2",   "popcnt",     "avx",      "avx2",
-    "fma",      "f16c",     "bmi",      "bmi2",     "lzcnt",      "movbe",    "avx512f",
-    "avx512bw", "avx512dq", "avx512vl", "avx512cd", "avx512vnni", "amx-tile", "amx-int8"};
+    "sse3",       "ssse3",    "sse4.1",   "sse4.2",   "popcnt",   "avx",
+    "avx2",       "fma",      "f16c",     "bmi",      "bmi2",     "lzcnt",
+    "movbe",      "avx512f",  "avx512bw", "avx512dq", "avx512vl", "avx512cd",
+    "avx512vnni", "amx-tile", "amx-int8"};
 static constexpr StringLiteral kNEON[] = {"neon", "fp-armv8"};
 static constexpr StringLiteral kDotProd[] = {"neon", "fp-armv8", "dotprod"};
 
-static constexpr Tile kAVX2Tiles[] = {{"f32", 6, 1}, {"si8", 4, 1}, {"si4", 2, 1}};
-static constexpr Tile kAVX2VNNITiles[] = {{"f32", 6, 1}, {"si8", 6, 1}, {"si4", 2, 1}};
-static constexpr Tile kAVX512Tiles[] = {{"f32", 12, 2}, {"si8", 8, 2}, {"si4", 4, 2}};
-static constexpr Tile kAVX512VNNITiles[] = {{"f32", 12, 2}, {"si8", 12, 2}, {"si4", 6, 2}};
-static constexpr Tile kAMXTiles[] = {{"f32", 12, 2}, {"si8", 16, 2}, {"si4", 6, 2}};
-static constexpr Tile kNEONTiles[] = {{"f32", 6, 1}, {"si8", 4, 1}, {"si4", 2, 1}};
-static constexpr Tile kDotProdTiles[] = {{"f32", 6, 1}, {"si8", 6, 1}, {"si4", 3, 1}};
+static constexpr Tile kAVX2Tiles[] = {
+    {"f32", 6, 1}, {"si8", 4, 1}, {"si4", 2, 1}};
+static constexpr Tile kAVX2VNNITiles[] = {
+    {"f32", 6, 1}, {"si8", 6, 1}, {"si4", 2, 1}};
+static constexpr Tile kAVX512Tiles[] = {
+    {"f32", 12, 2}, {"si8", 8, 2}, {"si4", 4, 2}};
+static constexpr Tile kAVX512VNNITiles[] = {
+    {"f32", 12, 2}, {"si8", 12, 2}, {"si4", 6, 2}};
+static constexpr Tile kAMXTiles[] = {
+    {"f32", 12, 2}, {"si8", 16, 2}, {"si4", 6, 2}};
+static constexpr Tile kNEONTiles[] = {
+    {"f32", 6, 1}, {"si8", 4, 1}, {"si4", 2, 1}};
+static constexpr Tile kDotProdTiles[] = {
+    {"f32", 6, 1}, {"si8", 6, 1}, {"si4", 3, 1}};
 
 // Oldest first: the rank decides which of those that run is taken.
 static constexpr LevelInfo kLevels[] = {

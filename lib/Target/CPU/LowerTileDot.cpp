@@ -9,8 +9,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "TileDot.h"
-#include "quantc/Target/CPU/Levels.h"
-#include "quantc/Target/CPU/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -18,6 +16,8 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
+#include "quantc/Target/CPU/Levels.h"
+#include "quantc/Target/CPU/Passes.h"
 
 #define DEBUG_TYPE "lower-tile-dot"
 
@@ -35,12 +35,13 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
-std::unique_ptr<IntegerDot> makeDot(StringRef level, OpBuilder &builder, Location loc) {
+std::unique_ptr<IntegerDot> makeDot(StringRef level, OpBuilder &builder,
+                                    Location loc) {
   using Maker = std::unique_ptr<IntegerDot> (*)(OpBuilder &, Location);
   static const std::pair<StringRef, Maker> kMakers[] = {
-      {"avx2", makeAVX2Dot},     {"avx2vnni", makeAVX2VNNIDot},
-      {"avx512", makeAVX512Dot}, {"avx512vnni", makeAVX512VNNIDot},
-      {"amx", makeAMXDot},       {"neon", makeNEONDot},
+      {"avx2", makeAVX2Dot},      {"avx2vnni", makeAVX2VNNIDot},
+      {"avx512", makeAVX512Dot},  {"avx512vnni", makeAVX512VNNIDot},
+      {"amx", makeAMXDot},        {"neon", makeNEONDot},
       {"dotprod", makeDotProdDot}};
   for (auto [name, maker] : kMakers)
     if (name == level)
@@ -52,21 +53,31 @@ std::unique_ptr<IntegerDot> makeDot(StringRef level, OpBuilder &builder, Locatio
 class TileLoop {
 public:
   TileLoop(TileDotOp op, PatternRewriter &builder)
-      : op(op), builder(builder), loc(op.getLoc()), rows(op.getRows()), panels(op.getPanels()) {}
+      : op(op), builder(builder), loc(op.getLoc()), rows(op.getRows()),
+        panels(op.getPanels()) {}
 
-  /// `step(k, sums)` adds `width` values of k; the loop is unrolled by up to `unroll` steps
-  /// where the length allows.
-  SmallVector<Value> run(int64_t width, int64_t unroll,
-                         llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step);
-  Value index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-  Value add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
+  /// `step(k, sums)` adds `width` values of k; the loop is unrolled by up to
+  /// `unroll` steps where the length allows.
+  SmallVector<Value>
+  run(int64_t width, int64_t unroll,
+      llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step);
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  Value add(Value a, Value b) {
+    return builder.createOrFold<arith::AddIOp>(loc, a, b);
+  }
   Value add(Value a, int64_t b) { return add(a, index(b)); }
-  Value mul(Value a, int64_t b) { return builder.createOrFold<arith::MulIOp>(loc, a, index(b)); }
+  Value mul(Value a, int64_t b) {
+    return builder.createOrFold<arith::MulIOp>(loc, a, index(b));
+  }
   /// Bytes from `at` on within panel p.
   Value loadPanel(int64_t p, Value at, int64_t bytes) {
-    Value offset = add(add(op.getOffset(), at),
-                       builder.createOrFold<arith::MulIOp>(loc, op.getStride(), index(p)));
-    return vector::LoadOp::create(builder, loc, VectorType::get({bytes}, builder.getI8Type()),
+    Value offset =
+        add(add(op.getOffset(), at),
+            builder.createOrFold<arith::MulIOp>(loc, op.getStride(), index(p)));
+    return vector::LoadOp::create(builder, loc,
+                                  VectorType::get({bytes}, builder.getI8Type()),
                                   op.getPacked(), ValueRange{offset});
   }
   /// Four bytes of row r from k on, as one word.
@@ -74,8 +85,8 @@ public:
     Value bytes = vector::LoadOp::create(
         builder, loc, VectorType::get({4}, builder.getI8Type()), op.getA(),
         ValueRange{add(op.getM(), r), add(op.getK(), k)});
-    Value word = vector::BitCastOp::create(builder, loc, VectorType::get({1}, builder.getI32Type()),
-                                           bytes);
+    Value word = vector::BitCastOp::create(
+        builder, loc, VectorType::get({1}, builder.getI32Type()), bytes);
     return vector::ExtractOp::create(builder, loc, word, ArrayRef<int64_t>{0});
   }
 
@@ -89,10 +100,12 @@ SmallVector<Value>
 TileLoop::run(int64_t width, int64_t unroll,
               llvm::function_ref<SmallVector<Value>(Value, ValueRange)> step) {
   auto section = [&](Value lo, Value hi, int64_t steps, ValueRange init) {
-    auto loop = scf::ForOp::create(builder, loc, lo, hi, index(steps * width), init);
+    auto loop =
+        scf::ForOp::create(builder, loc, lo, hi, index(steps * width), init);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    SmallVector<Value> sums = llvm::to_vector(ValueRange(loop.getRegionIterArgs()));
+    SmallVector<Value> sums =
+        llvm::to_vector(ValueRange(loop.getRegionIterArgs()));
     for (int64_t s = 0; s < steps; ++s)
       sums = step(add(loop.getInductionVar(), s * width), sums);
     scf::YieldOp::create(builder, loc, sums);
@@ -104,9 +117,11 @@ TileLoop::run(int64_t width, int64_t unroll,
       unroll /= 2;
     return section(index(0), op.getLength(), unroll, init);
   }
-  Value rest = builder.createOrFold<arith::RemUIOp>(loc, op.getLength(), index(unroll * width));
+  Value rest = builder.createOrFold<arith::RemUIOp>(loc, op.getLength(),
+                                                    index(unroll * width));
   Value whole = arith::SubIOp::create(builder, loc, op.getLength(), rest);
-  return section(whole, op.getLength(), 1, section(index(0), whole, unroll, init));
+  return section(whole, op.getLength(), 1,
+                 section(index(0), whole, unroll, init));
 }
 
 SmallVector<Value> lowerFloat(TileLoop &tile) {
@@ -117,7 +132,8 @@ SmallVector<Value> lowerFloat(TileLoop &tile) {
     SmallVector<Value> weights, next;
     for (int64_t p = 0; p < tile.panels; ++p)
       weights.push_back(vector::BitCastOp::create(
-          builder, loc, lanes, tile.loadPanel(p, tile.mul(k, kLanes * 4), kLanes * 4)));
+          builder, loc, lanes,
+          tile.loadPanel(p, tile.mul(k, kLanes * 4), kLanes * 4)));
     for (int64_t r = 0; r < tile.rows; ++r) {
       Value a = memref::LoadOp::create(
           builder, loc, tile.op.getA(),
@@ -132,13 +148,15 @@ SmallVector<Value> lowerFloat(TileLoop &tile) {
 }
 
 /// Words of k from `k` on against prepared weights.
-SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot, Value k, ArrayRef<Prepared> weights,
-                           ValueRange sums, int64_t bits) {
+SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot, Value k,
+                           ArrayRef<Prepared> weights, ValueRange sums,
+                           int64_t bits) {
   SmallVector<Value> next;
   for (int64_t r = 0; r < tile.rows; ++r) {
     Prepared activation = dot.prepareActivation(tile.loadWord(r, k));
     for (int64_t p = 0; p < tile.panels; ++p)
-      next.push_back(dot.dot(sums[r * tile.panels + p], weights[p], activation, bits));
+      next.push_back(
+          dot.dot(sums[r * tile.panels + p], weights[p], activation, bits));
   }
   return next;
 }
@@ -147,7 +165,8 @@ SmallVector<Value> lowerBytes(TileLoop &tile, IntegerDot &dot) {
   return tile.run(4, 4, [&](Value k, ValueRange sums) {
     SmallVector<Prepared> weights;
     for (int64_t p = 0; p < tile.panels; ++p)
-      weights.push_back(dot.prepareWeights(tile.loadPanel(p, tile.mul(k, kLanes), 64), 8));
+      weights.push_back(
+          dot.prepareWeights(tile.loadPanel(p, tile.mul(k, kLanes), 64), 8));
     return addWord(tile, dot, k, weights, sums, 8);
   });
 }
@@ -166,9 +185,11 @@ SmallVector<Value> lowerNibbles(TileLoop &tile, IntegerDot &dot) {
 }
 
 struct LowerTile : OpRewritePattern<TileDotOp> {
-  LowerTile(MLIRContext *context, StringRef level) : OpRewritePattern(context), level(level) {}
+  LowerTile(MLIRContext *context, StringRef level)
+      : OpRewritePattern(context), level(level) {}
 
-  LogicalResult matchAndRewrite(TileDotOp op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(TileDotOp op,
+                                PatternRewriter &rewriter) const override {
     TileLoop tile(op, rewriter);
     if (op.getFormat() == "f32") {
       rewriter.replaceOp(op, lowerFloat(tile));
@@ -191,7 +212,8 @@ struct LowerTileDot : quantc::impl::LowerTileDotBase<LowerTileDot> {
     module.walk([&](TileDotOp op) { dots.push_back(op); });
     if (dots.empty())
       return;
-    auto target = module->getAttrOfType<qkernel::TargetAttr>(qkernel::TargetAttr::kAttrName);
+    auto target = module->getAttrOfType<qkernel::TargetAttr>(
+        qkernel::TargetAttr::kAttrName);
     if (!target || !findLevel(target.getLevel())) {
       module.emitError("the module's '") << qkernel::TargetAttr::kAttrName
                                          << "' names no instruction set level";

@@ -8,37 +8,43 @@
 #ifndef QUANTC_LIB_TARGET_CPU_TILEDOT_H
 #define QUANTC_LIB_TARGET_CPU_TILEDOT_H
 
-#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "mlir/IR/PatternMatch.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 
 namespace quantc::cpu {
 
-/// Values in the form that a level's dot products take them; made once and used for a whole
-/// row or column of a tile.
+/// Values in the form that a level's dot products take them; made once and used
+/// for a whole row or column of a tile.
 using Prepared = llvm::SmallVector<mlir::Value, 4>;
 
-/// How a level multiplies integers. Weights come as vector<64xi8>: 16 columns of 4
-/// consecutive k, unsigned on x86 and signed on AArch64; an activation is 4 consecutive
-/// signed bytes of one row, in an i32.
+/// How a level multiplies integers. Weights come as vector<64xi8>: 16 columns
+/// of 4 consecutive k, unsigned on x86 and signed on AArch64; an activation is
+/// 4 consecutive signed bytes of one row, in an i32.
 class IntegerDot {
 public:
-  IntegerDot(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
+  IntegerDot(mlir::OpBuilder &builder, mlir::Location loc)
+      : builder(builder), loc(loc) {}
   virtual ~IntegerDot() = default;
 
-  /// `bits` is the width of the stored weights: their products may need fewer bits.
+  /// `bits` is the width of the stored weights: their products may need fewer
+  /// bits.
   virtual Prepared prepareWeights(mlir::Value bytes, int64_t bits) = 0;
   virtual Prepared prepareActivation(mlir::Value word) = 0;
   /// sums (vector<16xi32>) + weights . activation, exact.
-  virtual mlir::Value dot(mlir::Value sums, const Prepared &weights, const Prepared &activation,
-                          int64_t bits) = 0;
+  virtual mlir::Value dot(mlir::Value sums, const Prepared &weights,
+                          const Prepared &activation, int64_t bits) = 0;
   /// The low / high nibbles of vector<64xi8> as weights of one byte each.
   virtual mlir::Value lowNibbles(mlir::Value bytes) = 0;
   virtual mlir::Value highNibbles(mlir::Value bytes) = 0;
   /// Lowers a whole tile in another way; true if it did.
-  virtual bool lowerTile(qkernel::TileDotOp op, mlir::PatternRewriter &rewriter) { return false; }
+  virtual bool lowerTile(qkernel::TileDotOp op,
+                         mlir::PatternRewriter &rewriter) {
+    return false;
+  }
 
 protected:
-  mlir::Value intrinsic(llvm::StringRef name, mlir::Type result, mlir::ValueRange operands);
+  mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
+                        mlir::ValueRange operands);
   mlir::Value bitcast(mlir::Type type, mlir::Value value);
   mlir::Value splat(mlir::Type type, mlir::Value scalar);
   mlir::Value splat(mlir::Type type, int64_t value);
@@ -72,7 +78,8 @@ public:
 std::unique_ptr<IntegerDot> makeAVX2Dot(mlir::OpBuilder &, mlir::Location);
 std::unique_ptr<IntegerDot> makeAVX2VNNIDot(mlir::OpBuilder &, mlir::Location);
 std::unique_ptr<IntegerDot> makeAVX512Dot(mlir::OpBuilder &, mlir::Location);
-std::unique_ptr<IntegerDot> makeAVX512VNNIDot(mlir::OpBuilder &, mlir::Location);
+std::unique_ptr<IntegerDot> makeAVX512VNNIDot(mlir::OpBuilder &,
+                                              mlir::Location);
 std::unique_ptr<IntegerDot> makeAMXDot(mlir::OpBuilder &, mlir::Location);
 std::unique_ptr<IntegerDot> makeNEONDot(mlir::OpBuilder &, mlir::Location);
 std::unique_ptr<IntegerDot> makeDotProdDot(mlir::OpBuilder &, mlir::Location);

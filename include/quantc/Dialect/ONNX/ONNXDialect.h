@@ -1,4 +1,5 @@
-//===- ONNXDialect.h - The onnx dialect -----------------------------------------------------------===//
+//===- ONNXDialect.h - The onnx dialect
+//-----------------------------------------------------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,5 @@
-//===- QGraphDialect.h - The qgraph dialect -----------------------------------------------------------===//
+//===- QGraphDialect.h - The qgraph dialect
+//-----------------------------------------------------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,12 +9,12 @@
 #ifndef QUANTC_DIALECT_QGRAPH_QGRAPHDIALECT_H
 #define QUANTC_DIALECT_QGRAPH_QGRAPHDIALECT_H
 
-#include "quantc/Dialect/ONNX/ONNXDialect.h"
-#include "quantc/Support/WeightStore.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "quantc/Dialect/ONNX/ONNXDialect.h"
+#include "quantc/Support/WeightStore.h"
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h.inc"
 #include "quantc/Dialect/QGraph/QGraphEnums.h.inc"

@@ -21,8 +21,8 @@ mlir::MemRefType kernelMemRefType(mlir::RankedTensorType type);
 /// The element type alone: `si64` → `i64`, `ui4` → `i8`, `f8E4M3FN` → `i8`, ...
 mlir::Type kernelElementType(mlir::Type elementType);
 
-/// Codes of `qkernel.check`. The texts stand in the order of the codes, from 1 on; %a and %b
-/// are the check's numbers.
+/// Codes of `qkernel.check`. The texts stand in the order of the codes, from 1
+/// on; %a and %b are the check's numbers.
 enum CheckCode : int64_t { kIndexOutside = 1 };
 llvm::ArrayRef<llvm::StringLiteral> checkTexts();
 
@@ -30,16 +30,18 @@ llvm::ArrayRef<llvm::StringLiteral> checkTexts();
 struct KernelBody {
   mlir::OpBuilder &builder;
   mlir::Location loc;
-  /// One memref per tensor operand of the op, in order; absent operands (`onnx.none`)
-  /// are null values. Operands of type index are passed as they are.
+  /// One memref per tensor operand of the op, in order; absent operands
+  /// (`onnx.none`) are null values. Operands of type index are passed as they
+  /// are.
   llvm::SmallVector<mlir::Value> inputs;
   /// One memref per result; the body writes them whole.
   llvm::SmallVector<mlir::Value> outputs;
   mlir::Value frame, thread, threads;
-  /// `memref<?xi8>` of this thread's scratch bytes, null if the op asked for none.
+  /// `memref<?xi8>` of this thread's scratch bytes, null if the op asked for
+  /// none.
   mlir::Value scratch;
-  /// Vectors and tiles, work shared by all threads; otherwise scalar loops, which only
-  /// thread 0 runs.
+  /// Vectors and tiles, work shared by all threads; otherwise scalar loops,
+  /// which only thread 0 runs.
   bool fast = false;
 
   mlir::Value index(int64_t value);
@@ -57,18 +59,23 @@ struct KernelBody {
   /// ceil(a / b) of non-negative index values.
   mlir::Value ceilDiv(mlir::Value a, int64_t b);
 
-  /// This thread's contiguous share [lo, hi) of `total` units, in multiples of `grain`
-  /// (all of it on the single thread of a plain body). Independent of the ISA.
-  std::pair<mlir::Value, mlir::Value> share(mlir::Value total, int64_t grain = 1);
+  /// This thread's contiguous share [lo, hi) of `total` units, in multiples of
+  /// `grain` (all of it on the single thread of a plain body). Independent of
+  /// the ISA.
+  std::pair<mlir::Value, mlir::Value> share(mlir::Value total,
+                                            int64_t grain = 1);
 
   /// scf.for lo..hi step: `body(builder, iv)`, or with carried values.
   void loop(mlir::Value lo, mlir::Value hi, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
   llvm::SmallVector<mlir::Value>
   loop(mlir::Value lo, mlir::Value hi, int64_t step, mlir::ValueRange init,
-       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
+       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value,
+                                                         mlir::ValueRange)>
+           body);
 
-  /// `memref` (dense, row-major) seen as rank 1, resp. as [rows, last dimension].
+  /// `memref` (dense, row-major) seen as rank 1, resp. as [rows, last
+  /// dimension].
   mlir::Value flatten(mlir::Value memref);
   mlir::Value asRows(mlir::Value memref);
 };

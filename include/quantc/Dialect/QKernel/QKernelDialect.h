@@ -1,4 +1,5 @@
-//===- QKernelDialect.h - The qkernel dialect -----------------------------------------------------------===//
+//===- QKernelDialect.h - The qkernel dialect
+//-----------------------------------------------------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,11 +9,11 @@
 #ifndef QUANTC_DIALECT_QKERNEL_QKERNELDIALECT_H
 #define QUANTC_DIALECT_QKERNEL_QKERNELDIALECT_H
 
-#include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/SymbolTable.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Dialect/QKernel/KernelBody.h"
 
 #include "quantc/Dialect/QKernel/QKernelDialect.h.inc"

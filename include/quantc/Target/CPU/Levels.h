@@ -13,20 +13,21 @@
 
 namespace quantc::cpu {
 
-/// The register tile for one weight format: rows of activations by panels of 16 columns.
+/// The register tile for one weight format: rows of activations by panels of 16
+/// columns.
 struct Tile {
   llvm::StringLiteral format;
   int rows, panels;
 };
 
-/// One instruction set level. Adding one is a row in Levels.cpp and a file that says how it
-/// adds four products (TileDot.h).
+/// One instruction set level. Adding one is a row in Levels.cpp and a file that
+/// says how it adds four products (TileDot.h).
 struct LevelInfo {
   llvm::StringLiteral name; ///< what QUANTC_ISA takes
   llvm::StringLiteral arch; ///< "x86_64", "aarch64"
   int rank;                 ///< the highest that runs is taken
-  /// LLVM's feature names, all that the level uses: never a CPU's name, which promises
-  /// more than every machine of that name has.
+  /// LLVM's feature names, all that the level uses: never a CPU's name, which
+  /// promises more than every machine of that name has.
   llvm::ArrayRef<llvm::StringLiteral> features;
   llvm::ArrayRef<Tile> tiles;
 };

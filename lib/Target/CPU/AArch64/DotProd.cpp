@@ -19,16 +19,19 @@ public:
   using SignedNibbleDot::SignedNibbleDot;
 
   Prepared prepareWeights(Value bytes, int64_t) override {
-    return {slice(bytes, 0, 16), slice(bytes, 16, 16), slice(bytes, 32, 16), slice(bytes, 48, 16)};
+    return {slice(bytes, 0, 16), slice(bytes, 16, 16), slice(bytes, 32, 16),
+            slice(bytes, 48, 16)};
   }
   Prepared prepareActivation(Value word) override {
     return {bitcast(vec(16, 8), splat(vec(4, 32), word))};
   }
-  Value dot(Value sums, const Prepared &weights, const Prepared &activation, int64_t) override {
+  Value dot(Value sums, const Prepared &weights, const Prepared &activation,
+            int64_t) override {
     SmallVector<Value> quarters;
     for (int64_t q = 0; q < 4; ++q)
-      quarters.push_back(intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", vec(4, 32),
-                                   {slice(sums, 4 * q, 4), weights[q], activation[0]}));
+      quarters.push_back(
+          intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", vec(4, 32),
+                    {slice(sums, 4 * q, 4), weights[q], activation[0]}));
     return concat(quarters);
   }
 };

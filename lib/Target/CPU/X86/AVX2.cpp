@@ -3,10 +3,10 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Without a dot product instruction, vpmaddubsw adds two products of an unsigned
-// and a signed byte in 16 bits and saturates: exact for nibbles (2 * 15 * 128 <
-// 2^15), not for bytes. Bytes are widened: vpmaddwd on the even and on the odd
-// ones, in 16-bit lanes.
+// Without a dot product instruction, vpmaddubsw adds two products of an
+// unsigned and a signed byte in 16 bits and saturates: exact for nibbles (2 *
+// 15 * 128 < 2^15), not for bytes. Bytes are widened: vpmaddwd on the even and
+// on the odd ones, in 16-bit lanes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,13 +32,16 @@ public:
       }
       Type wide = vec(16, 16);
       Value pairs = bitcast(wide, part);
-      parts.push_back(arith::AndIOp::create(builder, loc, pairs, splat(wide, 0xff)));
-      parts.push_back(arith::ShRUIOp::create(builder, loc, pairs, splat(wide, 8)));
+      parts.push_back(
+          arith::AndIOp::create(builder, loc, pairs, splat(wide, 0xff)));
+      parts.push_back(
+          arith::ShRUIOp::create(builder, loc, pairs, splat(wide, 8)));
     }
     return parts;
   }
 
-  /// The four bytes in every lane; then the even ones and the odd ones in 16 bits.
+  /// The four bytes in every lane; then the even ones and the odd ones in 16
+  /// bits.
   Prepared prepareActivation(Value word) override {
     Value bytes = splat(vec(8, 32), word);
     Type wide = vec(16, 16);
@@ -49,15 +52,18 @@ public:
     return {bytes, even, odd};
   }
 
-  Value dot(Value sums, const Prepared &weights, const Prepared &activation, int64_t bits) override {
+  Value dot(Value sums, const Prepared &weights, const Prepared &activation,
+            int64_t bits) override {
     Type products = vec(8, 32);
     SmallVector<Value> halves;
     for (int64_t half : {0, 1}) {
       Value sum = slice(sums, 8 * half, 8);
       if (bits <= 4) {
-        Value pairs = intrinsic("llvm.x86.avx2.pmadd.ub.sw", vec(16, 16),
-                                {weights[half], bitcast(vec(32, 8), activation[0])});
-        Value quads = intrinsic("llvm.x86.avx2.pmadd.wd", products, {pairs, splat(vec(16, 16), 1)});
+        Value pairs =
+            intrinsic("llvm.x86.avx2.pmadd.ub.sw", vec(16, 16),
+                      {weights[half], bitcast(vec(32, 8), activation[0])});
+        Value quads = intrinsic("llvm.x86.avx2.pmadd.wd", products,
+                                {pairs, splat(vec(16, 16), 1)});
         halves.push_back(arith::AddIOp::create(builder, loc, sum, quads));
         continue;
       }
@@ -82,11 +88,13 @@ public:
   Prepared prepareActivation(Value word) override {
     return {bitcast(vec(32, 8), splat(vec(8, 32), word))};
   }
-  Value dot(Value sums, const Prepared &weights, const Prepared &activation, int64_t) override {
+  Value dot(Value sums, const Prepared &weights, const Prepared &activation,
+            int64_t) override {
     SmallVector<Value> halves;
     for (int64_t half : {0, 1})
-      halves.push_back(intrinsic("llvm.x86.avx512.vpdpbusd.256", vec(8, 32),
-                                 {slice(sums, 8 * half, 8), weights[half], activation[0]}));
+      halves.push_back(
+          intrinsic("llvm.x86.avx512.vpdpbusd.256", vec(8, 32),
+                    {slice(sums, 8 * half, 8), weights[half], activation[0]}));
     return concat(halves);
   }
 };

@@ -38,18 +38,19 @@ public:
     return {bytes, even, arith::ShRSIOp::create(builder, loc, pairs, eight)};
   }
 
-  Value dot(Value sums, const Prepared &weights, const Prepared &activation, int64_t bits) override {
+  Value dot(Value sums, const Prepared &weights, const Prepared &activation,
+            int64_t bits) override {
     Type products = vec(16, 32);
     if (bits <= 4) {
       Value pairs = intrinsic("llvm.x86.avx512.pmaddubs.w.512", vec(32, 16),
                               {weights[0], bitcast(vec(64, 8), activation[0])});
-      Value quads =
-          intrinsic("llvm.x86.avx512.pmaddw.d.512", products, {pairs, splat(vec(32, 16), 1)});
+      Value quads = intrinsic("llvm.x86.avx512.pmaddw.d.512", products,
+                              {pairs, splat(vec(32, 16), 1)});
       return arith::AddIOp::create(builder, loc, sums, quads);
     }
     for (int64_t odd : {0, 1}) {
-      Value pair =
-          intrinsic("llvm.x86.avx512.pmaddw.d.512", products, {weights[odd], activation[1 + odd]});
+      Value pair = intrinsic("llvm.x86.avx512.pmaddw.d.512", products,
+                             {weights[odd], activation[1 + odd]});
       sums = arith::AddIOp::create(builder, loc, sums, pair);
     }
     return sums;

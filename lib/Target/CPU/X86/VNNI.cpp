@@ -20,11 +20,14 @@ Prepared AVX512VNNIDot::prepareActivation(Value word) {
   return {bitcast(vec(64, 8), splat(vec(16, 32), word))};
 }
 
-Value AVX512VNNIDot::dot(Value sums, const Prepared &weights, const Prepared &activation, int64_t) {
-  return intrinsic("llvm.x86.avx512.vpdpbusd.512", vec(16, 32), {sums, weights[0], activation[0]});
+Value AVX512VNNIDot::dot(Value sums, const Prepared &weights,
+                         const Prepared &activation, int64_t) {
+  return intrinsic("llvm.x86.avx512.vpdpbusd.512", vec(16, 32),
+                   {sums, weights[0], activation[0]});
 }
 
-std::unique_ptr<IntegerDot> makeAVX512VNNIDot(OpBuilder &builder, Location loc) {
+std::unique_ptr<IntegerDot> makeAVX512VNNIDot(OpBuilder &builder,
+                                              Location loc) {
   return std::make_unique<AVX512VNNIDot>(builder, loc);
 }
 

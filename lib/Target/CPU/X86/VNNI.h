@@ -17,8 +17,8 @@ public:
   using UnsignedNibbleDot::UnsignedNibbleDot;
   Prepared prepareWeights(mlir::Value bytes, int64_t bits) override;
   Prepared prepareActivation(mlir::Value word) override;
-  mlir::Value dot(mlir::Value sums, const Prepared &weights, const Prepared &activation,
-                  int64_t bits) override;
+  mlir::Value dot(mlir::Value sums, const Prepared &weights,
+                  const Prepared &activation, int64_t bits) override;
 };
 
 } // namespace quantc::cpu
