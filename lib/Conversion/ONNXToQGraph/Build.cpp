@@ -11,9 +11,6 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
-#include "llvm/Support/MathExtras.h"
-
-#include <cstring>
 
 using namespace mlir;
 using namespace quantc;
@@ -26,20 +23,6 @@ bool onnx_to_qgraph::isReal(Type type) {
 onnx_ir::NodeOp onnx_to_qgraph::nodeOf(Value value, StringRef opType) {
   auto op = value ? value.getDefiningOp<onnx_ir::NodeOp>() : onnx_ir::NodeOp();
   return op && op.is(opType) ? op : onnx_ir::NodeOp();
-}
-
-std::optional<double> onnx_to_qgraph::constantNumber(Value value) {
-  auto op =
-      value ? value.getDefiningOp<qgraph::ConstantOp>() : qgraph::ConstantOp();
-  auto dense =
-      op ? dyn_cast<DenseElementsAttr>(op.getValue()) : DenseElementsAttr();
-  if (!dense || !dense.isSplat() || !isa<FloatType>(dense.getElementType()))
-    return std::nullopt;
-  APFloat number = dense.getSplatValue<APFloat>();
-  bool losesInfo;
-  number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
-                 &losesInfo);
-  return number.convertToDouble();
 }
 
 //===----------------------------------------------------------------------===//
@@ -103,88 +86,6 @@ TensorInfo Walk::fromRamp(Type type, ArrayRef<Dim> dims,
   info.dims.assign(dims.begin(), dims.end());
   info.ramp = ramp;
   return info;
-}
-
-static TypedAttr constantOf(Value value) {
-  auto op = value ? value.getDefiningOp<qgraph::ConstantOp>() : nullptr;
-  return op ? op.getValue() : TypedAttr();
-}
-
-static WeightStores &storesOf(MLIRContext *context) {
-  return context->getLoadedDialect<qgraph::QGraphDialect>()->getWeights();
-}
-
-/// The elements of a constant of 64-bit integers that is no small one; empty if
-/// it is none, or has more than a million.
-static SmallVector<int64_t> integersOf(TypedAttr value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (!type.getElementType().isInteger(64) ||
-      type.getNumElements() > (int64_t(1) << 20))
-    return {};
-  SmallVector<int64_t> integers(type.getNumElements());
-  if (auto dense = dyn_cast<DenseElementsAttr>(value)) {
-    for (auto [i, element] : llvm::enumerate(dense.getValues<APInt>()))
-      integers[i] = element.getSExtValue();
-    return integers;
-  }
-  auto weight = dyn_cast<qgraph::WeightAttr>(value);
-  if (!weight)
-    return {};
-  llvm::Expected<WeightHandle> entry =
-      storesOf(value.getContext()).find(weight.getStore(), weight.getName());
-  if (!entry) {
-    llvm::consumeError(entry.takeError());
-    return {};
-  }
-  if ((*entry)->bytes.size() != integers.size() * sizeof(int64_t))
-    return {};
-  std::memcpy(integers.data(), (*entry)->bytes.data(), (*entry)->bytes.size());
-  return integers;
-}
-
-/// Tables of positions (0, 1, 2, ...) and of equal numbers are known as such.
-static void describeIntegers(TensorInfo &info, TypedAttr value,
-                             Builder &builder) {
-  SmallVector<int64_t> integers = integersOf(value);
-  if (integers.empty())
-    return;
-  if (llvm::all_equal(integers)) {
-    info.splat = builder.getIndexAttr(integers.front());
-    return;
-  }
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(value.getType()).getShape();
-  const auto *axis = llvm::find_if(shape, [](int64_t d) { return d != 1; });
-  if (*axis != int64_t(integers.size()))
-    return;
-  for (size_t i = 0; i < integers.size(); ++i)
-    if (integers[i] != integers[0] + int64_t(i))
-      return;
-  TensorInfo::Ramp ramp;
-  ramp.start = builder.getIndexAttr(integers[0]);
-  for (int64_t extent : shape)
-    ramp.steps.push_back(builder.getIndexAttr(extent != 1));
-  info.ramp = ramp;
-}
-
-TensorInfo Walk::constant(TypedAttr value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  TensorInfo info;
-  info.elementType = type.getElementType();
-  for (int64_t extent : type.getShape())
-    info.dims.push_back(arith.constant(extent));
-  if (auto dense = dyn_cast<DenseElementsAttr>(value))
-    if (dense.getNumElements() <= kSmall &&
-        isa<IntegerType, FloatType>(info.elementType))
-      info.elements = elementsOf(dense, builder);
-  if (!info.elements)
-    describeIntegers(info, value, builder);
-  info.value = qgraph::ConstantOp::create(builder, value);
-  return info;
-}
-
-TensorInfo Walk::scalar(double value, Type type) {
-  return constant(DenseElementsAttr::get(RankedTensorType::get({}, type),
-                                         builder.getFloatAttr(type, value)));
 }
 
 /// A tensor of computed integers: `index` values, cast, then given their sign.
@@ -264,152 +165,6 @@ TensorInfo Walk::node(StringRef opType, ArrayRef<TensorInfo *> inputs,
       /*name=*/StringAttr(), /*subgraph_names=*/ArrayAttr(),
       /*subgraphsCount=*/0);
   return tensor(op.getResult(0), dims);
-}
-
-//===----------------------------------------------------------------------===//
-// Constants
-//===----------------------------------------------------------------------===//
-
-static WeightType weightTypeOf(RankedTensorType type) {
-  WeightType result;
-  llvm::raw_string_ostream(result.element) << type.getElementType();
-  result.shape.assign(type.getShape().begin(), type.getShape().end());
-  return result;
-}
-
-Value Walk::reshapedConstant(Value value, ArrayRef<int64_t> shape) {
-  TypedAttr attribute = constantOf(value);
-  if (!attribute)
-    return {};
-  auto type = cast<RankedTensorType>(attribute.getType()).clone(shape);
-  if (auto dense = dyn_cast<DenseElementsAttr>(attribute))
-    return qgraph::ConstantOp::create(builder, dense.reshape(type));
-  auto weight = cast<qgraph::WeightAttr>(attribute);
-  WeightStores &stores = storesOf(builder.getContext());
-  llvm::Expected<WeightHandle> entry =
-      stores.find(weight.getStore(), weight.getName());
-  if (!entry) {
-    llvm::consumeError(entry.takeError());
-    return {};
-  }
-  // The shape is part of the name: one tensor may be reshaped in several ways.
-  WeightType stored = weightTypeOf(type);
-  std::string name = (weight.getName() + "@reshape-" + stored.str()).str();
-  if (llvm::Error error =
-          stores.overlay()->addShared(name, stored, (*entry)->bytes, *entry)) {
-    emitError(builder.getLoc()) << llvm::toString(std::move(error));
-    return {};
-  }
-  return qgraph::ConstantOp::create(
-      builder, qgraph::WeightAttr::get(builder.getContext(), WeightStores::kNew,
-                                       name, type));
-}
-
-/// Transposes elements of whole bytes, in squares that fit the cache.
-static void transposeBytes(ArrayRef<char> from, MutableArrayRef<char> to,
-                           int64_t rows, int64_t columns, size_t width) {
-  constexpr int64_t square = 32;
-  for (int64_t i0 = 0; i0 < rows; i0 += square)
-    for (int64_t j0 = 0; j0 < columns; j0 += square)
-      for (int64_t i = i0; i < std::min(rows, i0 + square); ++i)
-        for (int64_t j = j0; j < std::min(columns, j0 + square); ++j)
-          std::memcpy(to.data() + (j * rows + i) * width,
-                      from.data() + (i * columns + j) * width, width);
-}
-
-/// Elements of `bits` bits (a divisor of 8), the lower-indexed one lower.
-static void transposeBits(ArrayRef<char> from, MutableArrayRef<char> to,
-                          int64_t rows, int64_t columns, unsigned bits) {
-  unsigned perByte = 8 / bits, mask = (1u << bits) - 1;
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) {
-      int64_t source = i * columns + j, target = j * rows + i;
-      unsigned code =
-          (uint8_t(from[source / perByte]) >> (source % perByte * bits)) & mask;
-      to[target / perByte] |= char(code << (target % perByte * bits));
-    }
-}
-
-static Value transposedConstant(Walk &walk, Value value) {
-  TypedAttr attribute = constantOf(value);
-  auto type = dyn_cast_or_null<RankedTensorType>(attribute ? attribute.getType()
-                                                           : Type());
-  if (!type || type.getRank() != 2)
-    return {};
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-  auto result = type.clone({columns, rows});
-  if (rows == 1 || columns == 1)
-    return walk.reshapedConstant(value, result.getShape());
-  if (auto dense = dyn_cast<DenseElementsAttr>(attribute)) {
-    SmallVector<Attribute> elements;
-    auto values = dense.getValues<Attribute>();
-    for (int64_t j = 0; j < columns; ++j)
-      for (int64_t i = 0; i < rows; ++i)
-        elements.push_back(values[i * columns + j]);
-    return qgraph::ConstantOp::create(walk.builder,
-                                      DenseElementsAttr::get(result, elements));
-  }
-  auto weight = cast<qgraph::WeightAttr>(attribute);
-  WeightStores &stores = storesOf(walk.builder.getContext());
-  llvm::Expected<WeightHandle> entry =
-      stores.find(weight.getStore(), weight.getName());
-  if (!entry) {
-    emitError(walk.builder.getLoc()) << llvm::toString(entry.takeError());
-    return {};
-  }
-  std::string name = (weight.getName() + "@transpose").str();
-  WeightType stored = weightTypeOf(result);
-  if (!stores.overlay()->lookup(name)) {
-    unsigned bits = storedBits(stored.element);
-    llvm::Error error = stores.overlay()->addFilled(
-        name, stored, [&](MutableArrayRef<char> bytes) {
-          if (bits < 8)
-            transposeBits((*entry)->bytes, bytes, rows, columns, bits);
-          else
-            transposeBytes((*entry)->bytes, bytes, rows, columns, bits / 8);
-          return llvm::Error::success();
-        });
-    if (error) {
-      emitError(walk.builder.getLoc()) << llvm::toString(std::move(error));
-      return {};
-    }
-  }
-  return qgraph::ConstantOp::create(
-      walk.builder, qgraph::WeightAttr::get(walk.builder.getContext(),
-                                            WeightStores::kNew, name, result));
-}
-
-bool onnx_to_qgraph::isWeight(Value value) {
-  if (constantOf(value))
-    return true;
-  auto op = value ? value.getDefiningOp<qgraph::DequantizeOp>() : nullptr;
-  return op && llvm::all_of(op->getOperands(), constantOf);
-}
-
-Value Walk::transposedWeight(Value weight) {
-  if (!weight || cast<RankedTensorType>(weight.getType()).getRank() != 2)
-    return {};
-  if (auto op = weight.getDefiningOp<onnx_ir::NodeOp>())
-    return op.is("Transpose") && isWeight(op.getInputs()[0]) ? op.getInputs()[0]
-                                                             : Value();
-  if (auto op = weight.getDefiningOp<qgraph::DequantizeOp>()) {
-    Value operands[4] = {op.getInput(), op.getScale(), op.getZeroPoint(),
-                         op.getOffset()};
-    for (Value &operand : operands) {
-      if (!operand)
-        continue;
-      operand = transposedConstant(*this, operand);
-      if (!operand)
-        return {};
-    }
-    auto type = cast<RankedTensorType>(weight.getType());
-    SmallVector<int64_t> block(llvm::reverse(op.getBlock()));
-    return qgraph::DequantizeOp::create(
-        builder, type.clone({type.getDimSize(1), type.getDimSize(0)}),
-        operands[0], operands[1], operands[2], operands[3], op.getCodebook(),
-        builder.getDenseI64ArrayAttr(block), op.getPrecisionAttr());
-  }
-  return transposedConstant(*this, weight);
 }
 
 //===----------------------------------------------------------------------===//
