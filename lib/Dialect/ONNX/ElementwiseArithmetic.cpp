@@ -180,6 +180,12 @@ Value pow(Row &row) {
   }
   Value power = m.pow(integerToF64(row, x, row.isUnsigned(0)),
                       m.narrow(y, m.builder.getF64Type()));
+  // The power of an integer is often one; rounding must not make it less.
+  Value whole = m.roundEven(power);
+  Value slack = m.mul(m.abs(whole), m.constant(0x1p-40, m.f64()));
+  Value close =
+      m.compare(CmpFPredicate::OLE, m.abs(m.sub(power, whole)), slack);
+  power = m.select(close, whole, power);
   Type types[] = {m.builder.getF64Type(), row.types[0]};
   Row conversion{m, {power}, types, {}};
   return cast(conversion);

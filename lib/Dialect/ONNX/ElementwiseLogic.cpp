@@ -55,16 +55,21 @@ Value bitNot(Row &row) { return row.m.xori(row.x[0], row.number(-1)); }
 
 Value bitShift(Row &row) {
   MathEmitter &m = row.m;
-  Value x = row.x[0], amount = row.x[1], zero = row.number(0);
+  OpBuilder &b = m.builder;
+  Value x = row.x[0], amount = row.x[1];
   unsigned width = getElementTypeOrSelf(x).getIntOrFloatBitWidth();
-  // All bits leave the value; in LLVM such a shift is undefined.
+  // Past the width (negative amounts are, unsigned) all bits leave the value,
+  // which in LLVM is undefined; to the right, a signed one keeps its sign.
   Value fits = m.compare(CmpIPredicate::ult, amount, row.number(width));
-  Value safe = m.select(fits, amount, zero);
-  Value shifted =
-      row.string("direction", "LEFT") == "LEFT"
-          ? Value(arith::ShLIOp::create(m.builder, m.loc, x, safe))
-          : Value(arith::ShRUIOp::create(m.builder, m.loc, x, safe));
-  return m.select(fits, shifted, zero);
+  bool left = row.string("direction", "LEFT") == "LEFT";
+  if (!left && !row.isUnsigned()) {
+    Value most = m.select(fits, amount, row.number(width - 1));
+    return arith::ShRSIOp::create(b, m.loc, x, most);
+  }
+  Value safe = m.select(fits, amount, row.number(0));
+  Value shifted = left ? Value(arith::ShLIOp::create(b, m.loc, x, safe))
+                       : Value(arith::ShRUIOp::create(b, m.loc, x, safe));
+  return m.select(fits, shifted, row.number(0));
 }
 
 Value where(Row &row) { return row.m.select(row.x[0], row.x[1], row.x[2]); }
