@@ -7,17 +7,12 @@
 
 #include "Loops.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "quantc/Dialect/ONNX/MathEmitter.h"
 #include "quantc/Numerics/Order.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
-
-static Value emitExp(OpBuilder &builder, Location loc, Value x) {
-  return onnx_ir::MathEmitter(builder, loc, x.getType()).exp(x);
-}
 
 void Plain::emit(AttentionOp op) {
   Value query = body.inputs[0], key = body.inputs[1], value = body.inputs[2];
@@ -74,8 +69,7 @@ void Plain::emit(AttentionOp op) {
     auto largest =
         body.loop(zero, size, 1, ValueRange{load(state, {cellMax})},
                   [&](Value j, ValueRange carried) -> SmallVector<Value> {
-                    return {pick(arith::CmpFPredicate::OGT, load(scores, {j}),
-                                 carried[0])};
+                    return {body.larger(load(scores, {j}), carried[0])};
                   });
     // While no key is kept the maximum is -inf; take 0 so that exp(-inf - 0) =
     // 0.
@@ -83,14 +77,12 @@ void Plain::emit(AttentionOp op) {
         builder, loc, arith::CmpFPredicate::OEQ, largest[0], none);
     Value base =
         arith::SelectOp::create(builder, loc, isNone, body.f32(0), largest[0]);
-    Value decay = emitExp(
-        builder, loc,
+    Value decay = body.exp(
         arith::SubFOp::create(builder, loc, load(state, {cellMax}), base));
     store(largest[0], state, {cellMax});
     body.loop(zero, size, 1, [&](Value j) {
-      Value p =
-          emitExp(builder, loc,
-                  arith::SubFOp::create(builder, loc, load(scores, {j}), base));
+      Value p = body.exp(
+          arith::SubFOp::create(builder, loc, load(scores, {j}), base));
       store(p, scores, {j});
     });
     Value sum = sumRow(size, /*square=*/false,

@@ -19,10 +19,6 @@ using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 void Plain::forEach(Value memref,
                     llvm::function_ref<void(const Index &)> step) {
   Index index;
@@ -105,12 +101,6 @@ Value Plain::fromFloat(Value value, Type tensorElement, bool saturate) {
   if (isPlainFloat(tensorElement))
     return math.narrow(value, tensorElement);
   return math.encode(value, *getFormat(tensorElement), saturate);
-}
-
-/// `a` where `a <predicate> b`, else `b`: with a NaN in `a`, `b`.
-Value Plain::pick(arith::CmpFPredicate predicate, Value a, Value b) {
-  Value condition = arith::CmpFOp::create(builder, loc, predicate, a, b);
-  return arith::SelectOp::create(builder, loc, condition, a, b);
 }
 
 Value Plain::rounded(Value value, std::optional<Type> precision) {

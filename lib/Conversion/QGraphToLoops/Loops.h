@@ -54,8 +54,6 @@ private:
   mlir::Value fromFloat(mlir::Value value, mlir::Type tensorElement,
                         bool saturate = true);
   mlir::Value toInt(mlir::Value value, mlir::Type tensorElement);
-  mlir::Value pick(mlir::arith::CmpFPredicate predicate, mlir::Value a,
-                   mlir::Value b);
   mlir::Value rounded(mlir::Value value, std::optional<mlir::Type> precision);
   mlir::Value lookUp(mlir::Value code, mlir::Value codebook,
                      mlir::Type element);
@@ -97,8 +95,6 @@ private:
   mlir::Location loc;
   mlir::Operation *op;
 };
-
-mlir::RankedTensorType tensorType(mlir::Value value);
 
 } // namespace quantc::qkernel
 

@@ -39,7 +39,7 @@ Value Plain::encodeCodebook(Value x, Value codebook, Type element,
       body.loop(body.index(1), size, 1, ValueRange{first, first},
                 [&](Value i, ValueRange c) -> SmallVector<Value> {
                   Value v = at(i);
-                  return {pick(CmpF::OLT, v, c[0]), pick(CmpF::OGT, v, c[1])};
+                  return {body.smaller(v, c[0]), body.larger(v, c[1])};
                 });
   // Infinities have equal distances to everything: bring them to the ends
   // first.
@@ -75,8 +75,8 @@ static Value widenInteger(OpBuilder &builder, Location loc, Value value,
 Value Plain::encodeInteger(Value x, Value zeroPoint, Type stored) {
   // Far beyond every range, so that the zero point cannot bring it back; NaN
   // goes low.
-  x = pick(CmpF::OGT, x, body.f32(-0x1p+40f));
-  x = pick(CmpF::OLT, x, body.f32(0x1p+40f));
+  x = body.larger(x, body.f32(-0x1p+40f));
+  x = body.smaller(x, body.f32(0x1p+40f));
   x = math::RoundEvenOp::create(builder, loc, x);
   Value code = arith::FPToSIOp::create(builder, loc, builder.getI64Type(), x);
   if (zeroPoint)
@@ -211,8 +211,8 @@ std::pair<Value, Value> Plain::extrema(ChooseParamsOp op, const Index &group) {
   forBlock(input, group, op.getBlock(), [&](const Index &index) {
     Value x = limited(op, toFloat(load(input, index),
                                   tensorType(op.getInput()).getElementType()));
-    store(pick(CmpF::OLT, x, load(cells, least)), cells, least);
-    store(pick(CmpF::OGT, x, load(cells, greatest)), cells, greatest);
+    store(body.smaller(x, load(cells, least)), cells, least);
+    store(body.larger(x, load(cells, greatest)), cells, greatest);
   });
   Value lo = load(cells, least), hi = load(cells, greatest);
   Value any = arith::CmpFOp::create(builder, loc, CmpF::OLE, lo, hi);
@@ -331,7 +331,7 @@ void Plain::emit(ChooseParamsOp op) {
     Value minusLo = arith::NegFOp::create(builder, loc, lo), zero = body.f32(0);
     switch (formula) {
     case Formula::Symmetric:
-      finish(divide(pick(CmpF::OGT, minusLo, hi), range.qmax));
+      finish(divide(body.larger(minusLo, hi), range.qmax));
       return;
     case Formula::SignedScale: {
       Value low = arith::CmpFOp::create(builder, loc, CmpF::OGE, minusLo, hi);
@@ -340,13 +340,13 @@ void Plain::emit(ChooseParamsOp op) {
       return;
     }
     case Formula::Asymmetric: {
-      lo = pick(CmpF::OLT, lo, zero);
-      hi = pick(CmpF::OGT, hi, zero);
+      lo = body.smaller(lo, zero);
+      hi = body.larger(hi, zero);
       Value scale = finish(divide(subtract(hi, lo), range.qmax - range.qmin));
       Value qmin = body.f32(range.qmin);
       Value z = subtract(qmin, arith::DivFOp::create(builder, loc, lo, scale));
-      z = pick(CmpF::OGT, z, qmin);
-      z = pick(CmpF::OLT, z, body.f32(range.qmax));
+      z = body.larger(z, qmin);
+      z = body.smaller(z, body.f32(range.qmax));
       store(encodeInteger(z, Value(), op.getStored()), body.outputs[1], group);
       return;
     }
@@ -360,7 +360,7 @@ void Plain::emit(ChooseParamsOp op) {
       return;
     }
     case Formula::PowerOfTwo: {
-      Value absmax = pick(CmpF::OGT, minusLo, hi);
+      Value absmax = body.larger(minusLo, hi);
       Value isZero =
           arith::CmpFOp::create(builder, loc, CmpF::OEQ, absmax, zero);
       Value scale = powerOfTwo(body, absmax, std::ilogb(range.qmax));

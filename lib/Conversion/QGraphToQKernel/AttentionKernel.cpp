@@ -16,7 +16,6 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "quantc/Dialect/ONNX/MathEmitter.h"
 #include <numeric>
 
 using namespace mlir;
@@ -24,15 +23,7 @@ using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-static Value emitExp(OpBuilder &builder, Location loc, Value x) {
-  return onnx_ir::MathEmitter(builder, loc, x.getType()).exp(x);
-}
-
 static constexpr int64_t kKeys = numerics::kSoftmaxBlock;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 namespace {
 /// Sizes that are known when the kernel is made.
@@ -75,7 +66,6 @@ private:
   void exponentials(Value r, Value lo);
   void weighted(Value lo, Value hi, Value size);
   void writeRow(Value r);
-  Value reduce(Value lanes, bool maximum);
   SmallVector<Value> transpose(SmallVector<Value> rows);
   /// `tile(panel, panels)` over `count` panels, as many at a time as the
   /// register tile has.
@@ -388,36 +378,17 @@ void AttentionKernel::maskRow(Value r, Value i, Value begin, Value size) {
   fill(limit, body.index(kKeys));
 }
 
-Value AttentionKernel::reduce(Value lanes, bool maximum) {
-  for (int64_t half = kLanes / 2; half != 0; half /= 2) {
-    auto part = [&](int64_t begin) -> Value {
-      return vector::ExtractStridedSliceOp::create(
-          builder, loc, lanes, ArrayRef<int64_t>{begin},
-          ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
-    };
-    Value a = part(0), c = part(half);
-    if (maximum) {
-      Value larger =
-          arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, c, a);
-      lanes = arith::SelectOp::create(builder, loc, larger, c, a);
-    } else {
-      lanes = arith::AddFOp::create(builder, loc, a, c);
-    }
-  }
-  return vector::ExtractOp::create(builder, loc, lanes, ArrayRef<int64_t>{0});
-}
-
 /// The largest score of a row; a NaN loses every comparison.
 void AttentionKernel::largest(Value r) {
   Value best;
   for (int64_t c = 0; c < kKeys; c += kLanes) {
     Value lanes = loadLanes(body, probabilities, {r, body.index(c)}, kLanes);
     Value other = best ? best : splat(body, none);
-    Value larger = arith::CmpFOp::create(
-        builder, loc, arith::CmpFPredicate::OGT, lanes, other);
-    best = arith::SelectOp::create(builder, loc, larger, lanes, other);
+    best = body.larger(lanes, other);
   }
-  storeScalar(reduce(best, /*maximum=*/true), blockMaxima, r);
+  storeScalar(reduceLanes(body, best,
+                          [&](Value a, Value c) { return body.larger(c, a); }),
+              blockMaxima, r);
 }
 
 /// For 16 rows from r on: the new maxima, what to take off the scores, and the
@@ -426,16 +397,13 @@ void AttentionKernel::decay(Value r, Value lo) {
   Value at = body.add(lo, r);
   Value before = loadLanes(body, maxima, {at}, kLanes);
   Value block = loadLanes(body, blockMaxima, {r}, kLanes);
-  Value larger = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
-                                       block, before);
-  Value now = arith::SelectOp::create(builder, loc, larger, block, before);
+  Value now = body.larger(block, before);
   // While no key is kept the maximum is -inf; take 0 so that exp(-inf - 0) = 0.
   Value isNone = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ,
                                        now, splat(body, none));
   Value base = arith::SelectOp::create(builder, loc, isNone,
                                        splat(body, body.f32(0)), now);
-  Value factor =
-      emitExp(builder, loc, arith::SubFOp::create(builder, loc, before, base));
+  Value factor = body.exp(arith::SubFOp::create(builder, loc, before, base));
   storeLanes(body, now, maxima, {at}, kLanes);
   storeLanes(body, base, bases, {r}, kLanes);
   storeLanes(body, factor, decays, {r}, kLanes);
@@ -447,16 +415,18 @@ void AttentionKernel::exponentials(Value r, Value lo) {
         sum = splat(body, body.f32(0));
   for (int64_t c = 0; c < kKeys; c += kLanes) {
     Value score = loadLanes(body, probabilities, {r, body.index(c)}, kLanes);
-    Value p =
-        emitExp(builder, loc, arith::SubFOp::create(builder, loc, score, base));
+    Value p = body.exp(arith::SubFOp::create(builder, loc, score, base));
     storeLanes(body, p, probabilities, {r, body.index(c)}, kLanes);
     sum = arith::AddFOp::create(builder, loc, sum, p);
   }
   Value at = body.add(lo, r);
   Value total = arith::MulFOp::create(builder, loc, loadScalar(totals, at),
                                       loadScalar(decays, r));
-  total = arith::AddFOp::create(builder, loc, total,
-                                reduce(sum, /*maximum=*/false));
+  total = arith::AddFOp::create(
+      builder, loc, total,
+      reduceLanes(body, sum, [&](Value a, Value c) -> Value {
+        return arith::AddFOp::create(builder, loc, a, c);
+      }));
   storeScalar(total, totals, at);
 }
 

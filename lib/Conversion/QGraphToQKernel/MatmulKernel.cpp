@@ -23,10 +23,6 @@ using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 namespace {
 class MatmulKernel {
 public:

@@ -18,15 +18,13 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
+#include "quantc/Dialect/QGraph/Shapes.h"
+#include "quantc/Numerics/ChooseParams.h"
 
 using namespace mlir;
 using namespace quantc::qgraph;
 
 namespace quantc::qkernel {
-
-static RankedTensorType tensorType(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
 
 static int64_t columnsOf(Value value) {
   RankedTensorType type = tensorType(value);
@@ -83,9 +81,6 @@ private:
   SmallVector<Value> foldColumns(
       Value lo, int64_t columns, ValueRange init,
       llvm::function_ref<SmallVector<Value>(Value, int64_t, ValueRange)> step);
-  /// The tree of Numerics/Order.h over the lanes.
-  Value reduce(Value lanes, llvm::function_ref<Value(Value, Value)> combine);
-  Value select(arith::CmpFPredicate predicate, Value a, Value b);
   Value zeroBeyond(Value lanes, int64_t valid, float filler = 0);
 
   KernelBody &body;
@@ -265,25 +260,6 @@ SmallVector<Value> RowsKernel::foldColumns(
   return state;
 }
 
-Value RowsKernel::reduce(Value lanes,
-                         llvm::function_ref<Value(Value, Value)> combine) {
-  for (int64_t half = kLanes / 2; half != 0; half /= 2) {
-    auto part = [&](int64_t begin) -> Value {
-      return vector::ExtractStridedSliceOp::create(
-          builder, loc, lanes, ArrayRef<int64_t>{begin},
-          ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
-    };
-    lanes = combine(part(0), part(half));
-  }
-  return vector::ExtractOp::create(builder, loc, lanes, ArrayRef<int64_t>{0});
-}
-
-/// `a` where `a <predicate> b`, else `b`: with a NaN in `a`, `b`.
-Value RowsKernel::select(arith::CmpFPredicate predicate, Value a, Value b) {
-  Value condition = arith::CmpFOp::create(builder, loc, predicate, a, b);
-  return arith::SelectOp::create(builder, loc, condition, a, b);
-}
-
 Value RowsKernel::zeroBeyond(Value lanes, int64_t valid, float filler) {
   if (valid == kLanes)
     return lanes;
@@ -314,7 +290,8 @@ void RowsKernel::emitNorm(NormOp op) {
           return {plus(carried[0], x)};
         });
     mean = splat(body, arith::DivFOp::create(builder, loc,
-                                             reduce(total[0], plus), count));
+                                             reduceLanes(body, total[0], plus),
+                                             count));
   }
   auto centred = [&](Value c, int64_t valid) {
     Value x = load(input, c, valid);
@@ -326,8 +303,8 @@ void RowsKernel::emitNorm(NormOp op) {
         Value x = zeroBeyond(centred(c, valid), valid);
         return {math::FmaOp::create(builder, loc, x, x, carried[0])};
       });
-  Value variance =
-      arith::DivFOp::create(builder, loc, reduce(squares[0], plus), count);
+  Value variance = arith::DivFOp::create(
+      builder, loc, reduceLanes(body, squares[0], plus), count);
   Value root = math::SqrtOp::create(
       builder, loc, plus(variance, body.f32(op.getEpsilon().convertToFloat())));
   Value factor =
@@ -409,28 +386,15 @@ static int64_t groupColumns(ArrayRef<int64_t> block, Value input) {
   return block.back() == 0 || block.back() > columns ? columns : block.back();
 }
 
-static std::pair<float, float> storedRange(Type stored) {
-  auto type = cast<IntegerType>(stored);
-  int64_t bits = type.getWidth();
-  if (type.isUnsigned())
-    return {0.0f, static_cast<float>((int64_t(1) << bits) - 1)};
-  return {static_cast<float>(-(int64_t(1) << (bits - 1))),
-          static_cast<float>((int64_t(1) << (bits - 1)) - 1)};
-}
-
 void RowsKernel::emitChooseParams(ChooseParamsOp op) {
   Value input = op.getInput();
   int64_t columns = columnsOf(input),
           group = groupColumns(op.getBlock(), input);
-  auto [qmin, qmax] = storedRange(op.getStored());
+  auto [qmin, qmax] = numerics::storedRange(*getFormat(op.getStored()));
   Value zeros = splat(body, body.f32(0));
   Value ratio = body.f32(op.getClipRatio().convertToFloat());
-  auto larger = [&](Value a, Value b) {
-    return select(arith::CmpFPredicate::OGT, a, b);
-  };
-  auto smaller = [&](Value a, Value b) {
-    return select(arith::CmpFPredicate::OLT, a, b);
-  };
+  auto larger = [&](Value a, Value b) { return body.larger(a, b); };
+  auto smaller = [&](Value a, Value b) { return body.smaller(a, b); };
   for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
     int64_t size = std::min(group, columns - begin);
     // NaNs lose every comparison, and both extrema include 0 (for a symmetric
@@ -441,10 +405,10 @@ void RowsKernel::emitChooseParams(ChooseParamsOp op) {
           Value x = load(input, c, valid);
           return {smaller(x, carried[0]), larger(x, carried[1])};
         });
-    Value lo =
-        arith::MulFOp::create(builder, loc, reduce(extrema[0], smaller), ratio);
-    Value hi =
-        arith::MulFOp::create(builder, loc, reduce(extrema[1], larger), ratio);
+    Value lo = arith::MulFOp::create(
+        builder, loc, reduceLanes(body, extrema[0], smaller), ratio);
+    Value hi = arith::MulFOp::create(
+        builder, loc, reduceLanes(body, extrema[1], larger), ratio);
     Value range, steps;
     if (op.getFormula() == Formula::Symmetric) {
       range = larger(arith::NegFOp::create(builder, loc, lo), hi);
@@ -479,7 +443,7 @@ void RowsKernel::emitQuantize(QuantizeOp op) {
   auto stored = cast<IntegerType>(tensorType(output).getElementType());
   int64_t columns = columnsOf(input),
           group = groupColumns(op.getBlock(), input);
-  auto [qmin, qmax] = storedRange(stored);
+  auto [qmin, qmax] = numerics::storedRange(*getFormat(stored));
   Type i32 = builder.getI32Type();
   for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
     int64_t size = std::min(group, columns - begin);
@@ -503,9 +467,8 @@ void RowsKernel::emitQuantize(QuantizeOp op) {
     forColumns(body.index(begin), size, [&](Value c, int64_t valid) {
       Value x =
           arith::DivFOp::create(builder, loc, load(input, c, valid), scale);
-      x = select(arith::CmpFPredicate::OGT, x,
-                 lo); // a NaN becomes the lower end
-      x = select(arith::CmpFPredicate::OLT, x, hi);
+      x = body.larger(x, lo); // a NaN becomes the lower end
+      x = body.smaller(x, hi);
       x = math::RoundEvenOp::create(builder, loc, x);
       Value code = arith::FPToSIOp::create(builder, loc, laneType(i32), x);
       if (zeroPoint)

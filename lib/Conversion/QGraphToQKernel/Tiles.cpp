@@ -147,6 +147,20 @@ Value splat(KernelBody &body, Value scalar) {
                                      laneType(scalar.getType()), scalar);
 }
 
+Value reduceLanes(KernelBody &body, Value lanes,
+                  llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t half = kLanes / 2; half != 0; half /= 2) {
+    auto part = [&](int64_t begin) -> Value {
+      return vector::ExtractStridedSliceOp::create(
+          body.builder, body.loc, lanes, ArrayRef<int64_t>{begin},
+          ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
+    };
+    lanes = combine(part(0), part(half));
+  }
+  return vector::ExtractOp::create(body.builder, body.loc, lanes,
+                                   ArrayRef<int64_t>{0});
+}
+
 std::optional<Epilogue::Shape> Epilogue::shapeOf(Type operand,
                                                  RankedTensorType resultType) {
   auto type = dyn_cast<RankedTensorType>(operand);

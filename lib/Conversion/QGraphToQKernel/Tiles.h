@@ -57,6 +57,11 @@ void storeLanes(KernelBody &body, mlir::Value vector, mlir::Value memref,
 /// All lanes equal to a scalar.
 mlir::Value splat(KernelBody &body, mlir::Value scalar);
 
+/// The tree of Numerics/Order.h over 16 lanes.
+mlir::Value
+reduceLanes(KernelBody &body, mlir::Value lanes,
+            llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+
 /// The steps that follow a linear, on 16 columns of one row.
 class Epilogue {
 public:

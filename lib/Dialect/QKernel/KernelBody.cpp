@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Dialect/QKernel/KernelBody.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -31,6 +32,10 @@ Type quantc::qkernel::kernelElementType(Type elementType) {
 MemRefType quantc::qkernel::kernelMemRefType(RankedTensorType type) {
   return MemRefType::get(type.getShape(),
                          kernelElementType(type.getElementType()));
+}
+
+RankedTensorType quantc::qkernel::tensorType(Value value) {
+  return dyn_cast<RankedTensorType>(value.getType());
 }
 
 ArrayRef<StringLiteral> quantc::qkernel::checkTexts() {
@@ -180,4 +185,27 @@ Value KernelBody::asRows(Value memref) {
   SmallVector<ReassociationIndices> groups{
       llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
   return memref::CollapseShapeOp::create(builder, loc, memref, groups);
+}
+
+//===----------------------------------------------------------------------===//
+// Floats
+//===----------------------------------------------------------------------===//
+
+static Value pick(KernelBody &body, arith::CmpFPredicate predicate, Value a,
+                  Value b) {
+  Value condition =
+      arith::CmpFOp::create(body.builder, body.loc, predicate, a, b);
+  return arith::SelectOp::create(body.builder, body.loc, condition, a, b);
+}
+
+Value KernelBody::larger(Value a, Value b) {
+  return pick(*this, arith::CmpFPredicate::OGT, a, b);
+}
+
+Value KernelBody::smaller(Value a, Value b) {
+  return pick(*this, arith::CmpFPredicate::OLT, a, b);
+}
+
+Value KernelBody::exp(Value x) {
+  return quantc::onnx_ir::MathEmitter(builder, loc, x.getType()).exp(x);
 }

@@ -21,6 +21,9 @@ mlir::MemRefType kernelMemRefType(mlir::RankedTensorType type);
 /// The element type alone: `si64` → `i64`, `ui4` → `i8`, `f8E4M3FN` → `i8`, ...
 mlir::Type kernelElementType(mlir::Type elementType);
 
+/// The type of a value that is a ranked tensor, else null.
+mlir::RankedTensorType tensorType(mlir::Value value);
+
 /// Codes of `qkernel.check`. The texts stand in the order of the codes, from 1
 /// on; %a and %b are the check's numbers.
 enum CheckCode : int64_t { kIndexOutside = 1 };
@@ -58,6 +61,13 @@ struct KernelBody {
   mlir::Value minimum(mlir::Value a, mlir::Value b);
   /// ceil(a / b) of non-negative index values.
   mlir::Value ceilDiv(mlir::Value a, int64_t b);
+
+  /// `a` where a > b (a < b), else `b`: a NaN in `a` loses. Scalars or vectors
+  /// of floats.
+  mlir::Value larger(mlir::Value a, mlir::Value b);
+  mlir::Value smaller(mlir::Value a, mlir::Value b);
+  /// numerics::expF32 of a scalar or a vector.
+  mlir::Value exp(mlir::Value x);
 
   /// This thread's contiguous share [lo, hi) of `total` units, in multiples of
   /// `grain` (all of it on the single thread of a plain body). Independent of
