@@ -104,10 +104,12 @@ struct quantc_rt_session {
   quantc_team *team;
   int64_t threads;
   quantc_frame frame;
-  quantc_block arena, outputs, copies;
+  quantc_block arena, outputs, copies, unpacked;
   void **input_data, **output_data;
+  void **packed_data; /* where output_data[i] is packed to after the run */
   int64_t *in_dims, *out_dims, *out_dims_end;
-  int64_t *in_bytes, *out_bytes;
+  int64_t *in_bytes, *out_bytes; /* as kernels, as the caller has them */
+  int64_t *out_unpacked; /* bytes of s->unpacked, 0 for types of whole bytes */
   int64_t *symbol_value, *symbol_input, *symbol_dim;
   quantc_layer_time *profile; /* or NULL */
   struct quantc_barrier_state *barrier;
@@ -125,19 +127,30 @@ void quantc_rt_close(quantc_session *session);
 /*===-- values.c --------------------------------------------------------===*/
 
 /* Checks inputs against the signature; fills in_dims, in_bytes, input_data and
- * the symbols. Strided inputs are copied into s->copies. */
+ * the symbols. Strided and packed inputs are copied into s->copies. */
 int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
                           int64_t n, quantc_error *err);
 
 /* Checks outputs against out_dims; fills out_bytes and output_data, with memory
- * of s->outputs where the caller gave none. */
+ * of s->outputs where the caller gave none. Kernels write outputs of less than
+ * 8 bits into s->unpacked. */
 int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
                            int64_t n, quantc_error *err);
+
+/* After the run: s->unpacked to where the caller reads. */
+void quantc_rt_pack_outputs(quantc_rt_session *s);
 
 /* Makes a block at least `bytes` large; its contents are lost if it grows. */
 int quantc_rt_grow(quantc_block *block, int64_t bytes, const char *what,
                    quantc_error *err);
 void quantc_rt_free_block(quantc_block *block);
+
+/*===-- packing.c -------------------------------------------------------===*/
+
+/* `n` elements of `bits` bits, 1 to 7: packed to one a byte, and back. */
+void quantc_rt_unpack(void *data, const void *packed, int64_t n, int64_t bits,
+                      bool is_signed);
+void quantc_rt_pack(void *packed, const void *data, int64_t n, int64_t bits);
 
 /*===-- model.c ---------------------------------------------------------===*/
 

@@ -122,7 +122,8 @@ static const char *isa_of(const quantc_session *s) {
 static int64_t threads_of(const quantc_session *s) { return impl(s)->threads; }
 
 static int64_t memory_of(const quantc_session *s) {
-  return impl(s)->arena.bytes + impl(s)->outputs.bytes + impl(s)->copies.bytes;
+  return impl(s)->arena.bytes + impl(s)->outputs.bytes + impl(s)->copies.bytes +
+         impl(s)->unpacked.bytes;
 }
 
 static const quantc_layer_time *profile(quantc_session *s, int reset) {

@@ -79,7 +79,7 @@ static quantc_rt_session *allocate(const quantc_entry_desc *entry,
   int64_t in_rank = total_rank(e->inputs, e->n_inputs);
   int64_t out_rank = total_rank(e->outputs, e->n_outputs);
   int64_t layers = profile ? 2 * e->n_layers : 0;
-  int64_t words = 2 * e->n_inputs + 2 * e->n_outputs + in_rank + out_rank + 1 +
+  int64_t words = 2 * e->n_inputs + 4 * e->n_outputs + in_rank + out_rank + 1 +
                   3 * e->n_symbols + layers;
   size_t fixed = (sizeof(quantc_rt_session) + 63) / 64 * 64;
   size_t bytes = fixed + sizeof(struct quantc_barrier_state) + 8 * words;
@@ -94,6 +94,8 @@ static quantc_rt_session *allocate(const quantc_entry_desc *entry,
   s->in_bytes = take(&at, e->n_inputs);
   s->output_data = take(&at, e->n_outputs);
   s->out_bytes = take(&at, e->n_outputs);
+  s->packed_data = take(&at, e->n_outputs);
+  s->out_unpacked = take(&at, e->n_outputs);
   s->in_dims = take(&at, in_rank);
   /* One more, so that a scalar's shape has an address of its own. */
   s->out_dims = take(&at, out_rank + 1);
@@ -171,6 +173,7 @@ void quantc_rt_close(quantc_session *session) {
   quantc_rt_free_block(&s->arena);
   quantc_rt_free_block(&s->outputs);
   quantc_rt_free_block(&s->copies);
+  quantc_rt_free_block(&s->unpacked);
   free(s);
   quantc_rt_release();
 }
@@ -243,5 +246,6 @@ int quantc_rt_run(quantc_session *session, const quantc_value *inputs,
                            (long long)s->threads);
   if (s->frame.error)
     return report_check(s, err);
+  quantc_rt_pack_outputs(s);
   return 0;
 }

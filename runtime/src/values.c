@@ -262,7 +262,7 @@ static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
                            "input '%s' of shape %s has no data (a null "
                            "pointer)",
                            info->name, actual_dims(t->shape, t->ndim, a));
-  s->in_bytes[i] = bytes;
+  s->in_bytes[i] = info->bits < 8 ? dense_bytes(dims, info->rank, 8) : bytes;
   s->input_data[i] = data;
   if (bytes == 0)
     return 0;
@@ -273,14 +273,15 @@ static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
                            "output of its last run, which this run overwrites; "
                            "copy it, or give that output memory of your own",
                            info->name);
-  if (dense && (info->bits < 8 || (uintptr_t)data % (info->bits / 8) == 0))
+  if (dense && info->bits >= 8 && (uintptr_t)data % (info->bits / 8) == 0)
     return 0;
-  if (info->bits % 8 != 0)
+  if (!dense && info->bits < 8)
     return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
                            "input '%s' has packed elements of %lld bits and "
                            "strides; only dense ones are taken",
                            info->name, (long long)info->bits);
-  if (bytes > INT64_MAX / 4 || *copied > INT64_MAX / 4)
+  bytes = s->in_bytes[i];
+  if (bytes < 0 || bytes > INT64_MAX / 4 || *copied > INT64_MAX / 4)
     return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
                            "input '%s' is too large to copy", info->name);
   s->input_data[i] = NULL;
@@ -304,20 +305,23 @@ int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
   }
   if (copied == 0)
     return 0;
-  if (quantc_rt_grow(&s->copies, copied, "copies of strided inputs", err))
+  if (quantc_rt_grow(&s->copies, copied, "copies of inputs", err))
     return -1;
   at = s->copies.data;
   for (i = 0; i < n; ++i) {
     const DLTensor *t = &inputs[i].tensor;
+    const char *from = (const char *)t->data + t->byte_offset;
     if (s->input_data[i] || s->in_bytes[i] == 0)
       continue;
     s->input_data[i] = at;
-    if (is_dense(t)) /* only misaligned */
-      memcpy(at, (const char *)t->data + t->byte_offset,
-             (size_t)s->in_bytes[i]);
+    if (e->inputs[i].bits < 8)
+      quantc_rt_unpack(at, from, s->in_bytes[i], e->inputs[i].bits,
+                       e->inputs[i].code == kDLInt);
+    else if (is_dense(t)) /* only misaligned */
+      memcpy(at, from, (size_t)s->in_bytes[i]);
     else
-      copy_dense(at, (const char *)t->data + t->byte_offset, t->shape,
-                 t->strides, t->ndim, e->inputs[i].bits / 8);
+      copy_dense(at, from, t->shape, t->strides, t->ndim,
+                 e->inputs[i].bits / 8);
     at += (s->in_bytes[i] + 63) / 64 * 64;
   }
   return 0;
@@ -375,7 +379,7 @@ static void fill(const quantc_tensor_info *info, quantc_value *v, char *data,
 int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
                            int64_t n, quantc_error *err) {
   const quantc_entry_info *e = &s->entry->info;
-  int64_t *dims = s->out_dims, need = 0, i;
+  int64_t *dims = s->out_dims, need = 0, unpacked = 0, i;
   char *at;
   char a[text_bytes];
   if (check_count(e->outputs, e->n_outputs, n, !outputs, "output", err))
@@ -383,11 +387,15 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
   for (i = 0; i < n; ++i) {
     const quantc_tensor_info *info = &e->outputs[i];
     int64_t bytes = dense_bytes(dims, info->rank, info->bits);
-    if (bytes < 0 || bytes > INT64_MAX / 4 || need > INT64_MAX / 4)
+    int64_t wide = info->bits < 8 ? dense_bytes(dims, info->rank, 8) : 0;
+    if (bytes < 0 || bytes > INT64_MAX / 4 || need > INT64_MAX / 4 ||
+        wide < 0 || wide > INT64_MAX / 4 || unpacked > INT64_MAX / 4)
       return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
                              "output '%s' of shape %s is too large to address",
                              info->name, actual_dims(dims, info->rank, a));
     s->out_bytes[i] = bytes;
+    s->out_unpacked[i] = wide;
+    unpacked += (wide + 63) / 64 * 64;
     if (!is_given(s, &outputs[i]))
       need += (bytes + 63) / 64 * 64;
     else if (check_given(s, i, &outputs[i], dims, err))
@@ -396,6 +404,8 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
   }
   /* A result without elements has an address too. */
   if (quantc_rt_grow(&s->outputs, need + 64, "outputs", err))
+    return -1;
+  if (quantc_rt_grow(&s->unpacked, unpacked, "outputs before packing", err))
     return -1;
   at = s->outputs.data;
   dims = s->out_dims;
@@ -411,5 +421,22 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
     }
     dims += info->rank;
   }
+  at = s->unpacked.data;
+  for (i = 0; i < n; ++i) {
+    if (s->out_unpacked[i] == 0)
+      continue;
+    s->packed_data[i] = s->output_data[i];
+    s->output_data[i] = at;
+    at += (s->out_unpacked[i] + 63) / 64 * 64;
+  }
   return 0;
+}
+
+void quantc_rt_pack_outputs(quantc_rt_session *s) {
+  const quantc_entry_info *e = &s->entry->info;
+  int64_t i;
+  for (i = 0; i < e->n_outputs; ++i)
+    if (s->out_unpacked[i] > 0)
+      quantc_rt_pack(s->packed_data[i], s->output_data[i], s->out_unpacked[i],
+                     e->outputs[i].bits);
 }

@@ -1,13 +1,15 @@
 /*===-- fake_model.c - What the compiler would emit, written by hand -*- C
  * -*-===*
  *
- * A model with two entries for the runtime's own test. Linked with the runtime
- * archive it is a library like any compiled one.
+ * A model with three entries for the runtime's own test. Linked with the
+ * runtime archive it is a library like any compiled one.
  *
  *   sum(x : float32[n, 4], y : float32[n, 4]) -> z : float32[n, 4], count :
  * int64[] z = x + y of the next row (cyclic) + weight; count = n.   1 <= n <=
  * 1000 meet(rounds : int64[]) -> ok : int64[] every thread counts and meets the
  * others `rounds` times
+ *   packed(a : int4[n], b : uint2[n], c : float6_e2m3fn[n]) -> a_out, b_out,
+ * c_out : the same, a_raw, b_raw, c_raw : int8[n] the bytes that kernels see
  *
  *===----------------------------------------------------------------------===*/
 #include "fake_model.h"
@@ -80,6 +82,28 @@ static int64_t meet_arena(quantc_frame *f, int64_t threads) {
   return 64 * threads;
 }
 
+/*===-- packed ----------------------------------------------------------===*/
+
+static void packed(quantc_frame *f, int64_t thread, int64_t threads) {
+  int64_t n = f->in_dims[0], i, j;
+  for (j = 0; j < 3; ++j)
+    for (i = thread; i < n; i += threads)
+      ((char *)f->outputs[j])[i] = ((char *)f->outputs[3 + j])[i] =
+          ((const char *)f->inputs[j])[i];
+}
+
+static void packed_shapes(quantc_frame *f) {
+  int i;
+  for (i = 0; i < 6; ++i)
+    f->out_dims[i] = f->in_dims[0];
+}
+
+static int64_t packed_arena(quantc_frame *f, int64_t threads) {
+  (void)f;
+  (void)threads;
+  return 0;
+}
+
 /*===-- Tables ----------------------------------------------------------===*/
 
 static void *kernels[1];
@@ -96,6 +120,19 @@ static const quantc_tensor_info meet_inputs[] = {
     {"rounds", QUANTC_TENSOR, kDLInt, 64, 0, NULL}};
 static const quantc_tensor_info meet_outputs[] = {
     {"ok", QUANTC_TENSOR, kDLInt, 64, 0, NULL}};
+static const quantc_symbol_info packed_symbols[] = {{"n", 0, INT64_MAX}};
+static const int64_t packed_dims[] = {-1};
+static const quantc_tensor_info packed_inputs[] = {
+    {"a", QUANTC_TENSOR, kDLInt, 4, 1, packed_dims},
+    {"b", QUANTC_TENSOR, kDLUInt, 2, 1, packed_dims},
+    {"c", QUANTC_TENSOR, kDLFloat6_e2m3fn, 6, 1, packed_dims}};
+static const quantc_tensor_info packed_outputs[] = {
+    {"a_out", QUANTC_TENSOR, kDLInt, 4, 1, packed_dims},
+    {"b_out", QUANTC_TENSOR, kDLUInt, 2, 1, packed_dims},
+    {"c_out", QUANTC_TENSOR, kDLFloat6_e2m3fn, 6, 1, packed_dims},
+    {"a_raw", QUANTC_TENSOR, kDLInt, 8, 1, packed_dims},
+    {"b_raw", QUANTC_TENSOR, kDLInt, 8, 1, packed_dims},
+    {"c_raw", QUANTC_TENSOR, kDLInt, 8, 1, packed_dims}};
 static const char *const checks[] = {
     "dimension 'n' is %a and may not be, by %b", "thread %a missed round %b"};
 
@@ -105,6 +142,8 @@ static const quantc_level_desc sum_levels[] = {
     {"avx512", 2, UINT64_C(1) << 63, sum, sum_shapes, sum_arena, kernels, 1}};
 static const quantc_level_desc meet_levels[] = {
     {"avx2", 1, 0, meet, meet_shapes, meet_arena, kernels, 1}};
+static const quantc_level_desc packed_levels[] = {
+    {"avx2", 1, 0, packed, packed_shapes, packed_arena, kernels, 1}};
 static const quantc_entry_desc entries[] = {
     {{"sum", 2, sum_inputs, 2, sum_outputs, 1, sum_symbols, 2, sum_layers},
      2,
@@ -115,12 +154,18 @@ static const quantc_entry_desc entries[] = {
      1,
      meet_levels,
      2,
-     checks}};
+     checks},
+    {{"packed", 3, packed_inputs, 6, packed_outputs, 1, packed_symbols, 0,
+      NULL},
+     1,
+     packed_levels,
+     0,
+     NULL}};
 
 const quantc_model_desc quantc_rt_description = {QUANTC_ABI_VERSION,
                                                  STRING(MODEL),
                                                  "{}",
-                                                 2,
+                                                 3,
                                                  entries,
                                                  16,
                                                  WEIGHTS_HASH,

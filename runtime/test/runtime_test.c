@@ -136,7 +136,7 @@ static void test_isa(quantc_model *m) {
 
 static void test_signature(quantc_model *m) {
   const quantc_entry_info *e = quantc_entry_at(m, 0);
-  CHECK(quantc_entry_count(m) == 2 && quantc_entry_at(m, 2) == NULL);
+  CHECK(quantc_entry_count(m) == 3 && quantc_entry_at(m, 3) == NULL);
   CHECK(strcmp(quantc_name(m), "fake") == 0);
   CHECK(quantc_weights_bytes(m) == 16);
   CHECK(quantc_find(e->inputs, e->n_inputs, "y") == 1);
@@ -265,6 +265,59 @@ static void test_running(quantc_model *m, int64_t threads, float bias) {
   quantc_close(s);
 }
 
+/* Elements of less than 8 bits: packed for us, one a byte for kernels. */
+static void test_packed(quantc_model *m, int64_t threads) {
+  static const int64_t sizes[] = {0, 1, 2, 3, 7, 64, 1001, 64, 1};
+  static const int bits[3] = {4, 2, 6},
+                   codes[3] = {kDLInt, kDLUInt, kDLFloat6_e2m3fn};
+  static unsigned char data[3][1024], given[1024];
+  quantc_options o = {0};
+  quantc_session *s;
+  int64_t memory = 0, n, bytes, i;
+  size_t turn;
+  int j, b;
+  o.threads = threads;
+  o.entry = "packed";
+  OK(s = quantc_open(m, &o, &err));
+  for (turn = 0; turn < sizeof sizes / sizeof *sizes; ++turn) {
+    quantc_value in[3], out[6];
+    n = sizes[turn];
+    memset(out, 0, sizeof out);
+    memset(given, 0xff, sizeof given);
+    for (j = 0; j < 3; ++j) {
+      bytes = (n * bits[j] + 7) / 8;
+      for (i = 0; i < bytes; ++i)
+        data[j][i] = (unsigned char)(i * 37 + turn * 11 + 0x91);
+      in[j] = quantc_tensor(data[j], &n, 1, codes[j], bits[j]);
+    }
+    /* One output into our memory, the others into the session's. */
+    out[2] = quantc_tensor(given, &n, 1, codes[2], bits[2]);
+    OK(!quantc_run(s, in, 3, out, 6, &err));
+    CHECK(given[(n * 6 + 7) / 8] == 0xff);
+    for (j = 0; j < 3; ++j) {
+      const unsigned char *packed = out[j].tensor.data;
+      const signed char *raw = out[3 + j].tensor.data;
+      CHECK(out[j].tensor.dtype.bits == bits[j]);
+      for (i = 0; i < n; ++i) {
+        int code = 0;
+        for (b = 0; b < bits[j]; ++b) {
+          int64_t at = i * bits[j] + b;
+          code |= (data[j][at / 8] >> (at % 8) & 1) << b;
+        }
+        CHECK(raw[i] == (j == 0 && code >= 8 ? code - 16 : code));
+      }
+      bytes = n * bits[j] / 8;
+      CHECK(memcmp(packed, data[j], (size_t)bytes) == 0);
+      b = (int)(n * bits[j] % 8); /* bits behind the last element are 0 */
+      CHECK(b == 0 || packed[bytes] == (data[j][bytes] & ((1 << b) - 1)));
+    }
+    if (n == 1001)
+      memory = quantc_memory_of(s);
+  }
+  CHECK(quantc_memory_of(s) == memory);
+  quantc_close(s);
+}
+
 static void test_barrier(quantc_model *m, quantc_team *team, int64_t threads,
                          int64_t rounds) {
   quantc_options o = {0};
@@ -381,6 +434,7 @@ int main(int argc, char **argv) {
   for (i = 0; i < 4; ++i) {
     test_running(m, threads[i], 0);
     test_running(other, threads[i], 100);
+    test_packed(m, threads[i]);
     test_barrier(m, NULL, threads[i], 200);
     test_barrier(m, quantc_team_of(other), threads[i], 200);
   }

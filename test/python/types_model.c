@@ -21,7 +21,7 @@ static void copy(quantc_frame *f, int64_t thread, int64_t threads) {
     return;
   copy_bytes(f->outputs[0], f->inputs[0], 2 * n);
   copy_bytes(f->outputs[1], f->inputs[1], n);
-  copy_bytes(f->outputs[2], f->inputs[2], (n + 1) / 2);
+  copy_bytes(f->outputs[2], f->inputs[2], n); /* one a byte for kernels */
   copy_bytes(f->outputs[3], f->inputs[3], n);
   copy_bytes(f->outputs[4], f->inputs[4], 16 * n);
 }

@@ -24,6 +24,8 @@ typedef struct quantc_barrier_state
 /* What the entry reads, field i at byte 8 * i. FIXED: LowerToKernels reads it
  * by offset; a new field is added at the end and raises QUANTC_ABI_VERSION. */
 typedef struct quantc_frame {
+  /* Elements of less than 8 bits are one a byte here, whatever the caller has:
+   * signed integers sign-extended, all others their code. */
   void **inputs;          /* 0: data of each input, byte_offset applied */
   void **outputs;         /* 1: data of each output */
   const int64_t *in_dims; /* 2: all inputs' dims, one after another */

@@ -211,8 +211,8 @@ quantc_open(quantc_model *m, const quantc_options *options, quantc_error *err) {
  * likewise, all of them.
  *
  * Input: a tensor of the signature's type, rank and static dimensions on
- * kDLCPU. Dense row-major data is read where it lies; other strides are copied
- * first. It may not overlap an output.
+ * kDLCPU. Dense row-major data is read where it lies; other strides, and
+ * elements of less than 8 bits, are copied first. It may not overlap an output.
  *
  * Output: a value of kind QUANTC_NONE, or a tensor whose `data` is NULL, is
  * given memory AND shape by the session, both valid until its next run or its
@@ -296,7 +296,7 @@ static inline int64_t quantc_threads_of(const quantc_session *s) {
   return s->api->threads_of(s);
 }
 
-/* Bytes that the session holds for its arena, outputs and copies of inputs. */
+/* Bytes that the session holds for its arena, outputs and copies of either. */
 static inline int64_t quantc_memory_of(const quantc_session *s) {
   return s->api->memory_of(s);
 }
