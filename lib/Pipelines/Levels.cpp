@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "quantc/Target/CPU/Levels.h"
+#include "quantc/Target/CPU/Passes.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
 #include "llvm/ADT/StringExtras.h"
@@ -137,16 +137,8 @@ llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target) {
 void setTarget(ModuleOp module, const Level &level, bool shared) {
   MLIRContext *context = module.getContext();
   context->loadDialect<qkernel::QKernelDialect>();
-  const cpu::LevelInfo *info = cpu::findLevel(level.name);
-  llvm::SmallVector<qkernel::TileAttr> tiles;
-  if (!shared)
-    for (const cpu::Tile &tile : info->tiles)
-      tiles.push_back(
-          qkernel::TileAttr::get(context, tile.format, tile.rows, tile.panels));
   module->setAttr(qkernel::TargetAttr::kAttrName,
-                  qkernel::TargetAttr::get(
-                      context, info->arch, shared ? "" : level.name,
-                      /*unsigned_weights=*/info->arch == "x86_64", tiles));
+                  cpu::getTargetAttr(context, *cpu::findLevel(level.name), shared));
 }
 
 } // namespace quantc

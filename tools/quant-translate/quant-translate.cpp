@@ -6,11 +6,18 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Import/ONNX.h"
+#include "quantc/Package/Object.h"
+#include "quantc/Target/CPU/Levels.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
 #include "mlir/Tools/mlir-translate/Translation.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -70,7 +77,54 @@ importONNXFile(const std::shared_ptr<llvm::SourceMgr> &source,
   return OwningOpRef<Operation *>(module->release());
 }
 
+static void registerCode(DialectRegistry &registry) {
+  registry.insert<func::FuncDialect, qgraph::QGraphDialect,
+                  qkernel::QKernelDialect>();
+  registerAllToLLVMIRTranslations(registry);
+}
+
+static LogicalResult exportLLVMIR(Operation *op, llvm::raw_ostream &os) {
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(op, context);
+  if (!module)
+    return failure();
+  module->print(os, nullptr);
+  return success();
+}
+
+/// Assembly for the level that the module's qkernel.target names, made as a
+/// compile makes the level's object.
+static LogicalResult exportAssembly(Operation *op, llvm::raw_ostream &os) {
+  auto target =
+      op->getAttrOfType<qkernel::TargetAttr>(qkernel::TargetAttr::kAttrName);
+  const cpu::LevelInfo *level =
+      target ? cpu::findLevel(target.getLevel()) : nullptr;
+  if (!level)
+    return op->emitError("the module's '")
+           << qkernel::TargetAttr::kAttrName
+           << "' names no instruction set level; run --set-target-level first";
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(op, context);
+  if (!module)
+    return failure();
+  CodeOptions options;
+  options.triple = (level->arch + "-linux-gnu").str();
+  for (StringRef feature : level->features)
+    options.features.push_back(feature.str());
+  llvm::Expected<std::string> text = emitAssembly(*module, options);
+  if (!text)
+    return op->emitError(llvm::toString(text.takeError()));
+  os << *text;
+  return success();
+}
+
 int main(int argc, char **argv) {
+  TranslateFromMLIRRegistration llvmir("mlir-to-llvmir",
+                                       "LLVM dialect to LLVM IR", exportLLVMIR,
+                                       registerCode);
+  TranslateFromMLIRRegistration assembly(
+      "mlir-to-asm", "LLVM dialect to the assembly of the module's level",
+      exportAssembly, registerCode);
   TranslateToMLIRRegistration import(
       "import-onnx", "ONNX model to onnx.node operations", importONNXFile,
       [](DialectRegistry &registry) {

@@ -43,4 +43,27 @@ def LowerTileDot : Pass<"lower-tile-dot", "::mlir::ModuleOp"> {
                            "::mlir::amx::AMXDialect"];
 }
 
+def SetTargetLevel : Pass<"set-target-level", "::mlir::ModuleOp"> {
+  let summary = "Say which instruction set level the module is compiled for";
+  let description = [{
+    Sets the module's `qkernel.target` to that of a CPU level, its table of
+    register tiles included. The driver does the same for each level of a target.
+
+    Before:
+
+    ```mlir
+    module {}
+    ```
+
+    After `--set-target-level=level=avx2`:
+
+    ```mlir
+    module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "avx2",
+        unsigned_weights = true, tiles = [<"f32", 6 x 1>, <"si8", 4 x 1>, <"si4", 2 x 1>]>} {}
+    ```
+  }];
+  let options = [Option<"level", "level", "std::string", "", "The level, as QUANTC_ISA names it">];
+  let dependentDialects = ["::quantc::qkernel::QKernelDialect"];
+}
+
 #endif // QUANTC_TARGET_CPU_PASSES_TD
