@@ -27,7 +27,6 @@ TOPS = ("lib", "include", "runtime", "tools", "python", "test", "unittests", "be
         "examples", "utils", "cmake")
 PLACES = ("", "include/quantc", "lib", "runtime/include")
 FILES = re.compile(r"^[\w./{},*+-]+\.(cpp|h|c|td|def|py|md|mlir|test|txt|toml|svg|symbols|in|sh)$")
-# Code that shows something else than this tree: a script may be called `my.py`.
 OPTION = re.compile(r"(?<![\w-])(-{1,2}[A-Za-z][\w-]*)")
 
 
@@ -54,6 +53,25 @@ def split_code(text):
         after_blank = not line.strip()
         (code if fenced or indented else prose).append((number, line))
     return prose, code
+
+
+def pieces(prose):
+    """(line number, text, "link" or "span") in order. A span or link may go on in the next line,
+    but not in the next paragraph or row of a table."""
+    paragraphs, last = [], -1
+    for number, line in prose:
+        if number != last + 1 or not line.strip() or line.startswith(("|", "#")):
+            paragraphs.append([])
+        paragraphs[-1].append((number, line))
+        last = number
+    for paragraph in paragraphs:
+        text = "\n".join(line for _, line in paragraph)
+        spans = [(m.start(), m.group(1), "span") for m in SPAN.finditer(text)]
+        # What looks like a link in a span is none.
+        plain = SPAN.sub(lambda m: re.sub(r"[^\n]", "x", m.group()), text)
+        links = [(m.start(), m.group(1), "link") for m in LINK.finditer(plain)]
+        for start, found, kind in sorted(spans + links):
+            yield paragraph[text.count("\n", 0, start)][0], " ".join(found.split()), kind
 
 
 def anchors(path):
@@ -146,22 +164,22 @@ def check_page(root, page, quantc, pass_options):
     with open(os.path.join(root, page), encoding="utf-8") as file:
         prose, code = split_code(file.read())
     known = set().union(*quantc.verbs.values()) | quantc.own if quantc else None
-    for number, line in prose:
-        for target in LINK.findall(re.sub(r"`[^`]*`", lambda m: m.group().replace("(", "<"), line)):
-            problem = check_link(root, page, target)
+    for number, text, kind in pieces(prose):
+        if kind == "link":
+            problem = check_link(root, page, text)
             if problem:
                 yield number, problem
-        for span in SPAN.findall(line):
-            for text in alternatives(span) if is_path(span) else ():
-                if not exists(root, page, text):
-                    yield number, f"there is no {text}"
-            if quantc and span.startswith("quantc "):
-                for problem in quantc.check(span):
-                    yield number, problem
-            option = re.match(r"^(--[a-z][\w-]*)", span)
-            if known and option and not (option[1] in known or option[1] in (pass_options or ())
-                                         or exists_elsewhere(root, page, option[1])):
-                yield number, f"no program has the option {option[1]}"
+            continue
+        for path in alternatives(text) if is_path(text) else ():
+            if not exists(root, page, path):
+                yield number, f"there is no {path}"
+        if quantc and text.startswith("quantc "):
+            for problem in quantc.check(text):
+                yield number, problem
+        option = re.match(r"^(--[a-z][\w-]*)", text)
+        if known and option and not (option[1] in known or option[1] in (pass_options or ())
+                                     or exists_elsewhere(root, page, option[1])):
+            yield number, f"no program has the option {option[1]}"
     joined = "\n".join(f"{number}\t{line}" for number, line in code)
     joined = re.sub(r"\\\n\d+\t", " ", joined)
     for entry in joined.splitlines():
@@ -198,7 +216,7 @@ def main():
     wrong = 0
     found = pages(arguments.root)
     for page in found:
-        for number, problem in check_page(arguments.root, page, quantc, passes):
+        for number, problem in sorted(check_page(arguments.root, page, quantc, passes)):
             print(f"{page}:{number}: {problem}")
             wrong += 1
     print(f"{len(found)} pages, {wrong} wrong")
