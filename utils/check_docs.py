@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Holds the pages for people to the tree: README.md, CONTRIBUTING.md, docs/, README.md of folders.
 
-    check_docs.py [ROOT] [--quantc QUANTC] [--quant-opt QUANT_OPT]
+    check_docs.py [ROOT] [--quantc QUANTC] [--tool PROGRAM]...
 
 * Every relative link leads to a file or folder, and a `#part` of a page to a heading of it.
 * Every path that is named in code (`lib/Target/CPU/Levels.cpp`, `Numerics/Order.h`,
   `lib/{A,B}/x.h`) is there.
 * With --quantc: every verb and option of `quantc` that is named in code stands in its --help.
-* With --quant-opt: likewise every option of quantc's own passes.
+* With --tool, once for quant-opt and the like: an option that is named alone is one of theirs,
+  of quantc's or of a script of the tree.
 
 Prints one line for each thing that is not so, and exits 1 if there is one.
 """
@@ -160,10 +161,10 @@ def commands(line):
             yield " ".join(words)
 
 
-def check_page(root, page, quantc, pass_options):
+def check_page(root, page, quantc, tool_options):
     with open(os.path.join(root, page), encoding="utf-8") as file:
         prose, code = split_code(file.read())
-    known = set().union(*quantc.verbs.values()) | quantc.own if quantc else None
+    known = tool_options | quantc.own.union(*quantc.verbs.values()) if quantc else None
     for number, text, kind in pieces(prose):
         if kind == "link":
             problem = check_link(root, page, text)
@@ -177,7 +178,7 @@ def check_page(root, page, quantc, pass_options):
             for problem in quantc.check(text):
                 yield number, problem
         option = re.match(r"^(--[a-z][\w-]*)", text)
-        if known and option and not (option[1] in known or option[1] in (pass_options or ())
+        if known and option and not (option[1] in known
                                      or exists_elsewhere(root, page, option[1])):
             yield number, f"no program has the option {option[1]}"
     joined = "\n".join(f"{number}\t{line}" for number, line in code)
@@ -209,14 +210,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", default=here)
     parser.add_argument("--quantc", help="the program whose verbs and options the pages name")
-    parser.add_argument("--quant-opt", help="the program whose passes they name")
+    parser.add_argument("--tool", action="append", help="a program whose options they name")
     arguments = parser.parse_args()
     quantc = Quantc(arguments.quantc) if arguments.quantc else None
-    passes = set(OPTION.findall(help_of([arguments.quant_opt]))) if arguments.quant_opt else None
+    options = set()
+    for tool in arguments.tool or ():
+        options.update(OPTION.findall(help_of([tool])))
     wrong = 0
     found = pages(arguments.root)
     for page in found:
-        for number, problem in sorted(check_page(arguments.root, page, quantc, passes)):
+        for number, problem in sorted(check_page(arguments.root, page, quantc, options)):
             print(f"{page}:{number}: {problem}")
             wrong += 1
     print(f"{len(found)} pages, {wrong} wrong")
