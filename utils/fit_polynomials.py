@@ -101,6 +101,14 @@ def main():
         near_zero(lambda f: f**3 / log(1 + f), lambda f: f * f, "1e-6"),
         sqrt(mpf(1) / 2) - 1 - mpf("1e-4"), sqrt(mpf(2)) - 1 + mpf("1e-4"), range(10))
 
+    ln2 = log(mpf(2))
+    fit("kGelu",
+        near_zero(lambda a: log(erfc(a / sqrt(mpf(2)))) / ln2 / a,
+                  lambda a: -sqrt(2 / pi) / ln2, "1e-9"),
+        lambda a: a * a * erfc(a / sqrt(mpf(2))) / 2 + mpf("1e-9"), 0, 6, range(8))
+    fit("kExp2Half", lambda r: exp(r * ln2) / 2, lambda r: 2 / exp(r * ln2),
+        "-0.5005", "0.5005", range(1, 7), {0: mpf("0.5")})
+
 
 if __name__ == "__main__":
     main()

@@ -113,4 +113,16 @@ float sigmoidF32(float x) {
   return (x < 0.0f ? e : 1.0f) / (e + 1.0f);
 }
 
+float geluF32(float x) {
+  float a = std::fabs(x);
+  float p = horner(kGelu, a);
+  float t = std::fma(p, a, kRoundMagic);
+  float n = t - kRoundMagic;
+  float r = std::fma(p, a, -n);
+  float e = fromBits(static_cast<uint32_t>(bits(horner(kExp2Half, r))) +
+                     (static_cast<uint32_t>(bits(t)) << 23));
+  float u = a < kGeluHigh ? a * e : 0.0f;
+  return (x < 0.0f ? 0.0f : x) - u;
+}
+
 } // namespace quantc::numerics

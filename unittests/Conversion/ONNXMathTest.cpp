@@ -101,6 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Functions, ExactMath,
                          ::testing::Values(Exact{"Exp", numerics::expF32},
                                            Exact{"Log", numerics::logF32},
                                            Exact{"Erf", numerics::erfF32},
+                                           Exact{"Gelu", numerics::geluF32},
                                            Exact{"Tanh", numerics::tanhF32},
                                            Exact{"Sigmoid",
                                                  numerics::sigmoidF32}),
@@ -389,7 +390,9 @@ TEST(Cast, FloatsToIntegersStayInRange) {
     EXPECT_EQ(u8[i], clamp(x[i], 0, 255)) << x[i];
     EXPECT_EQ(i32[i], clamp(x[i], -2147483648.0, 2147483647.0)) << x[i];
     EXPECT_EQ(u32[i], clamp(x[i], 0, 4294967295.0)) << x[i];
-    EXPECT_EQ(i4[i], clamp(x[i], -8, 7)) << x[i];
+    // Less than 8 bits: the low ones of a 32-bit integer, as in ONNX's suite.
+    uint32_t low = int32_t(clamp(x[i], -2147483648.0, 2147483647.0)) & 15;
+    EXPECT_EQ(i4[i], int32_t(low ^ 8) - 8) << x[i];
     EXPECT_EQ(boolean[i], x[i] != 0) << x[i];
   }
   std::vector<int64_t> wide(17, 300);

@@ -21,6 +21,9 @@ float erfF32(float x);
 /// Logistic function 1 / (1 + exp(-x)), at most 2.5 ulp, also for very negative
 /// arguments.
 float sigmoidF32(float x);
+/// x times the normal distribution function, within 3e-8 max(1, |x|);
+/// gelu(-inf) = 0.
+float geluF32(float x);
 
 } // namespace quantc::numerics
 

@@ -65,6 +65,19 @@
 //     e  = exp(-|x|)
 //     y  = select(x < 0, e, 1) / (e + 1)    NaN: exp(NaN) in the denominator
 //
+// gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|), absolutely to 3e-8 max(1,
+// |x|)
+//     a  = |x|
+//     p  = horner(kGelu, a)
+//     t  = fma(p, a, kRoundMagic)           Phi(-a) = 2^(p a) / 2
+//     n  = t - kRoundMagic
+//     r  = fma(p, a, -n)
+//     e  = float(bits(horner(kExp2Half, r)) + (bits(t) << 23))
+//     u  = select(a < kGeluHigh, a * e, 0)
+//     y  = select(x < 0, 0, x) - u
+//   gelu(-inf) = 0. No division, no second polynomial near zero: it costs half
+//   of 0.5 x (1 + erf(x / sqrt(2))).
+//
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_NUMERICS_MATHTABLES_H
 #define QUANTC_NUMERICS_MATHTABLES_H
@@ -113,6 +126,16 @@ inline constexpr float kLog[] = {
     0x1.555554p-2f, -0x1.ffffd0p-3f, 0x1.999ab4p-3f, -0x1.5564d2p-3f,
     0x1.2479d4p-3f, -0x1.fc9f76p-4f, 0x1.c64134p-4f, -0x1.bf8712p-4f,
     0x1.ab717ap-4f, -0x1.c725d8p-5f};
+
+// gelu: (log2(Phi(-a)) + 1) / a for a <= kGeluHigh, error 2^-26.2 of the
+// result; 2^r / 2 on |r| <= 1/2, error 2^-27.4.
+inline constexpr float kGeluHigh = 6.0f;
+inline constexpr float kGelu[] = {
+    -0x1.26af36p+0f,  -0x1.d62ea8p-2f,  -0x1.af1f2ep-5f, 0x1.dace5cp-8f,
+    -0x1.1d059ep-12f, -0x1.13e304p-13f, 0x1.d6ed8cp-16f, -0x1.fec9aep-20f};
+inline constexpr float kExp2Half[] = {
+    0x1.000000p-1f, 0x1.62e432p-2f,  0x1.ebfbe6p-4f, 0x1.c6ada8p-6f,
+    0x1.3b21cap-8f, 0x1.5fbba8p-11f, 0x1.4b9e4ap-14f};
 
 } // namespace quantc::numerics
 

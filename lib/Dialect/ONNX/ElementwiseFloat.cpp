@@ -139,8 +139,7 @@ Value gelu(Row &row) {
   Value x = row.x[0];
   if (row.string("approximate", "none") == "tanh")
     return geluTanh(row, x);
-  return halfOnePlus(row, x,
-                     row.m.erf(row.m.mul(x, row.number(0.7071067811865476))));
+  return row.m.gelu(x);
 }
 
 Value fastGelu(Row &row) {

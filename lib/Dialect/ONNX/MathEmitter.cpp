@@ -313,6 +313,18 @@ Value MathEmitter::log(Value x) {
   return select(compare(CmpFPredicate::OGE, x, zero), r, constant(kNaN, f32()));
 }
 
+Value MathEmitter::gelu(Value x) {
+  Value a = abs(x), magic = f32(tables::kRoundMagic), zero = f32(0.0f);
+  Value p = horner(tables::kGelu, a);
+  Value t = fma(p, a, magic);
+  Value n = sub(t, magic);
+  Value r = fma(p, a, neg(n));
+  Value e = addi(bits(horner(tables::kExp2Half, r)), shl(bits(t), 23));
+  Value within = compare(CmpFPredicate::OLT, a, f32(tables::kGeluHigh));
+  Value u = select(within, mul(a, fromBits(e, f32())), zero);
+  return sub(select(compare(CmpFPredicate::OLT, x, zero), zero, x), u);
+}
+
 Value MathEmitter::sigmoid(Value x) {
   Type type = x.getType();
   Value one = constant(1, type);

@@ -21,7 +21,7 @@ namespace quantc::onnx_ir {
 /// operations that become instructions are made, never a call of libm (`fma`,
 /// `copysign`, `floor` and such; not `math.exp`).
 ///
-/// exp, log, erf, tanh and sigmoid of f32 take exactly the steps of
+/// exp, log, erf, tanh, sigmoid and gelu of f32 take exactly the steps of
 /// Numerics/MathTables.h, so their bits are those of Numerics/Math.h. The other
 /// functions of f32 are evaluated in f64 and rounded once, the way their own
 /// comments say; they too are the same on every machine.
@@ -105,6 +105,7 @@ public:
   mlir::Value sigmoid(mlir::Value x);
   /// f32 only.
   mlir::Value erf(mlir::Value x);
+  mlir::Value gelu(mlir::Value x);
 
   /// e^x - 1 and log(1 + x), f32 or f64.
   mlir::Value expm1(mlir::Value x);
