@@ -26,23 +26,30 @@ static TensorInfo narrowMask(Walk &walk, TensorInfo mask) {
   return walk.toRank(mask, 4);
 }
 
-/// All three operands [B, S, H, D]; the result too.
-static TensorInfo buildAttention(Walk &walk, TensorInfo &query, TensorInfo &key,
-                                 TensorInfo &value, TensorInfo mask,
+/// All three operands [B, S, H, D]; the result too, of the query's type. Half
+/// precision is computed in f32 and rounded once, at the end.
+static TensorInfo buildAttention(Walk &walk, TensorInfo query, TensorInfo key,
+                                 TensorInfo value, TensorInfo mask,
                                  double scale, bool causal, StringAttr name) {
   Dims dims = query.dims;
   dims.back() = value.dims.back();
+  Type element = query.elementType, f32 = walk.builder.getF32Type();
+  for (TensorInfo *operand : {&query, &key, &value})
+    *operand = walk.convert(*operand, f32);
   Value maskValue;
   if (mask) {
     mask = narrowMask(walk, mask);
+    if (!mask.elementType.isInteger(1))
+      mask = walk.convert(mask, f32);
     maskValue = walk.materialize(mask);
   }
-  Value result = qgraph::AttentionOp::create(
-      walk.builder, walk.typeOf(dims, query.elementType),
-      walk.materialize(query), walk.materialize(key), walk.materialize(value),
-      maskValue, walk.builder.getF32FloatAttr(scale),
+  Value value32 = qgraph::AttentionOp::create(
+      walk.builder, walk.typeOf(dims, f32), walk.materialize(query),
+      walk.materialize(key), walk.materialize(value), maskValue,
+      walk.builder.getF32FloatAttr(scale),
       causal ? walk.builder.getUnitAttr() : UnitAttr(), name);
-  return walk.tensor(result, dims);
+  TensorInfo result = walk.tensor(value32, dims);
+  return walk.convert(result, element);
 }
 
 //===----------------------------------------------------------------------===//
@@ -70,7 +77,9 @@ static LogicalResult handleAttention(Node &node) {
   // The function body does the rest.
   if (node.has(4) || node.has(5) || node.resultUsed(1) || node.resultUsed(2) ||
       node.resultUsed(3) || node.real("softcap", 0) != 0 ||
-      node.integer("qk_matmul_output_mode", 0) != 0 || node.has(6))
+      node.integer("qk_matmul_output_mode", 0) != 0 || node.has(6) ||
+      node.integer("left_window_size", -1) >= 0 ||
+      node.integer("right_window_size", -1) >= 0)
     return failure();
   FailureOr<TensorInfo> query =
       toHeads(node, node.in(0), node.integer("q_num_heads", 0));

@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // As the tables of ONNX Cast say. Where they leave a float out of an integer's
-// range undefined, it becomes the nearest end of the range, and NaN becomes 0.
+// range undefined, it becomes the nearest end of the range, and NaN becomes 0;
+// for integers of less than 8 bits, as in ONNX's own tests, the low bits of
+// what it is as a 32-bit integer.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,7 +50,30 @@ Value integerToFloat(MathEmitter &m, Value x, Type from, Type to) {
   return direct ? y : m.narrow(y, to);
 }
 
+Value integerToInteger(MathEmitter &m, Value x, Type from, Type to) {
+  unsigned have = getElementTypeOrSelf(x).getIntOrFloatBitWidth();
+  unsigned width = to.getIntOrFloatBitWidth(), stored = std::max(8u, width);
+  Type type = m.intType(stored);
+  if (stored < have)
+    x = arith::TruncIOp::create(m.builder, m.loc, type, x);
+  else if (stored > have)
+    x = isSignedInteger(from)
+            ? Value(arith::ExtSIOp::create(m.builder, m.loc, type, x))
+            : Value(arith::ExtUIOp::create(m.builder, m.loc, type, x));
+  if (width == stored)
+    return x;
+  // The low bits, with the sign of the narrow type.
+  Value top = m.shl(x, stored - width);
+  return isSignedInteger(to) ? m.shrs(top, stored - width)
+                             : m.shru(top, stored - width);
+}
+
 Value floatToInteger(MathEmitter &m, Value x, Type to) {
+  if (to.getIntOrFloatBitWidth() < 8) {
+    Type si32 = IntegerType::get(m.builder.getContext(), 32,
+                                 IntegerType::SignednessSemantics::Signed);
+    return integerToInteger(m, floatToInteger(m, x, si32), si32, to);
+  }
   bool isSigned = isSignedInteger(to);
   unsigned width = to.getIntOrFloatBitWidth();
   unsigned computed = std::max(32u, width);
@@ -71,28 +96,9 @@ Value floatToInteger(MathEmitter &m, Value x, Type to) {
                             : APInt::getMaxValue(width).zext(computed);
   y = m.select(below, m.constantInt(least.getSExtValue(), wide), y);
   y = m.select(above, m.constantInt(greatest.getSExtValue(), wide), y);
-  unsigned stored = std::max(8u, width);
-  return stored == computed ? y
-                            : Value(arith::TruncIOp::create(
-                                  m.builder, m.loc, m.intType(stored), y));
-}
-
-Value integerToInteger(MathEmitter &m, Value x, Type from, Type to) {
-  unsigned have = getElementTypeOrSelf(x).getIntOrFloatBitWidth();
-  unsigned width = to.getIntOrFloatBitWidth(), stored = std::max(8u, width);
-  Type type = m.intType(stored);
-  if (stored < have)
-    x = arith::TruncIOp::create(m.builder, m.loc, type, x);
-  else if (stored > have)
-    x = isSignedInteger(from)
-            ? Value(arith::ExtSIOp::create(m.builder, m.loc, type, x))
-            : Value(arith::ExtUIOp::create(m.builder, m.loc, type, x));
-  if (width == stored)
-    return x;
-  // The low bits, with the sign of the narrow type.
-  Value top = m.shl(x, stored - width);
-  return isSignedInteger(to) ? m.shrs(top, stored - width)
-                             : m.shru(top, stored - width);
+  return width == computed ? y
+                           : Value(arith::TruncIOp::create(
+                                 m.builder, m.loc, m.intType(width), y));
 }
 
 PowerRounding powerRounding(const Row &row) {

@@ -159,3 +159,31 @@ func.func @cache(%q: tensor<1x2x1x16xf32>, %past: tensor<1x2x4x16xf32>) -> (tens
     : (tensor<1x2x1x16xf32>, tensor<1x2x1x16xf32>, tensor<1x2x1x16xf32>, none, tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>) -> (tensor<*xf32>, tensor<*xf32>, tensor<*xf32>)
   return %0#0, %0#1 : tensor<*xf32>, tensor<*xf32>
 }
+
+// -----
+
+// Half precision is computed in f32.
+
+// CHECK-LABEL: func.func @half
+// CHECK-DAG:     %[[Q:.*]] = onnx.node "Cast"({{.*}} -> tensor<1x4x2x8xf32>
+// CHECK-DAG:     %[[M:.*]] = onnx.node "Cast"(%arg1) {{.*}} -> tensor<1x1x4x4xf32>
+// CHECK:         %[[A:.*]] = qgraph.attention %[[Q]], %[[Q]], %[[Q]] mask %[[M]] {{.*}} -> tensor<1x4x2x8xf32>
+// CHECK:         onnx.node "Cast"(%[[A]]) {{.*}} -> tensor<1x4x2x8xf16>
+func.func @half(%x: tensor<1x2x4x8xf16>, %m: tensor<1x1x4x4xf16>) -> tensor<*xf16> {
+  %0 = onnx.node "Attention"(%x, %x, %x, %m) {version = 23 : i64}
+    : (tensor<1x2x4x8xf16>, tensor<1x2x4x8xf16>, tensor<1x2x4x8xf16>, tensor<1x1x4x4xf16>) -> tensor<*xf16>
+  return %0 : tensor<*xf16>
+}
+
+// -----
+
+// A window is what the function body makes a mask of.
+
+// CHECK-LABEL: func.func @window
+// CHECK-NOT:     qgraph.attention
+// CHECK:         onnx.node "Softmax"
+func.func @window(%x: tensor<1x2x4x8xf32>) -> tensor<*xf32> {
+  %0 = onnx.node "Attention"(%x, %x, %x) {version = 25 : i64, node_attributes = {left_window_size = 1 : si64, right_window_size = 1 : si64}}
+    : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
