@@ -26,7 +26,7 @@ def functions(lines):
     """Name -> lines of the body, without comments and directives."""
     result, name = {}, None
     for line in lines:
-        line = re.split(r"\s(?:#|//)", line, maxsplit=1)[0].strip()
+        line = re.split(r"\s(?:# |//)", line, maxsplit=1)[0].strip()
         label = re.match(r"^([A-Za-z_][\w.$]*):$", line)
         if label:
             name = label.group(1)

@@ -52,9 +52,9 @@ static constexpr Tile kAVX512VNNITiles[] = {
 static constexpr Tile kAMXTiles[] = {
     {"f32", 12, 2}, {"si8", 16, 2}, {"si4", 6, 2}};
 static constexpr Tile kNEONTiles[] = {
-    {"f32", 6, 1}, {"si8", 4, 1}, {"si4", 2, 1}};
+    {"f32", 6, 1}, {"si8", 2, 1}, {"si4", 2, 1}};
 static constexpr Tile kDotProdTiles[] = {
-    {"f32", 6, 1}, {"si8", 6, 1}, {"si4", 3, 1}};
+    {"f32", 6, 1}, {"si8", 5, 1}, {"si4", 3, 1}};
 
 // Oldest first: the rank decides which of those that run is taken.
 static constexpr LevelInfo kLevels[] = {

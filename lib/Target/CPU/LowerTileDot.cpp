@@ -80,14 +80,33 @@ public:
                                   VectorType::get({bytes}, builder.getI8Type()),
                                   op.getPacked(), ValueRange{offset});
   }
-  /// Four bytes of row r from k on, as one word.
-  Value loadWord(int64_t r, Value k) {
+  /// The largest power of two up to `most` such that every step of so many
+  /// words is a whole one.
+  int64_t wordsPerStep(int64_t most) {
+    std::optional<int64_t> length = getConstantIntValue(op.getLength());
+    while (most > 1 && (!length || *length % (4 * most) != 0))
+      most /= 2;
+    return most;
+  }
+  /// 4 * count bytes of row r from k on, as words.
+  SmallVector<Value> loadWords(int64_t r, Value k, int64_t count) {
     Value bytes = vector::LoadOp::create(
-        builder, loc, VectorType::get({4}, builder.getI8Type()), op.getA(),
-        ValueRange{add(op.getM(), r), add(op.getK(), k)});
-    Value word = vector::BitCastOp::create(
-        builder, loc, VectorType::get({1}, builder.getI32Type()), bytes);
-    return vector::ExtractOp::create(builder, loc, word, ArrayRef<int64_t>{0});
+        builder, loc, VectorType::get({4 * count}, builder.getI8Type()),
+        op.getA(), ValueRange{add(op.getM(), r), add(op.getK(), k)});
+    Value words = vector::BitCastOp::create(
+        builder, loc, VectorType::get({count}, builder.getI32Type()), bytes);
+    SmallVector<Value> result;
+    for (int64_t i = 0; i < count; ++i)
+      result.push_back(
+          vector::ExtractOp::create(builder, loc, words, ArrayRef<int64_t>{i}));
+    return result;
+  }
+  /// The same of all rows.
+  SmallVector<SmallVector<Value>> loadAllWords(Value k, int64_t count) {
+    SmallVector<SmallVector<Value>> words;
+    for (int64_t r = 0; r < rows; ++r)
+      words.push_back(loadWords(r, k, count));
+    return words;
   }
 
   TileDotOp op;
@@ -147,13 +166,14 @@ SmallVector<Value> lowerFloat(TileLoop &tile) {
   });
 }
 
-/// Words of k from `k` on against prepared weights.
-SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot, Value k,
+/// One word of each row against prepared weights.
+SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot,
+                           ArrayRef<SmallVector<Value>> words, int64_t word,
                            ArrayRef<Prepared> weights, ValueRange sums,
                            int64_t bits) {
   SmallVector<Value> next;
   for (int64_t r = 0; r < tile.rows; ++r) {
-    Prepared activation = dot.prepareActivation(tile.loadWord(r, k));
+    Prepared activation = dot.prepareActivation(words[r][word]);
     for (int64_t p = 0; p < tile.panels; ++p)
       next.push_back(
           dot.dot(sums[r * tile.panels + p], weights[p], activation, bits));
@@ -162,16 +182,24 @@ SmallVector<Value> addWord(TileLoop &tile, IntegerDot &dot, Value k,
 }
 
 SmallVector<Value> lowerBytes(TileLoop &tile, IntegerDot &dot) {
-  return tile.run(4, 4, [&](Value k, ValueRange sums) {
-    SmallVector<Prepared> weights;
-    for (int64_t p = 0; p < tile.panels; ++p)
-      weights.push_back(
-          dot.prepareWeights(tile.loadPanel(p, tile.mul(k, kLanes), 64), 8));
-    return addWord(tile, dot, k, weights, sums, 8);
+  int64_t count = tile.wordsPerStep(dot.wordsPerLoad());
+  int64_t unroll = std::max<int64_t>(1, dot.unrolledWords() / count);
+  return tile.run(4 * count, unroll, [&](Value k, ValueRange sums) {
+    SmallVector<SmallVector<Value>> words = tile.loadAllWords(k, count);
+    SmallVector<Value> next(sums);
+    for (int64_t w = 0; w < count; ++w) {
+      SmallVector<Prepared> weights;
+      Value at = tile.mul(tile.add(k, 4 * w), kLanes);
+      for (int64_t p = 0; p < tile.panels; ++p)
+        weights.push_back(dot.prepareWeights(tile.loadPanel(p, at, 64), 8));
+      next = addWord(tile, dot, words, w, weights, next, 8);
+    }
+    return next;
   });
 }
 
 SmallVector<Value> lowerNibbles(TileLoop &tile, IntegerDot &dot) {
+  bool both = dot.wordsPerLoad() > 1;
   return tile.run(8, 1, [&](Value k, ValueRange sums) {
     SmallVector<Prepared> low, high;
     for (int64_t p = 0; p < tile.panels; ++p) {
@@ -179,8 +207,12 @@ SmallVector<Value> lowerNibbles(TileLoop &tile, IntegerDot &dot) {
       low.push_back(dot.prepareWeights(dot.lowNibbles(bytes), 4));
       high.push_back(dot.prepareWeights(dot.highNibbles(bytes), 4));
     }
-    SmallVector<Value> half = addWord(tile, dot, k, low, sums, 4);
-    return addWord(tile, dot, tile.add(k, 4), high, half, 4);
+    SmallVector<SmallVector<Value>> words = tile.loadAllWords(k, both ? 2 : 1);
+    SmallVector<Value> half = addWord(tile, dot, words, 0, low, sums, 4);
+    if (both)
+      return addWord(tile, dot, words, 1, high, half, 4);
+    words = tile.loadAllWords(tile.add(k, 4), 1);
+    return addWord(tile, dot, words, 0, high, half, 4);
   });
 }
 

@@ -36,6 +36,11 @@ public:
   /// The low / high nibbles of vector<64xi8> as weights of one byte each.
   virtual mlir::Value lowNibbles(mlir::Value bytes) = 0;
   virtual mlir::Value highNibbles(mlir::Value bytes) = 0;
+  /// Words of an activation row that are best loaded at once: one where words
+  /// are broadcast from memory, several where they are lanes of a register.
+  virtual int64_t wordsPerLoad() const { return 1; }
+  /// Words of bytes in one turn of the loop over K.
+  virtual int64_t unrolledWords() const { return 4; }
   /// Lowers a whole tile in another way; true if it did.
   virtual bool lowerTile(qkernel::TileDotOp op,
                          mlir::PatternRewriter &rewriter) {

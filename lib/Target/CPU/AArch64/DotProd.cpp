@@ -18,6 +18,7 @@ class DotProdDot : public SignedNibbleDot {
 public:
   using SignedNibbleDot::SignedNibbleDot;
 
+  int64_t wordsPerLoad() const override { return 4; }
   Prepared prepareWeights(Value bytes, int64_t) override {
     return {slice(bytes, 0, 16), slice(bytes, 16, 16), slice(bytes, 32, 16),
             slice(bytes, 48, 16)};

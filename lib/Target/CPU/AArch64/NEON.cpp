@@ -20,6 +20,9 @@ class NEONDot : public SignedNibbleDot {
 public:
   using SignedNibbleDot::SignedNibbleDot;
 
+  int64_t wordsPerLoad() const override { return 2; }
+  /// More would not fit the registers.
+  int64_t unrolledWords() const override { return 1; }
   Prepared prepareWeights(Value bytes, int64_t) override {
     Prepared parts;
     for (int64_t begin = 0; begin < 64; begin += 8)

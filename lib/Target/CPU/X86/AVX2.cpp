@@ -22,6 +22,8 @@ class AVX2Dot : public UnsignedNibbleDot {
 public:
   using UnsignedNibbleDot::UnsignedNibbleDot;
 
+  /// More would not fit the registers.
+  int64_t unrolledWords() const override { return 1; }
   Prepared prepareWeights(Value bytes, int64_t bits) override {
     Prepared parts;
     for (int64_t half : {0, 32}) {

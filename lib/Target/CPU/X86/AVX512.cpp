@@ -20,6 +20,8 @@ class AVX512Dot : public UnsignedNibbleDot {
 public:
   using UnsignedNibbleDot::UnsignedNibbleDot;
 
+  /// More would not fit the registers.
+  int64_t unrolledWords() const override { return 1; }
   Prepared prepareWeights(Value bytes, int64_t bits) override {
     if (bits <= 4)
       return {bytes};
