@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "AMXEmulator.h"
 #include "Values.h"
 #include "quantc/Numerics/Math.h"
 #include "quantc/Numerics/PackPanels.h"
@@ -225,11 +226,25 @@ Layer layerOf(Format format, int64_t n, int64_t k, int64_t group = 0) {
   return layer;
 }
 
+/// K and rows that fill whole tiles, with full and half-full pairs of panels.
+TEST(Linear, WholeTilesOfAMX) {
+  if (!llvm::is_contained(hostLevels(), "amx"))
+    GTEST_SKIP() << "this CPU has no AMX, nor AVX-512 VNNI to emulate it on";
+  bool emulates = llvm::is_contained(missingLevels(), "amx");
+  int64_t before = emulatedAMXInstructions();
+  check(layerOf(Format::SI8, 32, 64));
+  check(layerOf(Format::SI8, 70, 192));
+  check(layerOf(Format::SI8, 48, 128, 64));
+  if (emulates)
+    EXPECT_GT(emulatedAMXInstructions(), before);
+}
+
 TEST(Linear, LevelsOfThisMachine) {
   ASSERT_FALSE(hostLevels().empty());
   std::string missing;
   for (const std::string &level : missingLevels())
-    missing += " " + level;
+    if (!llvm::is_contained(hostLevels(), level)) // else it is emulated
+      missing += " " + level;
   if (!missing.empty())
     GTEST_SKIP() << "this CPU has not the level(s)" << missing << ": their values are not tested";
 }

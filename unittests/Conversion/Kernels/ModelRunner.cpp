@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ModelRunner.h"
+#include "AMXEmulator.h"
 
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Package/Object.h"
@@ -123,7 +124,14 @@ size_t elementBytes(Type element) {
 
 } // namespace
 
-std::vector<std::string> quantc::testing::hostLevels() {
+/// Every level of this CPU's architecture.
+static std::vector<Level> architectureLevels() {
+  llvm::Triple host(llvm::sys::getProcessTriple());
+  return llvm::cantFail(targetLevels(host.isX86() ? "x86-64" : "native"));
+}
+
+/// Those that this CPU has itself.
+static std::vector<std::string> nativeLevels() {
   std::vector<std::string> names;
   llvm::Expected<std::vector<Level>> levels = targetLevels("native");
   if (!levels) {
@@ -135,8 +143,20 @@ std::vector<std::string> quantc::testing::hostLevels() {
   return names;
 }
 
+std::vector<std::string> quantc::testing::hostLevels() {
+  static const std::vector<std::string> kNames = [] {
+    std::vector<std::string> names = nativeLevels();
+    // AMX is an extension of AVX-512 VNNI, whose machines can emulate it.
+    if (llvm::is_contained(names, "avx512vnni") &&
+        !llvm::is_contained(names, "amx") && installAMXEmulator())
+      names.push_back("amx");
+    return names;
+  }();
+  return kNames;
+}
+
 std::vector<std::string> quantc::testing::missingLevels() {
-  std::vector<std::string> names, host = hostLevels();
+  std::vector<std::string> names, host = nativeLevels();
   std::string arch = llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str();
   for (const cpu::LevelInfo &level : cpu::levels())
     if (level.arch == arch && !llvm::is_contained(host, level.name))
@@ -219,9 +239,9 @@ Model::Model(const std::string &text, const Way &way) : code(std::make_unique<Co
     }
   }
 
-  llvm::Expected<std::vector<Level>> levels = targetLevels("native");
+  std::vector<Level> levels = architectureLevels();
   const Level *level = nullptr;
-  for (const Level &candidate : *levels)
+  for (const Level &candidate : levels)
     if (candidate.name == way.level)
       level = &candidate;
   setTarget(*module, *level, /*shared=*/false);

@@ -38,9 +38,10 @@ struct Buffer {
   }
 };
 
-/// The instruction set levels of this CPU, lowest first.
+/// The instruction set levels of this CPU, lowest first; `amx` also where it is emulated
+/// (AMXEmulator.h).
 std::vector<std::string> hostLevels();
-/// Levels of this architecture that this CPU has not.
+/// Levels of this architecture that this CPU has not, emulated or not.
 std::vector<std::string> missingLevels();
 
 /// A way to compile: a level, fast or plain.
