@@ -129,11 +129,15 @@ static Element foldReal(Walk &walk, StringRef op, ArrayRef<Element> operands,
     return walk.arith.constant(value);
   };
   if (op == "Cast") {
-    if (isa<FloatType>(resultType))
-      return makeReal(walk, x[0], resultType);
+    // What the small formats do beyond their range is the node's own.
+    unsigned width = resultType.getIntOrFloatBitWidth();
     if (resultType.isInteger(1))
       return truth(x[0] != 0);
-    return std::abs(x[0]) < 9e18 ? walk.arith.constant(int64_t(x[0])) : Dim();
+    if (isa<FloatType>(resultType))
+      return width >= 16 ? makeReal(walk, x[0], resultType) : Element();
+    return width >= 32 && std::abs(x[0]) < 9e18
+               ? walk.arith.constant(int64_t(x[0]))
+               : Dim();
   }
   if (x.size() == 2 && resultType.isInteger(1)) {
     if (op == "Equal")

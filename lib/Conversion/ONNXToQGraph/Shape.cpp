@@ -266,12 +266,15 @@ static LogicalResult handleCast(Node &node) {
     return node.unsupported("its element type is not supported");
   TensorInfo result = node.walk.convert(node.in(0), type);
   // What FP8 does beyond its range is the node's own.
-  if (auto op = result.value ? result.value.getDefiningOp<onnx_ir::NodeOp>()
-                             : onnx_ir::NodeOp())
-    if (op.is("Cast") && !node.integer("saturate", 1))
-      op.setNodeAttributesAttr(
-          node.walk.builder.getDictionaryAttr({node.walk.builder.getNamedAttr(
-              "saturate", node.walk.integerAttr(0))}));
+  if (onnx_ir::NodeOp op = nodeOf(result.value, "Cast");
+      op && result.value != node.in(0).value) {
+    NamedAttrList attributes;
+    for (StringRef name : {"round_mode", "saturate"})
+      if (Attribute given = node.op.getNodeAttr(name))
+        if (given != onnx_ir::defaultAttribute(node.op, name))
+          attributes.append(name, given);
+    op.setNodeAttributesAttr(attributes.getDictionary(op.getContext()));
+  }
   node.set(0, std::move(result));
   return success();
 }

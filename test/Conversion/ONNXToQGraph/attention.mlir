@@ -187,3 +187,16 @@ func.func @window(%x: tensor<1x2x4x8xf32>) -> tensor<*xf32> {
     : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+// A window is not qgraph.attention's: the function body, whose mask has it.
+
+// CHECK-LABEL: func.func @window
+// CHECK-NOT:     "Attention"
+// CHECK:         return
+func.func @window(%q: tensor<1x1x5x16xf32>) -> tensor<*xf32> {
+  %0 = onnx.node "Attention"(%q, %q, %q) {version = 25 : i64, node_attributes = {left_window_size = 1 : si64}}
+    : (tensor<1x1x5x16xf32>, tensor<1x1x5x16xf32>, tensor<1x1x5x16xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
+}
