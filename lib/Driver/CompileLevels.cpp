@@ -1,25 +1,19 @@
-//===- CompileLevels.cpp - One object per instruction set level -----------===//
+//===- CompileLevels.cpp - A module to the code of one level --------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//
-// Levels are compiled side by side. They share the MLIR context, which is made
-// for that as long as all dialects are loaded before, and have an LLVM context
-// each, which is not.
 //
 //===----------------------------------------------------------------------===//
 
 #include "CompileModel.h"
 #include "Worker.h"
-#include "quantc/Support/AtomicFile.h"
-#include "quantc/hash.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/GlobalAlias.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/thread.h"
 
-#include <atomic>
+#include <array>
 
 using namespace mlir;
 
@@ -31,21 +25,23 @@ llvm::Error Compiler::lower(ModuleOp lowered, PassManager &manager,
   return runPasses(manager, lowered, "level " + level.name, from, to);
 }
 
+/// The functions of an entry of a lowered module, and what abi.h calls them.
+static std::array<std::pair<std::string, llvm::StringRef>, 3>
+functionsOf(const PackageEntry &entry) {
+  return {{{entry.name, "entry"},
+           {entry.name + "_shapes", "shapes"},
+           {entry.name + "_arena", "arena"}}};
+}
+
 llvm::Expected<std::unique_ptr<llvm::Module>>
-Compiler::translate(ModuleOp lowered, llvm::LLVMContext &llvmContext) {
-  llvm::Expected<PackageEntry> entry = entryOf(lowered);
-  if (!entry)
-    return entry.takeError();
+Compiler::translate(ModuleOp lowered, const PackageEntry &entry,
+                    llvm::LLVMContext &llvmContext) {
   std::unique_ptr<llvm::Module> code =
       translateModuleToLLVMIR(lowered, llvmContext, "model");
   if (!code)
     return llvm::make_error<DefectError>(
         "the lowered module cannot be translated to LLVM IR");
-  const std::pair<std::string, llvm::StringRef> names[] = {
-      {entry->name, "entry"},
-      {entry->name + "_shapes", "shapes"},
-      {entry->name + "_arena", "arena"}};
-  for (const auto &[from, to] : names) {
+  for (const auto &[from, to] : functionsOf(entry)) {
     llvm::Function *function = code->getFunction(from);
     if (!function)
       return llvm::make_error<DefectError>("the lowered module has no "
@@ -58,6 +54,64 @@ Compiler::translate(ModuleOp lowered, llvm::LLVMContext &llvmContext) {
     function->setName(to);
   }
   return std::move(code);
+}
+
+/// Gets the functions of an entry other than the first out of the object, and
+/// gives the one table of kernels a name for it.
+static void exportEntry(llvm::Module &code, const PackageEntry &entry,
+                        const std::string &suffix,
+                        llvm::GlobalVariable *kernels) {
+  for (const auto &[from, to] : functionsOf(entry)) {
+    llvm::Function *function = code.getFunction(from);
+    function->setLinkage(llvm::GlobalValue::ExternalLinkage);
+    function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    function->setDSOLocal(true);
+    function->setName(to + suffix);
+  }
+  if (kernels)
+    llvm::GlobalAlias::create(llvm::GlobalValue::ExternalLinkage,
+                              "kernels" + suffix, kernels)
+        ->setVisibility(llvm::GlobalValue::HiddenVisibility);
+}
+
+llvm::Expected<std::vector<CompiledLevel>>
+Compiler::compileEntries(ModuleOp lowered, const Level &level) {
+  llvm::Expected<std::vector<PackageEntry>> entries = entriesOf(lowered);
+  if (!entries)
+    return entries.takeError();
+  llvm::LLVMContext llvmContext;
+  llvm::Expected<std::unique_ptr<llvm::Module>> code =
+      translate(lowered, entries->front(), llvmContext);
+  if (!code)
+    return code.takeError();
+  CodeOptions options = codeOptions(level);
+  llvm::Expected<uint64_t> features =
+      featureBits(options.triple, options.features);
+  if (!features)
+    return features.takeError();
+  llvm::Expected<std::string> suffix = isolateLevel(**code, level.name, 0);
+  if (!suffix)
+    return suffix.takeError();
+  llvm::GlobalVariable *kernels =
+      (*code)->getGlobalVariable("kernels" + *suffix);
+  std::vector<CompiledLevel> result(entries->size());
+  for (auto [i, compiled] : llvm::enumerate(result)) {
+    compiled.isa = level.name;
+    compiled.rank = level.rank;
+    compiled.features = *features;
+    compiled.symbolSuffix = "." + std::to_string(i) + "." + level.name;
+    if (kernels)
+      compiled.kernelCount =
+          cast<llvm::ArrayType>(kernels->getValueType())->getNumElements();
+    if (i > 0)
+      exportEntry(**code, (*entries)[i], compiled.symbolSuffix, kernels);
+  }
+  llvm::Expected<llvm::SmallVector<char, 0>> object =
+      emitObject(**code, options);
+  if (!object)
+    return object.takeError();
+  result.front().object = std::move(*object);
+  return result;
 }
 
 CodeOptions Compiler::codeOptions(const Level &level) const {
@@ -93,150 +147,34 @@ llvm::Error Compiler::emitOneLevel() {
   if (kernels)
     return printModule(*module);
 
-  llvm::LLVMContext llvmContext;
-  llvm::Expected<std::unique_ptr<llvm::Module>> code =
-      translate(*module, llvmContext);
-  if (!code)
-    return code.takeError();
   noteStage("code generation of level " + level.name);
   report("code generation", kLevelsDone);
-  if (request.emit == Emit::LLVM) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    (*code)->print(os, nullptr);
-    return writeText(text);
+  if (request.emit == Emit::Object) {
+    llvm::Expected<std::vector<CompiledLevel>> compiled =
+        compileEntries(*module, level);
+    if (!compiled)
+      return compiled.takeError();
+    llvm::ArrayRef<char> object = compiled->front().object;
+    return writeText({object.data(), object.size()});
   }
+  llvm::Expected<std::vector<PackageEntry>> entries = entriesOf(*module);
+  if (!entries)
+    return entries.takeError();
+  llvm::LLVMContext llvmContext;
+  llvm::Expected<std::unique_ptr<llvm::Module>> code =
+      translate(*module, entries->front(), llvmContext);
+  if (!code)
+    return code.takeError();
   if (request.emit == Emit::Assembly) {
     llvm::Expected<std::string> text = emitAssembly(**code, codeOptions(level));
     if (!text)
       return text.takeError();
     return writeText(*text);
   }
-  llvm::Expected<CompiledLevel> compiled =
-      compileLevel(**code, level.name, level.rank, 0, codeOptions(level));
-  if (!compiled)
-    return compiled.takeError();
-  return writeText({compiled->object.data(), compiled->object.size()});
-}
-
-namespace {
-/// What the thread of a level makes and leaves to the others.
-struct LevelWork {
-  OwningOpRef<ModuleOp> module;
-  std::unique_ptr<PassManager> manager;
-  CompiledLevel compiled;
-  std::optional<llvm::Error> error;
-};
-} // namespace
-
-llvm::Error Compiler::makeLibrary() {
-  std::vector<TensorReport> reports = reportTensors(tensors, *module);
-  std::string pipeline =
-      kernelPipeline(isPlainRecipe(request.graph.recipe), KernelStage::LLVM);
-  std::vector<LevelWork> works(levels.size());
-  for (LevelWork &work : works) {
-    work.module = module->clone();
-    work.manager =
-        std::make_unique<PassManager>(&context, ModuleOp::getOperationName());
-    if (llvm::Error error = preparePasses(*work.manager, pipeline))
-      return error;
-  }
-  module = nullptr;
-
-  double share = (kLevelsDone - kGraphDone) / levels.size();
-  std::atomic<size_t> next{0};
-  std::atomic<unsigned> started{0};
-  auto work = [&] {
-    for (size_t i; (i = next++) < works.size();) {
-      const Level &level = levels[i];
-      double from = kGraphDone + share * started++;
-      works[i].error = [&]() -> llvm::Error {
-        if (llvm::Error error = lower(*works[i].module, *works[i].manager,
-                                      level, from, from + share / 2))
-          return error;
-        llvm::LLVMContext llvmContext;
-        llvm::Expected<std::unique_ptr<llvm::Module>> code =
-            translate(*works[i].module, llvmContext);
-        if (!code)
-          return code.takeError();
-        noteStage("code generation of level " + level.name);
-        report("level " + level.name + ": code generation", from + share / 2);
-        llvm::Expected<CompiledLevel> compiled =
-            compileLevel(**code, level.name, level.rank, 0, codeOptions(level));
-        if (!compiled)
-          return llvm::make_error<DefectError>("level " + level.name + ": " +
-                                               toString(compiled.takeError()));
-        works[i].compiled = std::move(*compiled);
-        return llvm::Error::success();
-      }();
-    }
-  };
-  {
-    // Code generation recurses into large blocks.
-    constexpr unsigned kStackBytes = 64u << 20;
-    std::vector<llvm::thread> threads;
-    for (size_t i = 1; i < std::min<size_t>(jobs, works.size()); ++i)
-      threads.emplace_back(std::optional<unsigned>(kStackBytes), work);
-    work();
-    for (llvm::thread &thread : threads)
-      thread.join();
-  }
-
-  // The same error once, not once a level.
-  llvm::Error first = llvm::Error::success();
-  for (LevelWork &done : works) {
-    if (first)
-      llvm::consumeError(std::move(*done.error));
-    else
-      first = std::move(*done.error);
-    done.error.reset();
-  }
-  if (first)
-    return first;
-
-  noteStage("packaging '" + request.output + "'");
-  report("packaging", kLevelsDone);
-  PackageInput input;
-  input.triple = levels.front().triple;
-  input.embedWeights = request.embedWeights;
-  llvm::Expected<PackageEntry> entry = entryOf(*works.front().module);
-  if (!entry)
-    return entry.takeError();
-  llvm::Expected<std::vector<WeightHandle>> weights =
-      weightsOf(*works.front().module);
-  if (!weights)
-    return weights.takeError();
-  input.weights = std::move(*weights);
-  for (auto [i, done] : llvm::enumerate(works)) {
-    // All levels read one weights section.
-    if (done.module.get()->getAttr("qkernel.weights") !=
-        works.front().module.get()->getAttr("qkernel.weights"))
-      return llvm::make_error<DefectError>("levels " + levels[0].name +
-                                           " and " + levels[i].name +
-                                           " place their weights differently");
-    entry->levels.push_back(std::move(done.compiled));
-    result.levels.push_back(levels[i].name);
-  }
-  llvm::Expected<uint64_t> modelHash = hashOfModel();
-  if (!modelHash)
-    return modelHash.takeError();
-  std::vector<uint64_t> hashes;
-  for (const WeightHandle &weight : input.weights)
-    hashes.push_back(weight->hash());
-  uint64_t weightsHash = quantc_hash(hashes.data(), hashes.size() * 8);
-  input.manifest =
-      manifestText(request, levels, reports, *entry, weightsHash, *modelHash);
-  input.entries.push_back(std::move(*entry));
-  llvm::Expected<PackageResult> written = packageLibrary(input, request.output);
-  if (!written)
-    return written.takeError();
-  result.files = {written->library, written->header, written->manifest};
-  if (!written->weights.empty())
-    result.files.push_back(written->weights);
-  result.libraryBytes = written->libraryBytes;
-  result.weightsBytes = written->weightsBytes;
-  result.manifest = std::move(input.manifest);
-  return llvm::Error::success();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  (*code)->print(os, nullptr);
+  return writeText(text);
 }
 
 } // namespace quantc::driver

@@ -13,13 +13,14 @@
 #include "quantc/Import/ONNX.h"
 #include "quantc/Pipelines/Register.h"
 #include "quantc/Support/AtomicFile.h"
-#include "quantc/Support/MappedFile.h"
-#include "quantc/hash.h"
 
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 
@@ -80,7 +81,10 @@ bool isOurFault(Operation *op, const std::vector<std::string> &errors) {
   if (llvm::StringRef(errors.front()).contains("failed to legalize operation"))
     return true;
   std::string found;
+  uint64_t thread = llvm::get_threadid();
   ScopedDiagnosticHandler handler(op->getContext(), [&](Diagnostic &diag) {
+    if (llvm::get_threadid() != thread)
+      return failure(); // of another level: to the handler outside
     if (found.empty())
       found = diag.str();
     return success();
@@ -105,7 +109,8 @@ Compiler::Compiler(const CompileRequest &request,
   registerAllDialects(registry);
   registerAllToLLVMIRTranslations(registry);
   context.appendDialectRegistry(registry);
-  context.setThreadPool(pool);
+  if (jobs > 1)
+    context.setThreadPool(pool);
   // Messages name the layer; the op's text is for `quant-opt`.
   context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler(
@@ -118,6 +123,7 @@ LogicalResult Compiler::handle(Diagnostic &diag) {
       : diag.getSeverity() == DiagnosticSeverity::Warning ? "warning"
                                                           : "remark";
   std::string text = diag.str();
+  std::lock_guard<std::mutex> lock(mutex);
   if (diag.getSeverity() == DiagnosticSeverity::Error)
     errors.push_back(text);
   // Messages that do not name their place themselves get its name.
@@ -133,7 +139,7 @@ LogicalResult Compiler::handle(Diagnostic &diag) {
 }
 
 void Compiler::report(llvm::StringRef what, double done) {
-  std::lock_guard<std::mutex> lock(progressMutex);
+  std::lock_guard<std::mutex> lock(mutex);
   progressDone = std::max(progressDone, done);
   if (listener.progress)
     listener.progress(what, progressDone);
@@ -148,6 +154,11 @@ llvm::Error Compiler::preparePasses(PassManager &manager,
   if (failed(parsePassPipeline(insideModule(pipeline), manager, os)))
     return llvm::make_error<DefectError>("cannot build the pass pipeline '" +
                                          pipeline + "': " + problem);
+  if (!request.passOptions.empty()) {
+    if (failed(applyPassManagerCLOptions(manager)))
+      return alreadyReported();
+    applyDefaultTimingPassManagerCLOptions(manager);
+  }
   // Dialects cannot be loaded once several threads are at work.
   DialectRegistry needed;
   manager.getDependentDialects(needed);
@@ -168,34 +179,50 @@ llvm::Error Compiler::runPasses(PassManager &manager, ModuleOp module,
       }));
   if (succeeded(manager.run(module)))
     return llvm::Error::success();
-  std::lock_guard<std::mutex> lock(progressMutex);
-  if (isOurFault(module, errors))
+  std::vector<std::string> reported;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    reported = errors;
+  }
+  if (isOurFault(module, reported))
     return llvm::make_error<DefectError>("the compiler failed on " + what);
   return alreadyReported();
 }
 
-llvm::Error Compiler::import() {
-  noteStage("the import of '" + request.model + "'");
+llvm::Error Compiler::import(ImportedModel &model) {
+  noteStage("the import of '" + model.path + "'");
   report("importing", 0);
-  FailureOr<OwningOpRef<ModuleOp>> imported =
-      importONNX(request.model, context);
+  FailureOr<OwningOpRef<ModuleOp>> imported = importONNX(model.path, context);
   if (failed(imported))
     return alreadyReported();
-  module = std::move(*imported);
+  model.module = std::move(*imported);
   // Also where the module is only printed, so that quant-opt can go on with it.
-  setTarget(*module, levels.back(), /*shared=*/true);
-  tensors = tensorsOf(*module);
+  setTarget(*model.module, levels.back(), /*shared=*/true);
+  model.tensors = tensorsOf(*model.module);
   return llvm::Error::success();
 }
 
-llvm::Error Compiler::runGraph(GraphStage stage) {
-  llvm::Expected<std::string> pipeline = graphPipeline(request.graph, stage);
+llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
+  unsigned number = &model - models.data();
+  double share = (kGraphDone - kImported) / models.size();
+  GraphOptions options = request.graph;
+  // One model need not have the dimensions of the others.
+  if (models.size() > 1)
+    options.dims = dimsOf(*model.module, options.dims);
+  llvm::Expected<std::string> pipeline = graphPipeline(options, stage);
   if (!pipeline)
     return pipeline.takeError();
   PassManager manager(&context, ModuleOp::getOperationName());
   if (llvm::Error error = preparePasses(manager, *pipeline))
     return error;
-  return runPasses(manager, *module, "the graph", kImported, kGraphDone);
+  double from = kImported + number * share;
+  if (llvm::Error error =
+          runPasses(manager, *model.module, "the graph of '" + model.path + "'",
+                    from, from + share))
+    return error;
+  model.reports = reportTensors(model.tensors, *model.module);
+  return models.size() > 1 ? separateWeights(*model.module, number)
+                           : llvm::Error::success();
 }
 
 llvm::Error Compiler::printModule(ModuleOp printed) {
@@ -231,45 +258,56 @@ llvm::Error Compiler::writeText(llvm::StringRef text) {
   return writeFileAtomically(request.output, text);
 }
 
+/// Options of MLIR's pass manager, as `quant-opt` takes them.
+static llvm::Error readPassOptions(const std::vector<std::string> &options) {
+  registerMLIRContextCLOptions();
+  registerAsmPrinterCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
+  std::vector<const char *> arguments{"quantc"};
+  for (const std::string &option : options)
+    arguments.push_back(option.c_str());
+  std::string problem;
+  llvm::raw_string_ostream os(problem);
+  if (!llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "",
+                                         &os))
+    return llvm::createStringError("--mlir: " +
+                                   llvm::StringRef(problem).trim().str());
+  return llvm::Error::success();
+}
+
 llvm::Expected<CompileResult> Compiler::run() {
+  if (!request.passOptions.empty())
+    if (llvm::Error error = readPassOptions(request.passOptions))
+      return std::move(error);
   llvm::Expected<std::vector<Level>> found = targetLevels(request.target);
   if (!found)
     return found.takeError();
   levels = std::move(*found);
   if (llvm::Error error = graphPipeline(request.graph).takeError())
     return std::move(error); // a wrong recipe, before the long work
-  if (llvm::Error error = import())
-    return std::move(error);
-  switch (request.emit) {
-  case Emit::ONNX:
-    break;
-  case Emit::QGraph:
-    if (llvm::Error error = runGraph(GraphStage::QGraph))
+  models.resize(request.models.size());
+  std::vector<std::string> names = entryNames(request.models);
+  GraphStage stage = request.emit == Emit::QGraph  ? GraphStage::QGraph
+                     : request.emit == Emit::Fused ? GraphStage::Fused
+                                                   : GraphStage::Packed;
+  for (auto [i, model] : llvm::enumerate(models)) {
+    model.path = request.models[i];
+    model.entry = names[i];
+    if (llvm::Error error = import(model))
       return std::move(error);
-    break;
-  case Emit::Fused:
-    if (llvm::Error error = runGraph(GraphStage::Fused))
-      return std::move(error);
-    break;
-  default:
-    if (llvm::Error error = runGraph(GraphStage::Packed))
-      return std::move(error);
-    if (llvm::Error error =
-            request.emit == Emit::Library ? makeLibrary() : emitOneLevel())
-      return std::move(error);
-    return std::move(result);
+    if (request.emit != Emit::ONNX)
+      if (llvm::Error error = runGraph(model, stage))
+        return std::move(error);
   }
-  if (llvm::Error error = printModule(*module))
+  module = models.size() > 1 ? mergeModules(models)
+                             : std::move(models.front().module);
+  llvm::Error error = request.emit == Emit::Library ? makeLibrary()
+                      : request.emit < Emit::Kernel ? printModule(*module)
+                                                    : emitOneLevel();
+  if (error)
     return std::move(error);
   return std::move(result);
-}
-
-llvm::Expected<uint64_t> Compiler::hashOfModel() const {
-  llvm::Expected<std::shared_ptr<const MappedFile>> file =
-      MappedFile::open(request.model);
-  if (!file)
-    return file.takeError();
-  return quantc_hash((*file)->bytes().data(), (*file)->bytes().size());
 }
 
 } // namespace driver

@@ -8,7 +8,7 @@
 #ifndef QUANTC_LIB_DRIVER_COMPILEMODEL_H
 #define QUANTC_LIB_DRIVER_COMPILEMODEL_H
 
-#include "Internal.h"
+#include "SeveralModels.h"
 #include "quantc/Driver/Compile.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -34,8 +34,8 @@ private:
   // CompileModel.cpp
   mlir::LogicalResult handle(mlir::Diagnostic &diag);
   void report(llvm::StringRef what, double done);
-  llvm::Error import();
-  llvm::Error runGraph(GraphStage stage);
+  llvm::Error import(ImportedModel &model);
+  llvm::Error runGraph(ImportedModel &model, GraphStage stage);
   /// Builds a pipeline and loads its dialects.
   llvm::Error preparePasses(mlir::PassManager &manager,
                             const std::string &pipeline);
@@ -45,20 +45,31 @@ private:
   /// Prints IR, with its new weights beside it, to `-o`.
   llvm::Error printModule(mlir::ModuleOp printed);
   llvm::Error writeText(llvm::StringRef text);
-  llvm::Expected<uint64_t> hashOfModel() const;
 
   // CompileLevels.cpp
   /// The module lowered for a level, in place.
   llvm::Error lower(mlir::ModuleOp module, mlir::PassManager &manager,
                     const Level &level, double from, double to);
-  /// The LLVM module of a lowered one, its functions called as Package wants.
+  /// The LLVM module of a lowered one, the functions of `entry` called as
+  /// Package wants.
   llvm::Expected<std::unique_ptr<llvm::Module>>
-  translate(mlir::ModuleOp module, llvm::LLVMContext &context);
+  translate(mlir::ModuleOp module, const PackageEntry &entry,
+            llvm::LLVMContext &context);
   CodeOptions codeOptions(const Level &level) const;
+  /// The objects of a level, one of each entry; all but the first are empty,
+  /// for its code is that of all.
+  llvm::Expected<std::vector<CompiledLevel>>
+  compileEntries(mlir::ModuleOp module, const Level &level);
   /// One level's text or object, of the highest level.
   llvm::Error emitOneLevel();
+
+  // Library.cpp
+  struct LevelWork;
+  llvm::Error compileLevels(std::vector<LevelWork> &works);
   /// All levels side by side, then the library.
   llvm::Error makeLibrary();
+  llvm::Error package(std::vector<PackageEntry> entries,
+                      std::vector<WeightHandle> weights);
 
   /// Shares of the work after import, the graph pipeline and the levels.
   static constexpr double kImported = 0.05, kGraphDone = 0.25,
@@ -71,10 +82,10 @@ private:
   mlir::MLIRContext context;
   std::vector<Level> levels;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::vector<ModelTensor> tensors; ///< as imported
-  std::vector<std::string> errors;  ///< texts of the errors that were reported
-  llvm::StringSet<> told;           ///< all messages
-  std::mutex progressMutex;
+  std::vector<ImportedModel> models;
+  std::vector<std::string> errors; ///< texts of the errors that were reported
+  llvm::StringSet<> told;          ///< all messages
+  std::mutex mutex;                ///< of errors, told, progressDone
   double progressDone = 0;
   CompileResult result;
 };

@@ -20,7 +20,6 @@ namespace quantc::driver {
 namespace {
 
 struct CompileOptions : CompileRequest {
-  std::vector<std::string> models;
   std::string emitName = "library";
   bool printPipeline = false, json = false, quiet = false;
   /// Options of the interface that are not built: name and what was given.
@@ -32,7 +31,7 @@ const char *const kPlanned[] = {
     "--check-lock",  "--report",     "--plugin",          "--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
-  if (options.json) {
+  if (options.json && options.output != "-") {
     json::OStream json(outs(), 2);
     json.object([&] {
       json.attributeArray("files", [&] {
@@ -112,7 +111,7 @@ int printPipeline(const CompileOptions &options) {
 std::string reproducer(const CompileOptions &options) {
   std::string text = commandLine() + "\n# quantc " + version() +
                      "; the same in steps:\n#   quantc compile " +
-                     options.model + " --emit=onnx -o model.mlir\n";
+                     options.models.front() + " --emit=onnx -o model.mlir\n";
   if (Expected<std::string> graph = graphPipeline(options.graph))
     text += "#   quant-opt --pass-pipeline='" + *graph +
             "' model.mlir -o graph.mlir\n";
@@ -141,9 +140,6 @@ int run(CompileOptions &options) {
       return fail("'" + name + "' of 'quantc compile' is not built yet");
   if (options.printPipeline)
     return printPipeline(options);
-  if (options.models.size() > 1)
-    return fail("several models in one library are not built yet: compile each "
-                "by itself; a program can load or link any number of them");
   if (options.models.empty())
     return fail("no model is given: quantc compile MODEL.onnx -o PREFIX",
                 ExitBadUsage);
@@ -152,8 +148,11 @@ int run(CompileOptions &options) {
   if (options.emitName == "archive")
     return fail("'--emit=archive' of 'quantc compile' is not built yet; "
                 "--emit=object gives the code of one level");
-  options.model = options.models.front();
   options.emit = *emitFromName(options.emitName);
+  if (options.emit != Emit::Library && options.models.size() > 1)
+    return fail("'--emit=" + options.emitName +
+                    "' writes one model: several make a library",
+                ExitBadUsage);
   if (options.emit == Emit::Library && options.output == "-")
     return fail(
         "a library cannot be written to standard output: say -o PREFIX, "
@@ -183,7 +182,9 @@ RunVerb addCompile(CLI::App &program) {
   auto options = std::make_shared<CompileOptions>();
   CLI::App *verb = program.add_subcommand(
       "compile", "Compile an ONNX model into a native library");
-  verb->add_option("MODEL.onnx", options->models, "Model")->type_name("");
+  verb->add_option("MODEL.onnx", options->models,
+                   "Model; several make one library with an entry each")
+      ->type_name("");
   verb->add_option("-o,--output", options->output,
                    "Makes PREFIX.so, PREFIX.h, PREFIX.json and "
                    "PREFIX.safetensors; with --emit of a level before the "
@@ -228,6 +229,12 @@ RunVerb addCompile(CLI::App &program) {
                    "Threads (default: the CPUs this process may use)")
       ->type_name("N")
       ->check(CLI::Range(1u, 1024u).description(""));
+  verb->add_option("--mlir", options->passOptions,
+                   "An option of MLIR's pass manager, as "
+                   "--mlir=--mlir-print-ir-after-change (with -j 1) or "
+                   "--mlir=--mlir-timing")
+      ->type_name("OPTION")
+      ->allow_extra_args(false);
   verb->add_flag("--json", options->json, "Print what was written as JSON");
   verb->add_flag("-q,--quiet", options->quiet, "Print errors only");
   for (const char *name : kPlanned)

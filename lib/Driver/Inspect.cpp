@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 
 #include <map>
 
@@ -198,16 +199,35 @@ Error readManifest(StringRef text, Report &report) {
   return Error::success();
 }
 
+/// A library begins like an ELF file, whatever it is called.
+bool isLibrary(StringRef path) {
+  auto buffer = MemoryBuffer::getFileSlice(path, 4, 0);
+  return buffer && (*buffer)->getBuffer() == "\x7f"
+                                             "ELF";
+}
+
 Expected<Report> inspectLibrary(const InspectOptions &options) {
   SessionOptions opening;
   opening.library = options.path;
   opening.threads = 1;
   opening.dims = options.dims;
   Expected<std::unique_ptr<Session>> opened = Session::open(opening);
-  if (!opened)
-    return opened.takeError();
-  Session &session = **opened;
   Report report;
+  if (!opened) {
+    // One for another machine has its manifest beside it.
+    SmallString<256> manifest(options.path);
+    sys::path::replace_extension(manifest, "json");
+    auto text = MemoryBuffer::getFile(manifest);
+    if (!text || !isLibrary(options.path))
+      return opened.takeError();
+    say("note", toString(opened.takeError()) + "; this is what '" + manifest +
+                    "' says");
+    report.name = sys::path::stem(options.path).str();
+    if (Error error = readManifest((*text)->getBuffer(), report))
+      return std::move(error);
+    return report;
+  }
+  Session &session = **opened;
   report.name = quantc_name(session.model);
   const quantc_entry_info &entry = *session.entry;
   for (int64_t i = 0; i < entry.n_inputs; ++i)
@@ -316,13 +336,6 @@ Expected<Report> inspectModel(const InspectOptions &options) {
     report.tensors.push_back(std::move(row));
   }
   return report;
-}
-
-/// A library begins like an ELF file, whatever it is called.
-bool isLibrary(StringRef path) {
-  auto buffer = MemoryBuffer::getFileSlice(path, 4, 0);
-  return buffer && (*buffer)->getBuffer() == "\x7f"
-                                             "ELF";
 }
 
 int inspect(const InspectOptions &options) {

@@ -18,9 +18,10 @@
 
 namespace quantc::driver {
 
-/// Signature.cpp: the entry's name, inputs, outputs, named dimensions, layers
-/// and checks, from what LowerToKernels left on its function.
-llvm::Expected<PackageEntry> entryOf(mlir::ModuleOp module);
+/// Signature.cpp: the entries' names, inputs, outputs, named dimensions, layers
+/// and checks, from what LowerToKernels left on their functions. Their names
+/// are those of the functions.
+llvm::Expected<std::vector<PackageEntry>> entriesOf(mlir::ModuleOp module);
 
 /// PackedWeights.cpp: the bytes of `qkernel.weights` as kernels read them: one
 /// element a byte below 8 bits.
@@ -49,12 +50,14 @@ struct TensorReport {
 std::vector<TensorReport> reportTensors(const std::vector<ModelTensor> &before,
                                         mlir::ModuleOp module);
 
-/// The text of PREFIX.json. The same for the same input.
-std::string manifestText(const CompileRequest &request,
-                         const std::vector<Level> &levels,
-                         const std::vector<TensorReport> &tensors,
-                         const PackageEntry &entry, uint64_t weightsHash,
-                         uint64_t modelHash);
+struct ImportedModel;
+
+/// The text of PREFIX.json. The same for the same input. `entries` are those of
+/// `models`, in their order. Errors: a model's file can no longer be read.
+llvm::Expected<std::string>
+manifestText(const CompileRequest &request, const std::vector<Level> &levels,
+             const std::vector<ImportedModel> &models,
+             const std::vector<PackageEntry> &entries, uint64_t weightsHash);
 
 } // namespace quantc::driver
 

@@ -8,12 +8,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Internal.h"
+#include "SeveralModels.h"
+
 #include "Options.h"
 
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "quantc/Support/MappedFile.h"
+#include "quantc/hash.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -161,14 +164,43 @@ std::vector<TensorReport> reportTensors(const std::vector<ModelTensor> &before,
   return result;
 }
 
-std::string manifestText(const CompileRequest &request,
-                         const std::vector<Level> &levels,
-                         const std::vector<TensorReport> &tensors,
-                         const PackageEntry &entry, uint64_t weightsHash,
-                         uint64_t modelHash) {
-  auto hash = [](uint64_t value) {
-    return llvm::formatv("{0:x-16}", value).str();
-  };
+static std::string hexText(uint64_t value) {
+  return llvm::formatv("{0:x-16}", value).str();
+}
+
+static void writeTensor(llvm::json::OStream &json, llvm::StringRef entry,
+                        const TensorReport &tensor) {
+  json.attribute("name", tensor.name);
+  json.attribute("entry", entry);
+  json.attribute("layer", tensor.layer);
+  json.attribute("type", tensor.type);
+  json.attribute("format", tensor.bytesAfter ? tensor.format : "folded");
+  json.attribute("granularity", tensor.granularity);
+  json.attribute("bytes_before", static_cast<int64_t>(tensor.bytesBefore));
+  json.attribute("bytes_after", static_cast<int64_t>(tensor.bytesAfter));
+}
+
+/// quantc_hash of a file, as text.
+static llvm::Expected<std::string> hashOf(const std::string &path) {
+  llvm::Expected<std::shared_ptr<const MappedFile>> file =
+      MappedFile::open(path);
+  if (!file)
+    return file.takeError();
+  llvm::ArrayRef<char> bytes = (*file)->bytes();
+  return hexText(quantc_hash(bytes.data(), bytes.size()));
+}
+
+llvm::Expected<std::string>
+manifestText(const CompileRequest &request, const std::vector<Level> &levels,
+             const std::vector<ImportedModel> &models,
+             const std::vector<PackageEntry> &entries, uint64_t weightsHash) {
+  std::vector<std::string> hashes;
+  for (const ImportedModel &model : models) {
+    llvm::Expected<std::string> hash = hashOf(model.path);
+    if (!hash)
+      return hash.takeError();
+    hashes.push_back(std::move(*hash));
+  }
   auto texts = [](llvm::json::OStream &json, llvm::StringRef name,
                   const std::vector<std::string> &values) {
     json.attributeArray(name, [&] {
@@ -182,9 +214,14 @@ std::string manifestText(const CompileRequest &request,
   json.objectBegin();
   json.attribute("quantc", version());
   json.attribute("llvm", LLVM_VERSION_STRING);
-  json.attributeObject("model", [&] {
-    json.attribute("file", llvm::sys::path::filename(request.model));
-    json.attribute("hash", hash(modelHash));
+  json.attributeArray("models", [&] {
+    for (auto [i, model] : llvm::enumerate(models))
+      json.object([&, i = i, &model = model] {
+        json.attribute("entry", model.entry);
+        json.attribute("file", llvm::sys::path::filename(model.path));
+        json.attribute("hash", hashes[i]);
+        texts(json, "layers", entries[i].layers);
+      });
   });
   json.attributeObject("options", [&] {
     json.attribute("recipe", request.graph.recipe);
@@ -203,27 +240,19 @@ std::string manifestText(const CompileRequest &request,
       });
   });
   uint64_t before = 0, after = 0;
-  for (const TensorReport &tensor : tensors) {
-    before += tensor.bytesBefore;
-    after += tensor.bytesAfter;
-  }
+  for (const ImportedModel &model : models)
+    for (const TensorReport &tensor : model.reports) {
+      before += tensor.bytesBefore;
+      after += tensor.bytesAfter;
+    }
   json.attribute("bytes_before", static_cast<int64_t>(before));
   json.attribute("bytes_after", static_cast<int64_t>(after));
-  json.attribute("weights_hash", hash(weightsHash));
+  json.attribute("weights_hash", hexText(weightsHash));
   json.attributeArray("tensors", [&] {
-    for (const TensorReport &tensor : tensors)
-      json.object([&] {
-        json.attribute("name", tensor.name);
-        json.attribute("layer", tensor.layer);
-        json.attribute("type", tensor.type);
-        json.attribute("format", tensor.bytesAfter ? tensor.format : "folded");
-        json.attribute("granularity", tensor.granularity);
-        json.attribute("bytes_before",
-                       static_cast<int64_t>(tensor.bytesBefore));
-        json.attribute("bytes_after", static_cast<int64_t>(tensor.bytesAfter));
-      });
+    for (const ImportedModel &model : models)
+      for (const TensorReport &tensor : model.reports)
+        json.object([&] { writeTensor(json, model.entry, tensor); });
   });
-  texts(json, "layers", entry.layers);
   json.objectEnd();
   return text;
 }

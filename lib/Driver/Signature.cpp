@@ -82,13 +82,7 @@ llvm::Expected<PackageTensor> tensorOf(Type type, DictionaryAttr names,
 
 } // namespace
 
-llvm::Expected<PackageEntry> entryOf(ModuleOp module) {
-  Operation *function = nullptr;
-  for (Operation &op : module.getBody()->getOperations())
-    if (op.hasAttr("qkernel.signature"))
-      function = &op;
-  if (!function)
-    return llvm::make_error<DefectError>("the lowered module has no entry");
+static llvm::Expected<PackageEntry> entryOf(Operation *function) {
   PackageEntry entry;
   entry.name = SymbolTable::getSymbolName(function).str();
   auto type = dyn_cast<FunctionType>(
@@ -126,6 +120,21 @@ llvm::Expected<PackageEntry> entryOf(ModuleOp module) {
     for (auto text : checks.getAsRange<StringAttr>())
       entry.checks.push_back(text.str());
   return entry;
+}
+
+llvm::Expected<std::vector<PackageEntry>> entriesOf(ModuleOp module) {
+  std::vector<PackageEntry> entries;
+  for (Operation &op : module.getBody()->getOperations()) {
+    if (!op.hasAttr("qkernel.signature"))
+      continue;
+    llvm::Expected<PackageEntry> entry = entryOf(&op);
+    if (!entry)
+      return entry.takeError();
+    entries.push_back(std::move(*entry));
+  }
+  if (entries.empty())
+    return llvm::make_error<DefectError>("the lowered module has no entry");
+  return entries;
 }
 
 } // namespace quantc::driver

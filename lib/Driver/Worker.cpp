@@ -24,6 +24,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -220,8 +221,10 @@ int judge(int status, const WorkerOptions &options, const std::string &trace) {
 } // namespace
 
 void noteStage(const Twine &stage) {
+  static std::mutex mutex;
   if (!stagePage)
     return;
+  std::lock_guard<std::mutex> lock(mutex);
   SmallString<256> text;
   StringRef value = stage.toStringRef(text).take_front(kStageBytes - 1);
   memcpy(stagePage, value.data(), value.size());

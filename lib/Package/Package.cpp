@@ -123,7 +123,8 @@ Expected<PackageResult> packageLibrary(const PackageInput &input,
   SmallVector<ArrayRef<char>, 8> objects{*description};
   for (const PackageEntry &entry : input.entries)
     for (const CompiledLevel &level : entry.levels)
-      objects.push_back(level.object);
+      if (!level.object.empty())
+        objects.push_back(level.object);
   Expected<std::unique_ptr<MemoryBuffer>> library = package::linkLibrary(
       input.triple, name, sys::path::filename(result.library), objects,
       options);

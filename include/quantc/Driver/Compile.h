@@ -44,7 +44,9 @@ enum class Emit {
 std::optional<Emit> emitFromName(llvm::StringRef name);
 
 struct CompileRequest {
-  std::string model; ///< path of the ONNX file
+  /// Paths of the ONNX files. Several make one library with an entry each;
+  /// they share kernels and equal weights.
+  std::vector<std::string> models;
   /// A library: the prefix of its files. Else the file, `-` for standard
   /// output.
   std::string output;
@@ -56,6 +58,8 @@ struct CompileRequest {
   unsigned jobs = 0;
   /// Where new weights of printed IR go; empty: beside `output`.
   std::string weightsOut;
+  /// Options of MLIR's pass manager and printer (`--mlir-timing`).
+  std::vector<std::string> passOptions;
 };
 
 struct CompileResult {
@@ -92,7 +96,7 @@ private:
   std::string text;
 };
 
-/// Compiles `request.model`. An error whose text is empty has been told to the
+/// Compiles `request.models`. An error whose text is empty has been told to the
 /// listener already. After an error no file is left.
 llvm::Expected<CompileResult> compileModel(const CompileRequest &request,
                                            const CompileListener &listener);

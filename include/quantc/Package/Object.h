@@ -63,6 +63,7 @@ struct CompiledLevel {
   uint64_t features = 0;    ///< featureBits
   std::string symbolSuffix; ///< what the object's symbols end in
   int64_t kernelCount = 0;  ///< length of its kernel table
+  /// Empty if its symbols are in the object of another entry.
   llvm::SmallVector<char, 0> object;
 };
 
