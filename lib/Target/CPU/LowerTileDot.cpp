@@ -54,7 +54,7 @@ class TileLoop {
 public:
   TileLoop(TileDotOp op, PatternRewriter &builder)
       : op(op), builder(builder), loc(op.getLoc()), rows(op.getRows()),
-        panels(op.getPanels()) {}
+        panels(op.getPanels()), init(op.getInit()) {}
 
   /// `step(k, sums)` adds `width` values of k; the loop is unrolled by up to
   /// `unroll` steps where the length allows.
@@ -84,7 +84,7 @@ public:
   /// words is a whole one.
   int64_t wordsPerStep(int64_t most) {
     std::optional<int64_t> length = getConstantIntValue(op.getLength());
-    while (most > 1 && (!length || *length % (4 * most) != 0))
+    while (most > 1 && (!length || (*length - begin) % (4 * most) != 0))
       most /= 2;
     return most;
   }
@@ -92,7 +92,7 @@ public:
   SmallVector<Value> loadWords(int64_t r, Value k, int64_t count) {
     Value bytes = vector::LoadOp::create(
         builder, loc, VectorType::get({4 * count}, builder.getI8Type()),
-        op.getA(), ValueRange{add(op.getM(), r), add(op.getK(), k)});
+        op.getA(), ValueRange{add(op.getM(), firstRow + r), add(op.getK(), k)});
     Value words = vector::BitCastOp::create(
         builder, loc, VectorType::get({count}, builder.getI32Type()), bytes);
     SmallVector<Value> result;
@@ -113,6 +113,9 @@ public:
   PatternRewriter &builder;
   Location loc;
   int64_t rows, panels;
+  SmallVector<Value> init; // the sums to add to
+  int64_t firstRow = 0;
+  int64_t begin = 0; // the first value of k; not 0 only for a constant length
 };
 
 SmallVector<Value>
@@ -130,11 +133,10 @@ TileLoop::run(int64_t width, int64_t unroll,
     scf::YieldOp::create(builder, loc, sums);
     return llvm::to_vector(ValueRange(loop.getResults()));
   };
-  SmallVector<Value> init = llvm::to_vector(op.getInit());
   if (std::optional<int64_t> length = getConstantIntValue(op.getLength())) {
-    while (*length % (unroll * width) != 0)
+    while ((*length - begin) % (unroll * width) != 0)
       unroll /= 2;
-    return section(index(0), op.getLength(), unroll, init);
+    return section(index(begin), op.getLength(), unroll, init);
   }
   Value rest = builder.createOrFold<arith::RemUIOp>(loc, op.getLength(),
                                                     index(unroll * width));
@@ -228,10 +230,20 @@ struct LowerTile : OpRewritePattern<TileDotOp> {
       return success();
     }
     std::unique_ptr<IntegerDot> dot = makeDot(level, rewriter, op.getLoc());
-    if (dot->lowerTile(op, rewriter))
-      return success();
-    rewriter.replaceOp(op, op.getFormat() == "si4" ? lowerNibbles(tile, *dot)
-                                                   : lowerBytes(tile, *dot));
+    SmallVector<Value> sums(op.getInit());
+    tile.begin = dot->addLeading(op, sums);
+    if (getConstantIntValue(op.getLength()) != tile.begin)
+      for (int64_t row = 0, rows = op.getRows(); row < rows; row += tile.rows) {
+        tile.firstRow = row;
+        tile.rows = std::min(rows - row, dot->rowsAtOnce());
+        MutableArrayRef<Value> part(sums);
+        part = part.slice(row * tile.panels, tile.rows * tile.panels);
+        tile.init.assign(part.begin(), part.end());
+        llvm::copy(op.getFormat() == "si4" ? lowerNibbles(tile, *dot)
+                                           : lowerBytes(tile, *dot),
+                   part.begin());
+      }
+    rewriter.replaceOp(op, sums);
     return success();
   }
   StringRef level;

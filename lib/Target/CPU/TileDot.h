@@ -41,10 +41,13 @@ public:
   virtual int64_t wordsPerLoad() const { return 1; }
   /// Words of bytes in one turn of the loop over K.
   virtual int64_t unrolledWords() const { return 4; }
-  /// Lowers a whole tile in another way; true if it did.
-  virtual bool lowerTile(qkernel::TileDotOp op,
-                         mlir::PatternRewriter &rewriter) {
-    return false;
+  /// Rows of a tile that go over K together.
+  virtual int64_t rowsAtOnce() const { return 16; }
+  /// Adds the first values of k of a tile to its sums in another way; returns
+  /// how many.
+  virtual int64_t addLeading(qkernel::TileDotOp op,
+                             llvm::SmallVectorImpl<mlir::Value> &sums) {
+    return 0;
   }
 
 protected:

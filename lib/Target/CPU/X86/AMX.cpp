@@ -30,17 +30,21 @@ constexpr int64_t kRows = 16, kStep = 64, kLanes = 16;
 class AMXDot : public AVX512VNNIDot {
 public:
   using AVX512VNNIDot::AVX512VNNIDot;
-  bool lowerTile(qkernel::TileDotOp op, PatternRewriter &rewriter) override;
+  int64_t rowsAtOnce() const override { return 8; }
+  int64_t addLeading(qkernel::TileDotOp op,
+                     SmallVectorImpl<Value> &values) override;
 };
 
 } // namespace
 
-bool AMXDot::lowerTile(qkernel::TileDotOp op, PatternRewriter &rewriter) {
+int64_t AMXDot::addLeading(qkernel::TileDotOp op,
+                           SmallVectorImpl<Value> &values) {
   std::optional<int64_t> length = getConstantIntValue(op.getLength());
   int64_t panels = op.getPanels();
   if (op.getFormat() != "si8" || op.getRows() != kRows || panels > 2 ||
-      !length || *length % kStep != 0)
-    return false;
+      !length || *length < kStep)
+    return 0;
+  int64_t whole = *length / kStep * kStep;
   Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
   auto bytes = amx::TileType::get({kRows, kStep}, i8);
   auto sums = amx::TileType::get({kRows, kLanes}, i32);
@@ -57,7 +61,7 @@ bool AMXDot::lowerTile(qkernel::TileDotOp op, PatternRewriter &rewriter) {
                       StridedLayoutAttr::get(builder.getContext(),
                                              ShapedType::kDynamic, {kStep, 1}));
   auto loop = scf::ForOp::create(
-      builder, loc, index(0), op.getLength(), index(kStep), init,
+      builder, loc, index(0), index(whole), index(kStep), init,
       [&](OpBuilder &b, Location l, Value k, ValueRange carried) {
         Value column = arith::AddIOp::create(b, l, op.getK(), k);
         Value a = amx::TileLoadOp::create(b, l, bytes, op.getA(),
@@ -82,7 +86,6 @@ bool AMXDot::lowerTile(qkernel::TileDotOp op, PatternRewriter &rewriter) {
         }
         scf::YieldOp::create(b, l, next);
       });
-  SmallVector<Value> results(kRows * panels);
   for (int64_t p = 0; p < panels; ++p) {
     Value memory;
     {
@@ -102,12 +105,11 @@ bool AMXDot::lowerTile(qkernel::TileDotOp op, PatternRewriter &rewriter) {
     for (int64_t r = 0; r < kRows; ++r) {
       Value row = vector::LoadOp::create(builder, loc, vec(kLanes, 32), memory,
                                          ValueRange{index(r), index(0)});
-      results[r * panels + p] = arith::AddIOp::create(
-          builder, loc, row, op.getInit()[r * panels + p]);
+      Value &value = values[r * panels + p];
+      value = arith::AddIOp::create(builder, loc, row, value);
     }
   }
-  rewriter.replaceOp(op, results);
-  return true;
+  return whole;
 }
 
 std::unique_ptr<IntegerDot> makeAMXDot(OpBuilder &builder, Location loc) {
