@@ -61,7 +61,7 @@ public:
   mlir::Value ceil(mlir::Value a);
   mlir::Value trunc(mlir::Value a);
   mlir::Value roundEven(mlir::Value a);
-  /// NaN if either is NaN; -0 is less than +0.
+  /// NaN if either is NaN.
   mlir::Value minimum(mlir::Value a, mlir::Value b);
   mlir::Value maximum(mlir::Value a, mlir::Value b);
   mlir::Value compare(mlir::arith::CmpFPredicate predicate, mlir::Value a,
