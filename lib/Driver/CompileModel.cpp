@@ -128,8 +128,9 @@ LogicalResult Compiler::handle(Diagnostic &diag) {
     errors.push_back(text);
   // Messages that do not name their place themselves get its name.
   if (auto name = diag.getLocation()->findInstanceOf<NameLoc>())
-    if (!llvm::StringRef(text).contains(name.getName().strref()))
-      text = "'" + name.getName().str() + "': " + text;
+    if (std::string quoted = "'" + name.getName().str() + "'";
+        !llvm::StringRef(text).contains(quoted))
+      text = quoted + ": " + text;
   for (Diagnostic &note : diag.getNotes())
     text += "\n  " + note.str();
   // Levels that meet the same problem say so once.

@@ -12,6 +12,7 @@
 #include "quantc/Support/MappedFile.h"
 
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
@@ -24,6 +25,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fcntl.h>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
@@ -60,14 +62,57 @@ void forwardSignal(int signal) {
   _exit(code);
 }
 
+/// A hexadecimal number at `*at`, which is moved behind it.
+uintptr_t readHex(const char *&at) {
+  uintptr_t value = 0;
+  for (;; ++at) {
+    unsigned digit = hexDigitValue(*at);
+    if (digit == ~0u)
+      return value;
+    value = value * 16 + digit;
+  }
+}
+
+/// The file that any code of this process, a compiled model's runtime for one,
+/// has mapped at `address`; null if there is none. For a signal handler: only
+/// system calls and memory that is there.
+const char *fileMappedAt(const void *address) {
+  static char text[1 << 16];
+  int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  size_t kept = 0;
+  ssize_t got;
+  while (maps >= 0 &&
+         (got = read(maps, text + kept, sizeof text - 1 - kept)) > 0) {
+    text[kept + got] = 0;
+    char *line = text;
+    while (char *end = strchr(line, '\n')) {
+      *end = 0;
+      const char *at = line;
+      uintptr_t from = readHex(at), to = readHex(++at);
+      auto wanted = reinterpret_cast<uintptr_t>(address);
+      if (from <= wanted && wanted < to) {
+        close(maps);
+        return strchr(line, '/');
+      }
+      line = end + 1;
+    }
+    kept = strlen(line);
+    memmove(text, line, kept);
+  }
+  return nullptr;
+}
+
 void onBusError(int, siginfo_t *info, void *) {
-  if (const char *path = mappedFileAt(info->si_addr)) {
+  const char *path = mappedFileAt(info->si_addr);
+  if (!path)
+    path = fileMappedAt(info->si_addr);
+  if (path) {
     // Runs LLVM's clean-up of files under construction, without its signals.
     sys::RunInterruptHandlers();
     endWith(ExitBadInput,
             {"quantc: error: '", path,
              "' shrank while it was being read; do not write to a model's "
-             "files during a compile\n"});
+             "files while it is compiled or run\n"});
   }
   signal(SIGBUS, SIG_DFL);
   raise(SIGBUS);
