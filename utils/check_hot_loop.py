@@ -75,7 +75,7 @@ def main():
     ((function, body),) = found.items()
 
     def count(loop, name):
-        return sum(line.split()[0].startswith(name) for line in loop)
+        return sum(line.removeprefix("{vex}").lstrip().startswith(name) for line in loop)
 
     loops = [loop for loop in innermost_loops(body) if count(loop, names[0])]
     if not loops:
