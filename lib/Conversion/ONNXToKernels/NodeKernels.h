@@ -38,6 +38,7 @@ llvm::ArrayRef<NodeKernel> softmaxKernels();       // Softmax.cpp
 llvm::ArrayRef<NodeKernel> scanKernels();          // Scan.cpp
 llvm::ArrayRef<NodeKernel> contractionKernels();   // Contraction.cpp
 llvm::ArrayRef<NodeKernel> poolingKernels();       // Pooling.cpp
+llvm::ArrayRef<NodeKernel> einsumKernels();        // Einsum.cpp
 llvm::ArrayRef<NodeKernel> normalizationKernels(); // Normalization.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.

@@ -99,7 +99,8 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
     for (ArrayRef<NodeKernel> family :
          {movementKernels(), indexingKernels(), generationKernels(),
           reductionKernels(), softmaxKernels(), scanKernels(),
-          contractionKernels(), poolingKernels(), normalizationKernels()})
+          contractionKernels(), poolingKernels(), einsumKernels(),
+          normalizationKernels()})
       for (const NodeKernel &kernel : family)
         map[kernel.opType] = &kernel;
     return map;
