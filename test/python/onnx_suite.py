@@ -45,6 +45,8 @@ def run(names, recipe="fp32", workers=2):
         thread.start()
     for _ in names:
         yield done.get()
+    for thread in threads:
+        thread.join()
 
 
 def _feed(todo, done, recipe):

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 import quantc
 
@@ -111,3 +112,50 @@ def test_packing(name, bits):
     back = _packing.unpack(data, name, bits, array.shape)
     assert back.dtype == array.dtype
     np.testing.assert_array_equal(back.view(np.uint8), array.view(np.uint8))
+
+
+def compiled(prefix, op, source, target, **attributes):
+    """y = op(x), of one dynamic dimension, as the compiler packages it."""
+    graph = helper.make_graph(
+        [helper.make_node(op, ["x"], ["y"], **attributes)],
+        "g",
+        [helper.make_tensor_value_info("x", source, ["n"])],
+        [helper.make_tensor_value_info("y", target, ["n"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 28)])
+    return quantc.load(quantc.compile(model, prefix, recipe="fp32"), threads=2)
+
+
+@pytest.mark.parametrize(
+    "name, bits, onnx_type",
+    [("int2", 2, TensorProto.INT2), ("uint2", 2, TensorProto.UINT2),
+     ("int4", 4, TensorProto.INT4), ("uint4", 4, TensorProto.UINT4),
+     ("float4_e2m1fn", 4, TensorProto.FLOAT4E2M1),
+     ("float6_e2m3fn", 6, TensorProto.FLOAT6E2M3), ("float6_e3m2fn", 6, TensorProto.FLOAT6E3M2)],
+)
+def test_less_than_8_bits(program, monkeypatch, tmp_path, name, bits, onnx_type):
+    """Every value through compiled models, whatever is left over of the last byte."""
+    monkeypatch.setenv("QUANTC_BIN", str(program))
+    dtype = getattr(ml_dtypes, name)
+    if name.startswith("int"):
+        values = np.arange(-(2 ** (bits - 1)), 2 ** (bits - 1)).astype(dtype)
+    else:
+        values = np.arange(2**bits, dtype=np.uint8).view(dtype)
+    values = np.tile(values, 3)
+    f32 = TensorProto.FLOAT
+    same = compiled(tmp_path / "same", "Identity", onnx_type, onnx_type)
+    wide = compiled(tmp_path / "wide", "Cast", onnx_type, f32, to=f32)
+    narrow = compiled(tmp_path / "narrow", "Cast", f32, onnx_type, to=onnx_type)
+    assert same.inputs[0].dtype == same.outputs[0].dtype == name
+    memory = None
+    for n in (values.size, 1, 2, 3, 4, 5, 7, values.size, 0):
+        x = values[:n]
+        y = same({"x": x})["y"]
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y.view(np.uint8), x.view(np.uint8))
+        np.testing.assert_array_equal(wide({"x": x})["y"], x.astype(np.float32))
+        y = narrow({"x": x.astype(np.float32)})["y"]
+        np.testing.assert_array_equal(y.view(np.uint8), x.view(np.uint8))
+        # No run is larger than the first, nor takes more memory.
+        memory = memory or (same.memory, wide.memory, narrow.memory)
+        assert (same.memory, wide.memory, narrow.memory) == memory
