@@ -45,6 +45,14 @@ LogicalResult Scheduler::collect() {
   bool good = true;
   copyReturnedViews();
   for (Operation &op : func.getBody().front().without_terminator()) {
+    if (auto element = dyn_cast<qgraph::ElementOp>(op);
+        element && !isa<BlockArgument>(viewRoot(element.getInput()))) {
+      element.emitError("cannot be compiled: the element is computed by the "
+                        "model itself; only elements of its inputs are known "
+                        "before a run");
+      good = false;
+      continue;
+    }
     bool isTensorOp = llvm::any_of(
         op.getResultTypes(), [](Type type) { return isa<TensorType>(type); });
     if (!isTensorOp || isa<qgraph::ConstantOp>(op) || isView(&op))
@@ -129,6 +137,37 @@ void Scheduler::hoistIndexOps() {
   }
 }
 
+/// What the frame holds of `op`, if it is a dimension or an element of an
+/// argument; a dimension or element of another value is left alone.
+Value Scheduler::readFrame(Operation *op) {
+  OpBuilder builder(op);
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    auto argument = dyn_cast<BlockArgument>(dim.getSource());
+    if (!argument)
+      return {};
+    int64_t index = *dim.getConstantIndex();
+    for (BlockArgument before :
+         func.getArguments().take_front(argument.getArgNumber()))
+      if (auto type = dyn_cast<RankedTensorType>(before.getType()))
+        index += type.getRank();
+    return DimOp::create(builder, op->getLoc(), frame, index);
+  }
+  auto element = dyn_cast<qgraph::ElementOp>(op);
+  if (!element)
+    return {};
+  auto argument = dyn_cast<BlockArgument>(viewRoot(element.getInput()));
+  if (!argument)
+    return {};
+  Type type = tensorType(argument).getElementType();
+  Value value = InputValueOp::create(
+      builder, op->getLoc(), kernelElementType(type), frame,
+      static_cast<int64_t>(argument.getArgNumber()), element.getElement());
+  Type index = builder.getIndexType();
+  if (type.isUnsignedInteger() || type.isInteger(1))
+    return arith::IndexCastUIOp::create(builder, op->getLoc(), index, value);
+  return arith::IndexCastOp::create(builder, op->getLoc(), index, value);
+}
+
 Value Scheduler::canonicalIndex(Value value) {
   if (Value known = canonical.lookup(value))
     return known;
@@ -144,8 +183,10 @@ Value Scheduler::canonicalIndex(Value value) {
   for (Value operand : op->getOperands())
     os << ' ' << operand.getAsOpaquePointer();
   Value &first = canonicalByKey[key];
-  if (!first)
-    first = value;
+  if (!first) {
+    Value fromFrame = readFrame(op);
+    first = fromFrame ? fromFrame : value;
+  }
   canonical[value] = first;
   return first;
 }
@@ -254,33 +295,12 @@ Value Scheduler::emitBuffer(OpBuilder &builder, Value tensor) {
                           index);
 }
 
-/// The largest scratch of any kernel, or null if none needs any.
-static Value largest(OpBuilder &builder, Location loc, ArrayRef<Value> sizes,
-                     llvm::function_ref<Value(Value)> map) {
-  Value result;
-  for (Value size : sizes) {
-    if (!size)
-      continue;
-    Value mapped = map(size);
-    result = result ? builder.createOrFold<arith::MaxUIOp>(loc, result, mapped)
-                    : mapped;
-  }
-  if (!result)
-    return result;
-  Value mask =
-      arith::ConstantIndexOp::create(builder, loc, Arena::kAlignment - 1);
-  Value inverse =
-      arith::ConstantIndexOp::create(builder, loc, ~(Arena::kAlignment - 1));
-  return builder.createOrFold<arith::AndIOp>(
-      loc, builder.createOrFold<arith::AddIOp>(loc, result, mask), inverse);
-}
-
 LogicalResult Scheduler::emit() {
   Block &block = func.getBody().front();
   OpBuilder builder(block.getTerminator());
   Location loc = func.getLoc();
   auto same = [](Value v) { return v; };
-  Value perThread = largest(builder, loc, scratchBytes, same);
+  Value perThread = largestScratch(builder, loc, scratchBytes, same);
   Value scratchBegin;
   if (perThread) {
     scratchBegin = arena.emitSize(builder, loc, same);
@@ -333,153 +353,6 @@ LogicalResult Scheduler::emit() {
                    thread);
   }
   return success(good);
-}
-
-/// Copies what computes `value` to another function; `mapping` knows the frame.
-static Value cloneIndex(Value value, OpBuilder &builder, IRMapping &mapping) {
-  if (Value known = mapping.lookupOrNull(value))
-    return known;
-  Operation *op = value.getDefiningOp();
-  for (Value operand : op->getOperands())
-    cloneIndex(operand, builder, mapping);
-  builder.clone(*op, mapping);
-  return mapping.lookup(value);
-}
-
-void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
-  auto checks = func->getAttrOfType<ArrayAttr>("onnx.checks");
-  if (!checks)
-    return;
-  Location loc = func.getLoc();
-  // Where each named dimension stands, and who has it.
-  llvm::StringMap<std::pair<int64_t, std::string>> places;
-  int64_t index = 0;
-  for (BlockArgument argument : func.getBody().front().getArguments()) {
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type)
-      continue;
-    auto names =
-        func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
-    auto input =
-        func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name");
-    for (int64_t d = 0; d < type.getRank(); ++d, ++index)
-      if (names && type.isDynamicDim(d))
-        places.try_emplace(cast<StringAttr>(names[d]).getValue(), index,
-                           input ? input.getValue().str() : std::string());
-  }
-  SmallVector<Attribute> texts;
-  for (auto check : checks.getAsRange<DictionaryAttr>()) {
-    StringRef name = check.getAs<StringAttr>("dim").getValue();
-    auto place = places.find(name);
-    if (place == places.end())
-      continue;
-    Value dim = DimOp::create(builder, loc, shapesFrame, place->second.first),
-          other;
-    std::string text = llvm::formatv("dimension '{0}' of input '{1}' is %a",
-                                     name, place->second.second);
-    if (auto otherName = check.getAs<StringAttr>("equals")) {
-      auto otherPlace = places.find(otherName.getValue());
-      if (otherPlace == places.end())
-        continue;
-      other =
-          DimOp::create(builder, loc, shapesFrame, otherPlace->second.first);
-      text += llvm::formatv(
-          ", but must equal dimension '{0}' of input '{1}', which is %b",
-          otherName.getValue(), otherPlace->second.second);
-    } else {
-      int64_t number = check.getAs<IntegerAttr>("equals").getInt();
-      other = arith::ConstantIndexOp::create(builder, loc, number);
-      text += ", but must be %b";
-    }
-    Value fits = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                       dim, other);
-    if (check.contains("or_one")) {
-      Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-      Value isOne = arith::CmpIOp::create(builder, loc,
-                                          arith::CmpIPredicate::eq, dim, one);
-      fits = arith::OrIOp::create(builder, loc, fits, isOne);
-      text += ", or 1";
-    }
-    texts.push_back(builder.getStringAttr(text));
-    CheckOp::create(builder, loc, shapesFrame, fits,
-                    static_cast<int64_t>(checkTexts().size() + texts.size()),
-                    dim, other);
-  }
-  func->setAttr("qkernel.checks", builder.getArrayAttr(texts));
-}
-
-/// Replaces dimensions of the tensor arguments by those in the frame, then adds
-/// the functions that compute the results' shapes and the size of the arena
-/// from them.
-void Scheduler::emitSideFunctions() {
-  MLIRContext *context = func.getContext();
-  Location loc = func.getLoc();
-  Block &block = func.getBody().front();
-  SmallVector<int64_t> firstDim;
-  int64_t count = 0;
-  for (BlockArgument argument : block.getArguments()) {
-    firstDim.push_back(count);
-    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
-      count += type.getRank();
-  }
-  for (Operation &op : block)
-    if (auto dim = dyn_cast<tensor::DimOp>(op)) {
-      OpBuilder builder(dim);
-      auto argument = cast<BlockArgument>(dim.getSource());
-      int64_t index =
-          firstDim[argument.getArgNumber()] + *dim.getConstantIndex();
-      Value replacement = DimOp::create(builder, loc, frame, index);
-      for (auto &[tensor, sizes] : dimsOf)
-        for (OpFoldResult &size : sizes)
-          if (size == OpFoldResult(dim.getResult()))
-            size = replacement;
-      dimReplacement[dim.getResult()] = replacement;
-      dim.replaceAllUsesWith(replacement);
-    }
-
-  auto pointer = LLVM::LLVMPointerType::get(context);
-  OpBuilder builder(context);
-  builder.setInsertionPointAfter(func);
-  auto shapes =
-      func::FuncOp::create(builder, loc, (func.getSymName() + "_shapes").str(),
-                           builder.getFunctionType({pointer}, {}));
-  IRMapping mapping;
-  builder.setInsertionPointToStart(shapes.addEntryBlock());
-  mapping.map(frame, shapes.getArgument(0));
-  emitDimensionChecks(builder, shapes.getArgument(0));
-  int64_t index = 0;
-  for (Value result : block.getTerminator()->getOperands())
-    for (OpFoldResult size : dims(result)) {
-      Value value = isa<Attribute>(size)
-                        ? arith::ConstantIndexOp::create(
-                              builder, loc, *getConstantIntValue(size))
-                        : cloneIndex(cast<Value>(size), builder, mapping);
-      SetDimOp::create(builder, loc, shapes.getArgument(0), index++, value);
-    }
-  func::ReturnOp::create(builder, loc);
-
-  builder.setInsertionPointAfter(shapes);
-  Type i64 = builder.getI64Type();
-  auto arenaBytes = func::FuncOp::create(
-      builder, loc, (func.getSymName() + "_arena").str(),
-      builder.getFunctionType({pointer, builder.getIndexType()}, {i64}));
-  IRMapping arenaMapping;
-  builder.setInsertionPointToStart(arenaBytes.addEntryBlock());
-  arenaMapping.map(frame, arenaBytes.getArgument(0));
-  auto clone = [&](Value value) {
-    if (Value replacement = dimReplacement.lookup(value))
-      value = replacement;
-    return cloneIndex(value, builder, arenaMapping);
-  };
-  Value size = arena.emitSize(builder, loc, clone);
-  if (Value perThread = largest(builder, loc, scratchBytes, clone))
-    size = builder.createOrFold<arith::AddIOp>(
-        loc, size,
-        builder.createOrFold<arith::MulIOp>(loc, perThread,
-                                            arenaBytes.getArgument(1)));
-  func::ReturnOp::create(
-      builder, loc,
-      ValueRange{arith::IndexCastOp::create(builder, loc, i64, size)});
 }
 
 /// Erases the tensors and gives the function its final signature.

@@ -10,6 +10,7 @@
 
 #include "Arena.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -61,6 +62,12 @@ private:
   llvm::StringMap<unsigned> names;
 };
 
+/// The largest of the kernels' scratch sizes (null: none) in whole cache lines,
+/// or null if none needs any. `map` translates a size to the value to use.
+mlir::Value largestScratch(mlir::OpBuilder &builder, mlir::Location loc,
+                           llvm::ArrayRef<mlir::Value> sizes,
+                           llvm::function_ref<mlir::Value(mlir::Value)> map);
+
 /// Lowers one entry function in place, and adds `<name>_shapes` and
 /// `<name>_arena`.
 class Scheduler {
@@ -84,6 +91,7 @@ private:
   mlir::LogicalResult collect();
   void hoistIndexOps();
   void copyReturnedViews();
+  mlir::Value readFrame(mlir::Operation *op);
   mlir::Value canonicalIndex(mlir::Value value);
   llvm::SmallVector<mlir::OpFoldResult> dims(mlir::Value tensor);
   void assignStorage();
@@ -92,6 +100,12 @@ private:
   bool needsBarrier(llvm::ArrayRef<Access> accesses);
   bool conflict(const Access &a, const Access &b) const;
   void emitSideFunctions();
+  /// A function of the frame beside the entry, its body still empty.
+  mlir::func::FuncOp addSideFunction(llvm::StringRef suffix, bool takesThreads,
+                                     mlir::TypeRange results);
+  /// Where a dimension comes from the inputs' values: that it is no nonsense.
+  void emitSizeChecks(mlir::OpBuilder &builder, mlir::IRMapping &mapping,
+                      mlir::Value shapesFrame);
   /// The checks of dimensions that the walk left on the function
   /// (`onnx.checks`), in `shapes`; their texts go to `qkernel.checks`.
   void emitDimensionChecks(mlir::OpBuilder &builder, mlir::Value shapesFrame);
@@ -106,8 +120,6 @@ private:
   llvm::MapVector<mlir::Value, Storage> storage;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::OpFoldResult>> dimsOf;
   llvm::DenseMap<mlir::Value, mlir::Value> canonical;
-  llvm::DenseMap<mlir::Value, mlir::Value>
-      dimReplacement; // tensor.dim -> qkernel.dim
   std::map<std::string, mlir::Value> canonicalByKey;
   llvm::SmallVector<mlir::Value> scratchBytes; // of kernelOps, or null
   llvm::SmallVector<Access> sinceBarrier;

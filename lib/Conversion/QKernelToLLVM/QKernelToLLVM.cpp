@@ -120,6 +120,22 @@ struct DimPattern : OpRewritePattern<DimOp> {
   }
 };
 
+/// %v = qkernel.input_value %frame[i, e]  →  ((T *)frame->inputs[i])[e]
+struct InputValuePattern : OpRewritePattern<InputValueOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(InputValueOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Value inputs = loadPointer(b, loc, op.getFrame(), kInputs);
+    Value data = loadPointer(b, loc, inputs, op.getInput());
+    Value address = LLVM::GEPOp::create(
+        b, loc, data.getType(), op.getType(), data,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(op.getElement())});
+    b.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getType(), address);
+    return success();
+  }
+};
+
 /// qkernel.set_dim %frame[i], %d  →  frame->out_dims[i] = d
 struct SetDimPattern : OpRewritePattern<SetDimOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -231,7 +247,7 @@ struct ConvertQKernelToLLVM
     RewritePatternSet patterns(context);
     patterns.add<BufferPattern>(context, converter);
     patterns.add<CallPattern>(context, slots);
-    patterns.add<DimPattern, SetDimPattern, BarrierPattern, MarkPattern,
+    patterns.add<DimPattern, InputValuePattern, SetDimPattern, BarrierPattern, MarkPattern,
                  CheckPattern>(context);
     walkAndApplyPatterns(module, std::move(patterns));
   }

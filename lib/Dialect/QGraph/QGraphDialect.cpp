@@ -37,6 +37,8 @@ void QGraphDialect::initialize() {
 Operation *QGraphDialect::materializeConstant(OpBuilder &builder,
                                               Attribute value, Type type,
                                               Location loc) {
+  if (auto integer = dyn_cast<IntegerAttr>(value); integer && type.isIndex())
+    return arith::ConstantIndexOp::create(builder, loc, integer.getInt());
   auto typed = dyn_cast<TypedAttr>(value);
   if (!typed || typed.getType() != type ||
       !isa<DenseElementsAttr, WeightAttr>(value))

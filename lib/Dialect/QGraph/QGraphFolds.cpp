@@ -220,6 +220,18 @@ OpFoldResult DequantizeOp::fold(FoldAdaptor adaptor) {
 // reinterpret
 //===----------------------------------------------------------------------===//
 
+OpFoldResult ElementOp::fold(FoldAdaptor adaptor) {
+  auto dense = dyn_cast_or_null<DenseIntElementsAttr>(adaptor.getInput());
+  if (!dense)
+    return {};
+  const APInt value = dense.getValues<APInt>()[getElement()];
+  bool isUnsigned = dense.getElementType().isUnsignedInteger() ||
+                    dense.getElementType().isInteger(1);
+  return IntegerAttr::get(IndexType::get(getContext()),
+                          isUnsigned ? value.getZExtValue()
+                                     : value.getSExtValue());
+}
+
 OpFoldResult ReinterpretOp::fold(FoldAdaptor adaptor) {
   if (getInput().getType() == getType())
     return getInput();

@@ -267,6 +267,19 @@ LogicalResult ChooseParamsOp::verify() {
   return success();
 }
 
+LogicalResult ElementOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (!isa<IntegerType>(type.getElementType()))
+    return emitOpError() << "elements of type " << type.getElementType()
+                         << " are no integers";
+  if (!type.hasStaticShape())
+    return emitOpError() << "input " << type << " must have a static shape";
+  int64_t element = getElement();
+  if (element < 0 || element >= type.getNumElements())
+    return emitOpError() << "element " << element << " is outside " << type;
+  return success();
+}
+
 LogicalResult ReinterpretOp::verify() {
   if (failed(requireShape(*this, "result", getResult(), shapeOf(getInput()))))
     return failure();

@@ -40,7 +40,8 @@ RankedTensorType quantc::qkernel::tensorType(Value value) {
 
 ArrayRef<StringLiteral> quantc::qkernel::checkTexts() {
   static constexpr StringLiteral kTexts[] = {
-      "index %a is outside a table of %b rows"};
+      "index %a is outside a table of %b rows",
+      "the inputs' values make dimension %b of a tensor %a long"};
   return kTexts;
 }
 

@@ -105,3 +105,16 @@ func.func @constant() -> (tensor<2xf32>, tensor<2xf32>) {
   %2 = qgraph.constant dense<2.0> : tensor<2xf32>
   return %0, %1 : tensor<2xf32>, tensor<2xf32>
 }
+
+// An element of a constant is a number, by the sign of its type.
+// CHECK-LABEL: func.func @element
+func.func @element() -> (index, index) {
+  // CHECK-DAG: %[[M:.*]] = arith.constant -1 : index
+  // CHECK-DAG: %[[U:.*]] = arith.constant 255 : index
+  // CHECK: return %[[M]], %[[U]]
+  %0 = qgraph.constant dense<[3, -1]> : tensor<2xsi8>
+  %1 = qgraph.element %0[1] : tensor<2xsi8>
+  %2 = qgraph.constant dense<[3, 255]> : tensor<2xui8>
+  %3 = qgraph.element %2[1] : tensor<2xui8>
+  return %1, %3 : index, index
+}

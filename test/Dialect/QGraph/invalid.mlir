@@ -744,3 +744,27 @@ func.func @rows_body(%x: tensor<4x4xf32>) {
   } : tensor<4x4xf32>
   return
 }
+
+// -----
+
+func.func @element_outside(%x: tensor<2xsi64>) {
+  // expected-error @+1 {{element 2 is outside 'tensor<2xsi64>'}}
+  %0 = qgraph.element %x[2] : tensor<2xsi64>
+  return
+}
+
+// -----
+
+func.func @element_float(%x: tensor<2xf32>) {
+  // expected-error @+1 {{elements of type 'f32' are no integers}}
+  %0 = qgraph.element %x[0] : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @element_dynamic(%x: tensor<?xsi64>) {
+  // expected-error @+1 {{must have a static shape}}
+  %0 = qgraph.element %x[0] : tensor<?xsi64>
+  return
+}

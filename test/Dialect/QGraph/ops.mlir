@@ -37,6 +37,9 @@ func.func @quantization(%x: tensor<?x64xf32>, %s: tensor<?x2xf32>, %z: tensor<?x
   %8 = qgraph.observe "fc1/input" %x : tensor<?x64xf32>
   // CHECK: qgraph.reinterpret %{{.*}} : tensor<?x64xf8E4M3FN> to tensor<?x64xi8>
   %9 = qgraph.reinterpret %2 : tensor<?x64xf8E4M3FN> to tensor<?x64xi8>
+  // CHECK: qgraph.element %{{.*}}[1] : tensor<3xsi64>
+  %10 = qgraph.constant dense<[1, 2, 3]> : tensor<3xsi64>
+  %11 = qgraph.element %10[1] : tensor<3xsi64>
   return
 }
 

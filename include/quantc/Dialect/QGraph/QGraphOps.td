@@ -224,6 +224,26 @@ def QGraph_ReinterpretOp : QGraph_ComputeOp<"reinterpret"> {
   let hasFolder = 1;
 }
 
+def QGraph_ElementOp : QGraph_Op<"element", [Pure]> {
+  let summary = "an element of an integer tensor, as an index value";
+  let description = [{
+    Element `element` (row-major) of `input`. The walk uses it where a shape, an
+    axis or a start is given by the values of one of the model's inputs; so
+    `input` must be an argument (perhaps reshaped) by the time kernels are made.
+
+    Example:
+
+    ```mlir
+    %d = qgraph.element %shape[1] : tensor<3xsi64>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$element);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$input `[` $element `]` attr-dict `:` type($input)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Compute that quantization reasons about
 //===----------------------------------------------------------------------===//

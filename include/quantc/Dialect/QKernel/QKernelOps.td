@@ -178,6 +178,24 @@ def QKernel_DimOp : QKernel_Op<"dim", [Pure]> {
   let assemblyFormat = "$frame `[` $index `]` attr-dict";
 }
 
+def QKernel_InputValueOp : QKernel_Op<"input_value", [Pure]> {
+  let summary = "an element of one of the model's inputs";
+  let description = [{
+    Element `element` (row-major) of input `input`, which holds elements of the
+    result's type. It is there before the run, so a shape that an input gives as
+    its values is known as early as one that is given by the inputs' dimensions.
+
+    Example:
+
+    ```mlir
+    %v = qkernel.input_value %frame[1, 0] : i64
+    ```
+  }];
+  let arguments = (ins QKernel_Frame:$frame, I64Attr:$input, I64Attr:$element);
+  let results = (outs AnyInteger:$result);
+  let assemblyFormat = "$frame `[` $input `,` $element `]` attr-dict `:` type($result)";
+}
+
 def QKernel_SetDimOp : QKernel_Op<"set_dim"> {
   let summary = "writes a dimension of the model's outputs";
   let description = [{

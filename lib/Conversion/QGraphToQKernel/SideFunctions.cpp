@@ -1,0 +1,201 @@
+//===- SideFunctions.cpp - Shapes and arena size of an entry --------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// `@f_shapes` and `@f_arena` are run before the entry: copies of the arithmetic
+// on dimensions that the entry's prologue holds.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Schedule.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace quantc::qkernel {
+
+/// No dimension may be longer, so that no product of a few overflows.
+static constexpr int64_t kLongest = int64_t(1) << 31;
+
+Value largestScratch(OpBuilder &builder, Location loc, ArrayRef<Value> sizes,
+                     llvm::function_ref<Value(Value)> map) {
+  Value result;
+  for (Value size : sizes) {
+    if (!size)
+      continue;
+    Value mapped = map(size);
+    result = result ? builder.createOrFold<arith::MaxUIOp>(loc, result, mapped)
+                    : mapped;
+  }
+  if (!result)
+    return result;
+  Value mask =
+      arith::ConstantIndexOp::create(builder, loc, Arena::kAlignment - 1);
+  Value inverse =
+      arith::ConstantIndexOp::create(builder, loc, ~(Arena::kAlignment - 1));
+  return builder.createOrFold<arith::AndIOp>(
+      loc, builder.createOrFold<arith::AddIOp>(loc, result, mask), inverse);
+}
+
+/// Copies what computes `value` to another function; `mapping` knows the frame.
+static Value cloneIndex(Value value, OpBuilder &builder, IRMapping &mapping) {
+  if (Value known = mapping.lookupOrNull(value))
+    return known;
+  Operation *op = value.getDefiningOp();
+  for (Value operand : op->getOperands())
+    cloneIndex(operand, builder, mapping);
+  builder.clone(*op, mapping);
+  return mapping.lookup(value);
+}
+
+void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
+  auto checks = func->getAttrOfType<ArrayAttr>("onnx.checks");
+  if (!checks)
+    return;
+  Location loc = func.getLoc();
+  // Where each named dimension stands, and who has it.
+  llvm::StringMap<std::pair<int64_t, std::string>> places;
+  int64_t index = 0;
+  for (BlockArgument argument : func.getBody().front().getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      continue;
+    auto names =
+        func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), "onnx.dims");
+    auto input =
+        func.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "onnx.name");
+    for (int64_t d = 0; d < type.getRank(); ++d, ++index)
+      if (names && type.isDynamicDim(d))
+        places.try_emplace(cast<StringAttr>(names[d]).getValue(), index,
+                           input ? input.getValue().str() : std::string());
+  }
+  SmallVector<Attribute> texts;
+  for (auto check : checks.getAsRange<DictionaryAttr>()) {
+    StringRef name = check.getAs<StringAttr>("dim").getValue();
+    auto place = places.find(name);
+    if (place == places.end())
+      continue;
+    Value dim = DimOp::create(builder, loc, shapesFrame, place->second.first),
+          other;
+    std::string text = llvm::formatv("dimension '{0}' of input '{1}' is %a",
+                                     name, place->second.second);
+    if (auto otherName = check.getAs<StringAttr>("equals")) {
+      auto otherPlace = places.find(otherName.getValue());
+      if (otherPlace == places.end())
+        continue;
+      other =
+          DimOp::create(builder, loc, shapesFrame, otherPlace->second.first);
+      text += llvm::formatv(
+          ", but must equal dimension '{0}' of input '{1}', which is %b",
+          otherName.getValue(), otherPlace->second.second);
+    } else {
+      int64_t number = check.getAs<IntegerAttr>("equals").getInt();
+      other = arith::ConstantIndexOp::create(builder, loc, number);
+      text += ", but must be %b";
+    }
+    Value fits = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                       dim, other);
+    if (check.contains("or_one")) {
+      Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+      Value isOne = arith::CmpIOp::create(builder, loc,
+                                          arith::CmpIPredicate::eq, dim, one);
+      fits = arith::OrIOp::create(builder, loc, fits, isOne);
+      text += ", or 1";
+    }
+    texts.push_back(builder.getStringAttr(text));
+    CheckOp::create(builder, loc, shapesFrame, fits,
+                    static_cast<int64_t>(checkTexts().size() + texts.size()),
+                    dim, other);
+  }
+  func->setAttr("qkernel.checks", builder.getArrayAttr(texts));
+}
+
+/// True if `value` is computed from an element of an input.
+static bool dependsOnValues(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
+  return isa<InputValueOp>(op) ||
+         llvm::any_of(op->getOperands(), dependsOnValues);
+}
+
+void Scheduler::emitSizeChecks(OpBuilder &builder, IRMapping &mapping,
+                               Value shapesFrame) {
+  Location loc = func.getLoc();
+  llvm::DenseSet<Value> checked;
+  for (Operation *op : kernelOps)
+    for (Value result : op->getResults())
+      for (auto [d, size] : llvm::enumerate(dims(result))) {
+        auto value = dyn_cast<Value>(size);
+        if (!value || !dependsOnValues(value) || !checked.insert(value).second)
+          continue;
+        Value length = cloneIndex(value, builder, mapping);
+        Value bound = arith::ConstantIndexOp::create(builder, loc, kLongest);
+        Value fits = arith::CmpIOp::create(
+            builder, loc, arith::CmpIPredicate::ult, length, bound);
+        Value number = arith::ConstantIndexOp::create(builder, loc, d);
+        CheckOp::create(builder, loc, shapesFrame, fits, kNegativeSize, length,
+                        number);
+      }
+}
+
+func::FuncOp Scheduler::addSideFunction(StringRef suffix, bool takesThreads,
+                                        TypeRange results) {
+  OpBuilder builder(func.getContext());
+  builder.setInsertionPointAfter(func);
+  SmallVector<Type> arguments = {frame.getType()};
+  if (takesThreads)
+    arguments.push_back(builder.getIndexType());
+  auto side = func::FuncOp::create(builder, func.getLoc(),
+                                   (func.getSymName() + suffix).str(),
+                                   builder.getFunctionType(arguments, results));
+  side.addEntryBlock();
+  return side;
+}
+
+void Scheduler::emitSideFunctions() {
+  Location loc = func.getLoc();
+  Block &block = func.getBody().front();
+  OpBuilder builder(func.getContext());
+
+  Type i64 = builder.getI64Type();
+  func::FuncOp bytes = addSideFunction("_arena", /*takesThreads=*/true, {i64});
+  builder.setInsertionPointToStart(&bytes.getBody().front());
+  IRMapping arenaMapping;
+  arenaMapping.map(frame, bytes.getArgument(0));
+  auto clone = [&](Value value) {
+    return cloneIndex(value, builder, arenaMapping);
+  };
+  Value size = arena.emitSize(builder, loc, clone);
+  if (Value perThread = largestScratch(builder, loc, scratchBytes, clone))
+    size = builder.createOrFold<arith::AddIOp>(
+        loc, size,
+        builder.createOrFold<arith::MulIOp>(loc, perThread,
+                                            bytes.getArgument(1)));
+  func::ReturnOp::create(
+      builder, loc,
+      ValueRange{arith::IndexCastOp::create(builder, loc, i64, size)});
+
+  func::FuncOp shapes = addSideFunction("_shapes", /*takesThreads=*/false, {});
+  Value shapesFrame = shapes.getArgument(0);
+  builder.setInsertionPointToStart(&shapes.getBody().front());
+  IRMapping mapping;
+  mapping.map(frame, shapesFrame);
+  emitDimensionChecks(builder, shapesFrame);
+  emitSizeChecks(builder, mapping, shapesFrame);
+  int64_t index = 0;
+  for (Value result : block.getTerminator()->getOperands())
+    for (OpFoldResult size : dims(result)) {
+      Value value = isa<Attribute>(size)
+                        ? arith::ConstantIndexOp::create(
+                              builder, loc, *getConstantIntValue(size))
+                        : cloneIndex(cast<Value>(size), builder, mapping);
+      SetDimOp::create(builder, loc, shapesFrame, index++, value);
+    }
+  func::ReturnOp::create(builder, loc);
+}
+
+} // namespace quantc::qkernel
