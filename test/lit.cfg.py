@@ -9,7 +9,7 @@ Features, for `// REQUIRES:`:
   asan               built with sanitizers
 
 Substitutions beside lit's own: %python, %cc, %cxx, %cmake, %src (the source tree),
-%build (the build tree), %lib (the build's libraries).
+%build (the build tree), %lib (the build's libraries), %compare (test/Value/compare.py).
 """
 
 import importlib.util
@@ -35,6 +35,8 @@ config.substitutions += [
     ("%src", config.quantc_src_root),
     ("%build", config.quantc_bin_root),
     ("%lib", os.path.join(config.quantc_bin_root, "lib")),
+    # Compiles this file's model, runs it, and compares it with another implementation.
+    ("%compare", f"{config.python} {config.test_source_root}/Value/compare.py %s -o %t"),
 ]
 
 # Tests see a fixed environment: a user's QUANTC_ISA must not decide what passes.

@@ -166,6 +166,25 @@ static Value expand(KernelBody &body, Value memref, int64_t rank) {
                                        groups, sizes);
 }
 
+/// A view with the dimensions of each group as one. The type is stated, since
+/// MLIR infers a group of `? x 0` as 0, which its verifier then rejects.
+static Value collapse(KernelBody &body, Value memref,
+                      ArrayRef<ReassociationIndices> groups) {
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<int64_t> shape;
+  for (const ReassociationIndices &group : groups) {
+    int64_t size = 1;
+    for (int64_t axis : group)
+      size = size == ShapedType::kDynamic || type.isDynamicDim(axis)
+                 ? ShapedType::kDynamic
+                 : size * type.getDimSize(axis);
+    shape.push_back(size);
+  }
+  return memref::CollapseShapeOp::create(
+      body.builder, body.loc, MemRefType::get(shape, type.getElementType()),
+      memref, groups);
+}
+
 Value KernelBody::flatten(Value memref) {
   int64_t rank = cast<MemRefType>(memref.getType()).getRank();
   if (rank == 1)
@@ -174,7 +193,7 @@ Value KernelBody::flatten(Value memref) {
     return expand(*this, memref, 1);
   SmallVector<ReassociationIndices> groups{
       llvm::to_vector(llvm::seq<int64_t>(0, rank))};
-  return memref::CollapseShapeOp::create(builder, loc, memref, groups);
+  return collapse(*this, memref, groups);
 }
 
 Value KernelBody::asRows(Value memref) {
@@ -185,7 +204,7 @@ Value KernelBody::asRows(Value memref) {
     return expand(*this, memref, 2);
   SmallVector<ReassociationIndices> groups{
       llvm::to_vector(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
-  return memref::CollapseShapeOp::create(builder, loc, memref, groups);
+  return collapse(*this, memref, groups);
 }
 
 //===----------------------------------------------------------------------===//
