@@ -207,6 +207,13 @@ SmallVector<OpFoldResult> Scheduler::dims(Value tensor) {
   return sizes;
 }
 
+/// False for a constant that only says which shape a view has.
+static bool isRead(qgraph::ConstantOp constant) {
+  return llvm::any_of(constant->getUses(), [](OpOperand &use) {
+    return !isView(use.getOwner()) || use.getOperandNumber() == 0;
+  });
+}
+
 void Scheduler::assignStorage() {
   Block &block = func.getBody().front();
   for (BlockArgument argument : block.getArguments())
@@ -216,7 +223,7 @@ void Scheduler::assignStorage() {
     storage[viewRoot(operand.get())] = {Place::Output,
                                         operand.getOperandNumber()};
   for (auto constant : block.getOps<qgraph::ConstantOp>())
-    if (!constant->use_empty())
+    if (isRead(constant))
       storage[constant] = {Place::Weights, weights.add(constant.getValue())};
 
   OpBuilder builder(prologueEnd);
