@@ -36,15 +36,14 @@ struct Instruction {
   int opcode;
   int reg, rm, vvvv;
   bool isMemory;
-  uint64_t base;   // address without the index
-  int64_t stride;  // index register, scaled: a row's distance from the last
+  uint64_t base;  // address without the index
+  int64_t stride; // index register, scaled: a row's distance from the last
 };
 
 int64_t readRegister(const ucontext_t *context, int number) {
-  static constexpr int kOrder[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX,
-                                   REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                   REG_R8,  REG_R9,  REG_R10, REG_R11,
-                                   REG_R12, REG_R13, REG_R14, REG_R15};
+  static constexpr int kOrder[] = {
+      REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+      REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
   return context->uc_mcontext.gregs[kOrder[number]];
 }
 

@@ -45,7 +45,9 @@ struct Case {
         floatMask[i] = kNone;
     }
     // The first row of the mask keeps nothing.
-    for (int64_t i = 0; !maskShape.empty() && i < maskShape.back() && maskShape.back() > 1; ++i)
+    for (int64_t i = 0;
+         !maskShape.empty() && i < maskShape.back() && maskShape.back() > 1;
+         ++i)
       boolMask[i] = 0, floatMask[i] = kNone;
   }
 
@@ -69,7 +71,8 @@ struct Case {
       float largest = maximum;
       for (int64_t j = 0; j < size; ++j) {
         int64_t key = begin + j;
-        float s = dotOverK(depth, scaled.data(), &k[((b * keys + key) * groups + g) * depth]);
+        float s = dotOverK(depth, scaled.data(),
+                           &k[((b * keys + key) * groups + g) * depth]);
         if (mask == Mask::Bool)
           s = boolMask[maskIndex({b, h, i, key})] ? s : kNone;
         if (mask == Mask::Float)
@@ -88,8 +91,9 @@ struct Case {
       for (int64_t e = 0; e < valueDepth; ++e) {
         sums[e] *= decay;
         for (int64_t j = 0; j < size; ++j)
-          sums[e] = std::fma(p[j], v[((b * keys + begin + j) * groups + g) * valueDepth + e],
-                             sums[e]);
+          sums[e] = std::fma(
+              p[j], v[((b * keys + begin + j) * groups + g) * valueDepth + e],
+              sums[e]);
       }
     }
     for (int64_t e = 0; e < valueDepth; ++e)
@@ -121,16 +125,18 @@ func.func @main(%q: {0}, %k: {1}, %v: {2}{3}) -> {4} {{
   return %y : {4}
 })",
                    query, key, value, masked ? ", %m: " + type : "", result,
-                   masked ? "mask %m" : "", causal ? ", causal" : "", masked ? ", " + type : "");
+                   masked ? "mask %m" : "", causal ? ", causal" : "",
+                   masked ? ", " + type : "");
   }
 };
 
 void check(Case c) {
   c.fill();
   std::vector<float> expected = c.expected();
-  std::vector<Buffer> inputs = {Buffer::of<float>({c.batch, c.queries, c.heads, c.depth}, c.q),
-                                Buffer::of<float>({c.batch, c.keys, c.groups, c.depth}, c.k),
-                                Buffer::of<float>({c.batch, c.keys, c.groups, c.valueDepth}, c.v)};
+  std::vector<Buffer> inputs = {
+      Buffer::of<float>({c.batch, c.queries, c.heads, c.depth}, c.q),
+      Buffer::of<float>({c.batch, c.keys, c.groups, c.depth}, c.k),
+      Buffer::of<float>({c.batch, c.keys, c.groups, c.valueDepth}, c.v)};
   if (c.mask == Mask::Bool)
     inputs.push_back(Buffer::of<uint8_t>(c.maskShape, c.boolMask));
   if (c.mask == Mask::Float)
@@ -141,10 +147,11 @@ void check(Case c) {
     for (int threads : {1, 3}) {
       std::vector<Buffer> y = model.run(inputs, threads);
       ASSERT_EQ(model.failure(), "");
-      ASSERT_TRUE(sameBits(y[0], expected,
-                           formatv("{0}: {1} queries, {2} keys, depth {3}/{4}\n{5}",
-                                   describe(way, threads), c.queries, c.keys, c.depth,
-                                   c.valueDepth, c.text())));
+      ASSERT_TRUE(
+          sameBits(y[0], expected,
+                   formatv("{0}: {1} queries, {2} keys, depth {3}/{4}\n{5}",
+                           describe(way, threads), c.queries, c.keys, c.depth,
+                           c.valueDepth, c.text())));
     }
   }
 }
@@ -153,7 +160,8 @@ TEST(Attention, Shapes) {
   check({1, 1, 1, 1, 1, 1, 1});
   check({2, 3, 17, 2, 2, 32, 32});
   check({1, 41, 64, 2, 1, 16, 16});
-  check({1, 5, 65, 4, 2, 20, 12}); // grouped heads, depths that are no multiple of 16
+  check({1, 5, 65, 4, 2, 20,
+         12}); // grouped heads, depths that are no multiple of 16
   check({1, 13, 200, 3, 1, 33, 50});
 }
 
@@ -170,9 +178,11 @@ TEST(Attention, FloatMasks) {
   check({1, 4, 9, 2, 2, 8, 8, Mask::Float, {1}});
 }
 
-/// More keys than queries (a cache), fewer (the first queries see nothing), and a mask with it.
+/// More keys than queries (a cache), fewer (the first queries see nothing), and
+/// a mask with it.
 TEST(Attention, Causal) {
-  for (auto [queries, keys] : {std::pair<int64_t, int64_t>{37, 37}, {3, 70}, {9, 4}, {1, 100}})
+  for (auto [queries, keys] :
+       {std::pair<int64_t, int64_t>{37, 37}, {3, 70}, {9, 4}, {1, 100}})
     check({1, queries, keys, 2, 1, 16, 16, Mask::None, {}, true});
   check({2, 20, 70, 2, 2, 16, 16, Mask::Bool, {2, 1, 1, 70}, true});
 }
@@ -187,7 +197,8 @@ TEST(Attention, NoKeys) { check({1, 3, 0, 2, 2, 16, 16}); }
 using Shape = std::vector<int64_t>;
 
 void checkMatmul(Shape a, Shape b, bool transposed) {
-  int64_t m = a[a.size() - 2], k = a.back(), n = transposed ? b[b.size() - 2] : b.back();
+  int64_t m = a[a.size() - 2], k = a.back(),
+          n = transposed ? b[b.size() - 2] : b.back();
   auto count = [](const Shape &shape) {
     int64_t total = 1;
     for (int64_t dim : shape)
@@ -202,7 +213,8 @@ void checkMatmul(Shape a, Shape b, bool transposed) {
   for (size_t d = 0; d + 2 < y.size(); ++d)
     y[d] = std::max(dimOf(a, d), dimOf(b, d));
   y[y.size() - 2] = m, y.back() = n;
-  std::vector<float> x = floats(count(a), 1), w = floats(count(b), 2), expected(count(y));
+  std::vector<float> x = floats(count(a), 1), w = floats(count(b), 2),
+                     expected(count(y));
   int64_t batches = count(y) / (m * n);
   for (int64_t batch = 0; batch < batches; ++batch) {
     int64_t left = 0, right = 0, rest = batch, volume = batches;
@@ -218,7 +230,8 @@ void checkMatmul(Shape a, Shape b, bool transposed) {
         expected[(batch * m + i) * n + j] =
             transposed
                 ? dotOverK(k, &x[(left * m + i) * k], &w[(right * n + j) * k])
-                : dotOverK(k, &x[(left * m + i) * k], &w[right * k * n + j], 1, n);
+                : dotOverK(k, &x[(left * m + i) * k], &w[right * k * n + j], 1,
+                           n);
   }
   auto type = [](const Shape &shape) {
     std::string text = "tensor<";
@@ -226,20 +239,21 @@ void checkMatmul(Shape a, Shape b, bool transposed) {
       text += dim == 1 ? "1x" : "?x";
     return text + "f32>";
   };
-  std::string text = formatv(R"(
+  std::string text =
+      formatv(R"(
 func.func @main(%a: {0}, %b: {1}) -> {2} {{
   %y = qgraph.matmul %a, %b {3} : ({0}, {1}) -> {2}
   return %y : {2}
 })",
-                             type(a), type(b), type(y), transposed ? "{transpose_rhs}" : "");
+              type(a), type(b), type(y), transposed ? "{transpose_rhs}" : "");
   for (const Way &way : allWays()) {
     Model model(text, way);
     ASSERT_EQ(model.failure(), "") << text;
     for (int threads : {1, 2, 5}) {
       if (way.plain && threads > 1)
         continue;
-      std::vector<Buffer> result =
-          model.run({Buffer::of<float>(a, x), Buffer::of<float>(b, w)}, threads);
+      std::vector<Buffer> result = model.run(
+          {Buffer::of<float>(a, x), Buffer::of<float>(b, w)}, threads);
       ASSERT_EQ(model.failure(), "");
       ASSERT_EQ(result[0].shape, y);
       ASSERT_TRUE(sameBits(result[0], expected, describe(way, threads) + text));

@@ -7,7 +7,8 @@
 //
 // Plain and fast, every level of this CPU, one to three threads: all give the
 // bits of Numerics/Order.h. Numbers of rows run through all row tiles and their
-// tails; columns and K are chosen around the panels, the vectors and the blocks.
+// tails; columns and K are chosen around the panels, the vectors and the
+// blocks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,13 +59,15 @@ struct Layer {
     if (layout.scaleType == Format::F16)
       for (float &scale : weightScale)
         scale = f16ToF32(f32ToF16(scale));
-    inputScale = floats(tensorScale ? 1 : kRows * inputGroups(), seed + 6, 0.001, 0.1);
+    inputScale =
+        floats(tensorScale ? 1 : kRows * inputGroups(), seed + 6, 0.001, 0.1);
   }
 
   std::vector<uint8_t> packed() const {
     std::vector<uint8_t> nibbles;
     PanelSource source;
-    source.weights = isFloat() ? static_cast<const void *>(w.data()) : wi.data();
+    source.weights =
+        isFloat() ? static_cast<const void *>(w.data()) : wi.data();
     if (layout.format == Format::SI4) {
       nibbles.resize((wi.size() + 1) / 2);
       for (size_t i = 0; i < wi.size(); ++i)
@@ -76,11 +79,13 @@ struct Layer {
     source.bias = bias.data();
     std::vector<uint8_t> out(layout.bytes());
     for (int64_t panel = 0; panel < layout.panels(); ++panel)
-      packPanel(layout, source, panel, out.data() + panel * layout.panelBytes());
+      packPanel(layout, source, panel,
+                out.data() + panel * layout.panelBytes());
     return out;
   }
 
-  /// y[m, n] before the epilogue, by Numerics/Order.h; integers by a sum of 64 bits.
+  /// y[m, n] before the epilogue, by Numerics/Order.h; integers by a sum of 64
+  /// bits.
   float value(int64_t m, int64_t column) const {
     int64_t k = layout.k;
     if (isFloat())
@@ -97,11 +102,13 @@ struct Layer {
     const float *columnScale = &weightScale[column * layout.groups()];
     if (layout.group == 0)
       return std::fma(float(sums[0]), scale[0] * columnScale[0], bias[column]);
-    return scaleGroups(layout.groups(), sums.data(), scale, columnScale, groupedInput, 1) +
+    return scaleGroups(layout.groups(), sums.data(), scale, columnScale,
+                       groupedInput, 1) +
            bias[column];
   }
 
-  std::vector<float> expected(const std::function<float(float, int64_t, int64_t)> &after) const {
+  std::vector<float>
+  expected(const std::function<float(float, int64_t, int64_t)> &after) const {
     std::vector<float> y(kRows * layout.n);
     for (int64_t m = 0; m < kRows; ++m)
       for (int64_t n = 0; n < layout.n; ++n)
@@ -110,26 +117,29 @@ struct Layer {
   }
 
   std::string scaleTensor() const {
-    return llvm::formatv("tensor<{0}x{1}xf32>", tensorScale ? "1" : "?", inputGroups());
+    return llvm::formatv("tensor<{0}x{1}xf32>", tensorScale ? "1" : "?",
+                         inputGroups());
   }
 
   std::string fastText() const {
     std::string operands = isFloat() ? "" : "%s: " + scaleTensor() + ", ";
     std::string type = isFloat() ? "" : scaleTensor() + ", ";
     std::string residualType = llvm::formatv("tensor<?x{0}xf32>", layout.n);
-    return llvm::formatv(R"(
+    return llvm::formatv(
+        R"(
 func.func @main(%x: tensor<?x{0}x{1}>, {2}%p: tensor<{3}xui8>, %r: {4}) -> {4} {{
   %y = qkernel.linear %x {5}, %p {6} {{format = "{7}", group = {8}, input_group = {9}, k = {0},
        n = {10}{11}{12}} : (tensor<?x{0}x{1}>, {13}tensor<{3}xui8>{14}) -> {4}
   return %y : {4}
 })",
-                         layout.k, isFloat() ? "f32" : "si8", operands, layout.bytes(),
-                         residualType, isFloat() ? "" : "scale %s",
-                         epilogue.empty() ? "" : "epilogue(%r)", formatName(layout.format).data(),
-                         layout.group, groupedInput ? layout.group : 0, layout.n,
-                         layout.scaleType == Format::F16 ? ", scale_type = f16" : "",
-                         epilogue.empty() ? "" : ", epilogue = " + epilogue, type,
-                         epilogue.empty() ? "" : ", " + residualType);
+        layout.k, isFloat() ? "f32" : "si8", operands, layout.bytes(),
+        residualType, isFloat() ? "" : "scale %s",
+        epilogue.empty() ? "" : "epilogue(%r)",
+        formatName(layout.format).data(), layout.group,
+        groupedInput ? layout.group : 0, layout.n,
+        layout.scaleType == Format::F16 ? ", scale_type = f16" : "",
+        epilogue.empty() ? "" : ", epilogue = " + epilogue, type,
+        epilogue.empty() ? "" : ", " + residualType);
   }
 
   std::string plainText() const {
@@ -143,10 +153,13 @@ func.func @main(%x: tensor<?x{0}xf32>, %w: tensor<{1}x{0}xf32>, %b: tensor<{1}xf
   %y = qgraph.linear %x, %w bias %b {3} {{{4}} : (tensor<?x{0}xf32>, tensor<{1}x{0}xf32>, tensor<{1}xf32>{5}) -> {2}
   return %y : {2}
 })",
-                           layout.k, layout.n, residualType, steps, stepsAttr, stepsType);
-    std::string weight = llvm::formatv("tensor<{0}x{1}x{2}>", layout.n, layout.k,
-                                       formatName(layout.format).data());
-    std::string weightScales = llvm::formatv("tensor<{0}x{1}xf32>", layout.n, layout.groups());
+                           layout.k, layout.n, residualType, steps, stepsAttr,
+                           stepsType);
+    std::string weight =
+        llvm::formatv("tensor<{0}x{1}x{2}>", layout.n, layout.k,
+                      formatName(layout.format).data());
+    std::string weightScales =
+        llvm::formatv("tensor<{0}x{1}xf32>", layout.n, layout.groups());
     return llvm::formatv(R"(
 func.func @main(%x: tensor<?x{0}xsi8>, %s: {1}, %w: {2}, %t: {3}, %b: tensor<{4}xf32>, %r: {5}) -> {5} {{
   %y = qgraph.quantized_linear %x scale %s, %w scale %t bias %b {6}
@@ -154,8 +167,9 @@ func.func @main(%x: tensor<?x{0}xsi8>, %s: {1}, %w: {2}, %t: {3}, %b: tensor<{4}
        : (tensor<?x{0}xsi8>, {1}, {2}, {3}, tensor<{4}xf32>{11}) -> {5}
   return %y : {5}
 })",
-                         layout.k, scaleTensor(), weight, weightScales, layout.n, residualType,
-                         steps, tensorScale ? 0 : 1, groupedInput ? layout.group : 0, layout.group,
+                         layout.k, scaleTensor(), weight, weightScales,
+                         layout.n, residualType, steps, tensorScale ? 0 : 1,
+                         groupedInput ? layout.group : 0, layout.group,
                          stepsAttr.empty() ? "" : ", " + stepsAttr, stepsType);
   }
 
@@ -164,7 +178,8 @@ func.func @main(%x: tensor<?x{0}xsi8>, %s: {1}, %w: {2}, %t: {3}, %b: tensor<{4}
     std::vector<Buffer> all;
     auto rows = [&](const auto &values, int64_t columns) {
       using T = std::decay_t<decltype(values[0])>;
-      all.push_back(Buffer::of<T>({m, columns}, {values.begin(), values.begin() + m * columns}));
+      all.push_back(Buffer::of<T>(
+          {m, columns}, {values.begin(), values.begin() + m * columns}));
     };
     if (isFloat()) {
       rows(x, k);
@@ -191,12 +206,14 @@ func.func @main(%x: tensor<?x{0}xsi8>, %s: {1}, %w: {2}, %t: {3}, %b: tensor<{4}
   }
 };
 
-void check(Layer layer, const std::function<float(float, int64_t, int64_t)> &after =
-                            [](float y, int64_t, int64_t) { return y; }) {
+void check(
+    Layer layer, const std::function<float(float, int64_t, int64_t)> &after =
+                     [](float y, int64_t, int64_t) { return y; }) {
   layer.fill();
   std::vector<float> expected = layer.expected(after);
   for (const Way &way : allWays()) {
-    layer.layout.unsignedWeights = way.level != "neon" && way.level != "dotprod";
+    layer.layout.unsignedWeights =
+        way.level != "neon" && way.level != "dotprod";
     Model model(way.plain ? layer.plainText() : layer.fastText(), way);
     ASSERT_EQ(model.failure(), "");
     for (int64_t m = 1; m <= kRows; ++m)
@@ -204,14 +221,15 @@ void check(Layer layer, const std::function<float(float, int64_t, int64_t)> &aft
         // The plain way knows neither tiles nor threads.
         if (way.plain && (m != 7 || threads != 1))
           continue;
-        std::string where =
-            llvm::formatv("{0}, {1} of n {2} k {3} group {4}, {5} rows", describe(way, threads),
-                          formatName(layer.layout.format).data(), layer.layout.n, layer.layout.k,
-                          layer.layout.group, m);
+        std::string where = llvm::formatv(
+            "{0}, {1} of n {2} k {3} group {4}, {5} rows",
+            describe(way, threads), formatName(layer.layout.format).data(),
+            layer.layout.n, layer.layout.k, layer.layout.group, m);
         std::vector<Buffer> y = model.run(layer.inputs(m, way.plain), threads);
         ASSERT_EQ(model.failure(), "") << where;
         ASSERT_EQ(y[0].shape, (std::vector<int64_t>{m, layer.layout.n}));
-        std::vector<float> rows(expected.begin(), expected.begin() + m * layer.layout.n);
+        std::vector<float> rows(expected.begin(),
+                                expected.begin() + m * layer.layout.n);
         ASSERT_TRUE(sameBits(y[0], rows, where));
       }
   }
@@ -246,16 +264,22 @@ TEST(Linear, LevelsOfThisMachine) {
     if (!llvm::is_contained(hostLevels(), level)) // else it is emulated
       missing += " " + level;
   if (!missing.empty())
-    GTEST_SKIP() << "this CPU has not the level(s)" << missing << ": their values are not tested";
+    GTEST_SKIP() << "this CPU has not the level(s)" << missing
+                 << ": their values are not tested";
 }
 
 TEST(Linear, Floats) {
-  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {16, 7}, {31, 255}, {33, 256}, {70, 259}})
+  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1},
+                      {16, 7},
+                      {31, 255},
+                      {33, 256},
+                      {70, 259}})
     check(layerOf(Format::F32, n, k));
 }
 
 TEST(Linear, BytesAndColumnScales) {
-  for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {15, 64}, {32, 77}, {70, 128}})
+  for (auto [n, k] :
+       {std::pair<int64_t, int64_t>{1, 1}, {15, 64}, {32, 77}, {70, 128}})
     check(layerOf(Format::SI8, n, k));
 }
 
@@ -273,8 +297,9 @@ TEST(Linear, BytesInGroups) {
 }
 
 TEST(Linear, NibblesInGroups) {
-  for (auto [n, k, group] :
-       {std::tuple<int64_t, int64_t, int64_t>{17, 64, 32}, {70, 70, 32}, {48, 31, 8}})
+  for (auto [n, k, group] : {std::tuple<int64_t, int64_t, int64_t>{17, 64, 32},
+                             {70, 70, 32},
+                             {48, 31, 8}})
     for (Format scale : {Format::F32, Format::F16}) {
       Layer layer = layerOf(Format::SI4, n, k, group);
       layer.layout.scaleType = scale;
@@ -289,7 +314,8 @@ TEST(Linear, NibblesAndColumnScales) { check(layerOf(Format::SI4, 33, 45)); }
 TEST(Linear, Epilogue) {
   for (Format format : {Format::F32, Format::SI8}) {
     Layer layer = layerOf(format, 21, 32);
-    layer.epilogue = "[#qgraph.step<\"Relu\">, #qgraph.step<\"Tanh\">, #qgraph.step<\"Add\", operand = 0>]";
+    layer.epilogue = "[#qgraph.step<\"Relu\">, #qgraph.step<\"Tanh\">, "
+                     "#qgraph.step<\"Add\", operand = 0>]";
     Layer filled = layer;
     filled.fill();
     check(layer, [&](float y, int64_t m, int64_t n) {
@@ -299,8 +325,8 @@ TEST(Linear, Epilogue) {
   }
 }
 
-/// The largest K that an i32 sum of bytes holds: the sum with the weights' offset on it wraps,
-/// and wraps back.
+/// The largest K that an i32 sum of bytes holds: the sum with the weights'
+/// offset on it wraps, and wraps back.
 TEST(Linear, LargestSums) {
   constexpr int64_t k = 131071; // k * 128 * 128 < 2^31
   Layer layer = layerOf(Format::SI8, 16, k);
@@ -310,7 +336,8 @@ TEST(Linear, LargestSums) {
   for (const Way &way : allWays()) {
     if (way.plain)
       continue;
-    layer.layout.unsignedWeights = way.level != "neon" && way.level != "dotprod";
+    layer.layout.unsignedWeights =
+        way.level != "neon" && way.level != "dotprod";
     Model model(layer.fastText(), way);
     ASSERT_EQ(model.failure(), "");
     std::vector<Buffer> y = model.run(layer.inputs(1, false));

@@ -34,6 +34,7 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <sys/mman.h>
@@ -88,7 +89,13 @@ struct Meeting {
 void barrier(quantc_frame *frame, int64_t, int64_t threads) {
   reinterpret_cast<Meeting *>(frame->barrier)->wait(threads);
 }
-void mark(quantc_frame *, int64_t, int64_t) {}
+/// Threads come apart behind a kernel, each in its own way: where a barrier is
+/// missing, what one has not written yet is read by another.
+void mark(quantc_frame *, int64_t layer, int64_t thread) {
+  if (thread > 0)
+    std::this_thread::sleep_for(
+        std::chrono::microseconds((layer * 7 + thread * 13) % 5 * 40));
+}
 std::mutex failing;
 void fail(quantc_frame *frame, int64_t code, int64_t a, int64_t b) {
   std::lock_guard<std::mutex> lock(failing);
@@ -96,14 +103,15 @@ void fail(quantc_frame *frame, int64_t code, int64_t a, int64_t b) {
     frame->error = code, frame->error_a = a, frame->error_b = b;
 }
 
-/// `size` bytes before a page that cannot be touched, at a multiple of `alignment`.
+/// `size` bytes before a page that cannot be touched, at a multiple of
+/// `alignment`.
 class Guarded {
 public:
   Guarded(size_t size, size_t alignment) {
     size_t page = sysconf(_SC_PAGESIZE);
     length = (size + alignment + page - 1) / page * page + page;
-    base = static_cast<char *>(
-        mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base = static_cast<char *>(mmap(nullptr, length, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(base + length - page, page, PROT_NONE);
     data = base + (length - page - size) / alignment * alignment;
   }
@@ -117,6 +125,31 @@ private:
 };
 
 constexpr int64_t kCanary = 64;
+
+size_t elementBytes(Type element);
+
+/// The module's constants as its weights file has them: in order, each at a
+/// multiple of 64 bytes.
+std::vector<uint8_t> weightsOf(ModuleOp module) {
+  std::vector<uint8_t> bytes;
+  for (Attribute value : module->getAttrOfType<ArrayAttr>("qkernel.weights")) {
+    auto dense = cast<DenseElementsAttr>(value);
+    bytes.resize(llvm::alignTo(bytes.size(), 64));
+    size_t width = elementBytes(dense.getElementType());
+    auto put = [&](const APInt &code) {
+      uint64_t wide = code.getZExtValue();
+      for (size_t i = 0; i < width; ++i)
+        bytes.push_back(static_cast<uint8_t>(wide >> (8 * i)));
+    };
+    if (isa<FloatType>(dense.getElementType()))
+      for (const APFloat &element : dense.getValues<APFloat>())
+        put(element.bitcastToAPInt());
+    else
+      for (const APInt &element : dense.getValues<APInt>())
+        put(element);
+  }
+  return bytes;
+}
 
 size_t elementBytes(Type element) {
   return qkernel::kernelElementType(element).getIntOrFloatBitWidth() / 8;
@@ -157,7 +190,8 @@ std::vector<std::string> quantc::testing::hostLevels() {
 
 std::vector<std::string> quantc::testing::missingLevels() {
   std::vector<std::string> names, host = nativeLevels();
-  std::string arch = llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str();
+  std::string arch =
+      llvm::Triple(llvm::sys::getProcessTriple()).getArchName().str();
   for (const cpu::LevelInfo &level : cpu::levels())
     if (level.arch == arch && !llvm::is_contained(host, level.name))
       names.push_back(level.name.str());
@@ -180,6 +214,7 @@ struct Model::Code {
   void (*shapes)(quantc_frame *) = nullptr;
   int64_t (*arena)(quantc_frame *, int64_t) = nullptr;
   void **kernels = nullptr;
+  std::vector<uint8_t> weights;
   std::vector<size_t> outputBytes; // of an element
   std::vector<int64_t> outputRanks;
 
@@ -192,21 +227,24 @@ llvm::Error Model::Code::link(llvm::StringRef object, const std::string &name) {
     return error;
   llvm::orc::SymbolMap runtime;
   auto provide = [&](const char *symbol, auto *function) {
-    runtime[jit->mangleAndIntern(symbol)] = {llvm::orc::ExecutorAddr::fromPtr(function),
-                                             llvm::JITSymbolFlags::Exported};
+    runtime[jit->mangleAndIntern(symbol)] = {
+        llvm::orc::ExecutorAddr::fromPtr(function),
+        llvm::JITSymbolFlags::Exported};
   };
   provide("quantc_rt_barrier", &barrier);
   provide("quantc_rt_mark", &mark);
   provide("quantc_rt_fail", &fail);
-  if (llvm::Error error =
-          jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(runtime))))
+  if (llvm::Error error = jit->getMainJITDylib().define(
+          llvm::orc::absoluteSymbols(std::move(runtime))))
     return error;
-  if (llvm::Error error = jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)))
+  if (llvm::Error error =
+          jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)))
     return error;
   llvm::Error error = llvm::Error::success();
   auto find = [&](const std::string &symbol, auto &pointer) {
     llvm::orc::ExecutorAddr address;
-    error = llvm::joinErrors(std::move(error), jit->lookup(symbol).moveInto(address));
+    error = llvm::joinErrors(std::move(error),
+                             jit->lookup(symbol).moveInto(address));
     pointer = address.toPtr<std::remove_reference_t<decltype(pointer)>>();
   };
   find(name, entry);
@@ -218,7 +256,8 @@ llvm::Error Model::Code::link(llvm::StringRef object, const std::string &name) {
 
 Model::~Model() = default;
 
-Model::Model(const std::string &text, const Way &way) : code(std::make_unique<Code>()) {
+Model::Model(const std::string &text, const Way &way)
+    : code(std::make_unique<Code>()) {
   MLIRContext *context = &Session::get().context;
   ScopedDiagnosticHandler diagnostics(context, [&](Diagnostic &diagnostic) {
     problem += diagnostic.str() + "\n";
@@ -251,9 +290,11 @@ Model::Model(const std::string &text, const Way &way) : code(std::make_unique<Co
   static_cast<OpPassManager &>(manager) = *pipeline;
   if (failed(manager.run(*module)))
     return;
+  code->weights = weightsOf(*module);
 
   llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*module, llvmContext);
+  std::unique_ptr<llvm::Module> translated =
+      translateModuleToLLVMIR(*module, llvmContext);
   if (!translated)
     return;
   CodeOptions options;
@@ -263,8 +304,9 @@ Model::Model(const std::string &text, const Way &way) : code(std::make_unique<Co
   for (llvm::StringRef feature : features)
     options.features.push_back(feature.str());
   auto object = emitObject(*translated, options);
-  llvm::Error error = object ? code->link({object->data(), object->size()}, name)
-                             : object.takeError();
+  llvm::Error error = object
+                          ? code->link({object->data(), object->size()}, name)
+                          : object.takeError();
   if (error)
     problem += llvm::toString(std::move(error));
 }
@@ -281,7 +323,8 @@ std::vector<Buffer> Model::run(const std::vector<Buffer> &inputs, int threads) {
     size_t count = 1;
     for (int64_t dim : input.shape)
       count *= dim;
-    char *data = place(input.bytes.size(), count ? input.bytes.size() / count : 1);
+    char *data =
+        place(input.bytes.size(), count ? input.bytes.size() / count : 1);
     if (!input.bytes.empty())
       std::memcpy(data, input.bytes.data(), input.bytes.size());
     in.push_back(data);
@@ -300,7 +343,8 @@ std::vector<Buffer> Model::run(const std::vector<Buffer> &inputs, int threads) {
 
   std::vector<Buffer> results;
   auto dim = outDims.begin();
-  for (auto [bytes, rank] : llvm::zip_equal(code->outputBytes, code->outputRanks)) {
+  for (auto [bytes, rank] :
+       llvm::zip_equal(code->outputBytes, code->outputRanks)) {
     Buffer result;
     result.shape.assign(dim, dim + rank);
     dim += rank;
@@ -308,13 +352,18 @@ std::vector<Buffer> Model::run(const std::vector<Buffer> &inputs, int threads) {
     for (int64_t extent : result.shape)
       size *= extent;
     result.bytes.resize(size);
-    // Bytes that nothing has written are seen, and so is what is written behind them.
+    // Bytes that nothing has written are seen, and so is what is written behind
+    // them.
     char *data = place(size + kCanary, 64);
     std::memset(data, 0xa5, size + kCanary);
     out.push_back(data);
     results.push_back(std::move(result));
   }
   arenaBytes = code->arena(&frame, threads);
+  char *weights = place(code->weights.size(), 64);
+  if (!code->weights.empty())
+    std::memcpy(weights, code->weights.data(), code->weights.size());
+  frame.weights = weights;
   frame.inputs = in.data();
   frame.outputs = out.data();
   frame.arena = place(arenaBytes, 64);

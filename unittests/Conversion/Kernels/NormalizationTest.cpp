@@ -21,9 +21,10 @@ namespace {
 constexpr float kEpsilon = 1e-5f;
 
 /// One row, as the op's description has it.
-std::vector<float> norm(bool layer, int64_t n, const float *x, const float *weight,
-                        const float *bias) {
-  float mean = layer ? sumRow(n, [&](int64_t i) { return x[i]; }) / float(n) : 0;
+std::vector<float> norm(bool layer, int64_t n, const float *x,
+                        const float *weight, const float *bias) {
+  float mean =
+      layer ? sumRow(n, [&](int64_t i) { return x[i]; }) / float(n) : 0;
   std::vector<float> centred(n);
   for (int64_t i = 0; i < n; ++i)
     centred[i] = layer ? x[i] - mean : x[i];
@@ -45,39 +46,44 @@ TEST(Norm, Columns) {
     for (bool layer : {true, false})
       for (int operands = 0; operands < 4; ++operands) {
         bool hasWeight = operands & 1, hasBias = operands & 2;
-        std::string text = formatv(R"(
+        std::string text =
+            formatv(R"(
 func.func @main(%x: tensor<2x?x{0}xf32>, %w: tensor<{0}xf32>, %b: tensor<{0}xf32>) -> tensor<2x?x{0}xf32> {{
   %y = qgraph.norm {1} %x {2} {3} {{epsilon = 1.0e-5 : f32} : (tensor<2x?x{0}xf32>{4}{5}) -> tensor<2x?x{0}xf32>
   return %y : tensor<2x?x{0}xf32>
 })",
-                                   n, layer ? "layer" : "rms", hasWeight ? "weight %w" : "",
-                                   hasBias ? "bias %b" : "",
-                                   hasWeight ? formatv(", tensor<{0}xf32>", n).str() : "",
-                                   hasBias ? formatv(", tensor<{0}xf32>", n).str() : "");
-        std::vector<float> x = floats(2 * 7 * n, n + 1), w = floats(n, n + 2), b = floats(n, n + 3);
+                    n, layer ? "layer" : "rms", hasWeight ? "weight %w" : "",
+                    hasBias ? "bias %b" : "",
+                    hasWeight ? formatv(", tensor<{0}xf32>", n).str() : "",
+                    hasBias ? formatv(", tensor<{0}xf32>", n).str() : "");
+        std::vector<float> x = floats(2 * 7 * n, n + 1), w = floats(n, n + 2),
+                           b = floats(n, n + 3);
         x[0] = 300;
         std::vector<float> expected;
         for (int64_t m = 0; m < 14; ++m) {
-          std::vector<float> row = norm(layer, n, &x[m * n], hasWeight ? w.data() : nullptr,
-                                        hasBias ? b.data() : nullptr);
+          std::vector<float> row =
+              norm(layer, n, &x[m * n], hasWeight ? w.data() : nullptr,
+                   hasBias ? b.data() : nullptr);
           expected.insert(expected.end(), row.begin(), row.end());
         }
         for (const Way &way : allWays()) {
           Model model(text, way);
           ASSERT_EQ(model.failure(), "");
           for (int threads : {1, 3}) {
-            std::vector<Buffer> y =
-                model.run({Buffer::of<float>({2, 7, n}, x), Buffer::of<float>({n}, w),
-                           Buffer::of<float>({n}, b)},
-                          threads);
-            ASSERT_TRUE(sameBits(y[0], expected,
-                                 formatv("{0}, {1} columns", describe(way, threads), n)));
+            std::vector<Buffer> y = model.run({Buffer::of<float>({2, 7, n}, x),
+                                               Buffer::of<float>({n}, w),
+                                               Buffer::of<float>({n}, b)},
+                                              threads);
+            ASSERT_TRUE(sameBits(
+                y[0], expected,
+                formatv("{0}, {1} columns", describe(way, threads), n)));
           }
         }
       }
 }
 
-/// f16 data is normalized in f32 and rounded once; the fast rows leave it to the loops.
+/// f16 data is normalized in f32 and rounded once; the fast rows leave it to
+/// the loops.
 TEST(Norm, HalfPrecision) {
   constexpr int64_t n = 21;
   std::vector<float> x = floats(2 * n, 4), w = floats(n, 5);
@@ -95,8 +101,8 @@ func.func @main(%x: tensor<2x21xf16>, %w: tensor<21xf32>) -> tensor<2x21xf16> {
 })",
                 way);
     ASSERT_EQ(model.failure(), "");
-    std::vector<Buffer> y =
-        model.run({Buffer::of<uint16_t>({2, n}, half), Buffer::of<float>({n}, w)});
+    std::vector<Buffer> y = model.run(
+        {Buffer::of<uint16_t>({2, n}, half), Buffer::of<float>({n}, w)});
     EXPECT_TRUE(sameBits(y[0], expected, way.name()));
   }
 }
@@ -124,28 +130,33 @@ func.func @main(%t: tensor<9x21xf32>, %q: tensor<9x21xsi8>, %s: tensor<9x1xf32>,
     ASSERT_EQ(model.failure(), "");
     auto inputs = [&](std::vector<int64_t> i) {
       return std::vector<Buffer>{
-          Buffer::of<float>({rows, n}, table), Buffer::of<int8_t>({rows, n}, codes),
-          Buffer::of<float>({rows, 1}, scale), Buffer::of<int64_t>({1, int64_t(i.size())}, i)};
+          Buffer::of<float>({rows, n}, table),
+          Buffer::of<int8_t>({rows, n}, codes),
+          Buffer::of<float>({rows, 1}, scale),
+          Buffer::of<int64_t>({1, int64_t(i.size())}, i)};
     };
     std::vector<Buffer> y = model.run(inputs(indices), 2);
     EXPECT_EQ(model.error, 0);
     EXPECT_TRUE(sameBits(y[0], plain, way.name()));
     EXPECT_TRUE(sameBits(y[1], scaled, way.name()));
     // Outside: reported, and nothing is read there.
-    for (int64_t outside : {int64_t(9), int64_t(-10), std::numeric_limits<int64_t>::min(),
-                            std::numeric_limits<int64_t>::max()}) {
+    for (int64_t outside :
+         {int64_t(9), int64_t(-10), std::numeric_limits<int64_t>::min(),
+          std::numeric_limits<int64_t>::max()}) {
       model.run(inputs({outside}));
       EXPECT_EQ(model.error, 1) << way.name() << ", index " << outside;
     }
   }
 }
 
-/// A small float table with scales of its own kind, and f16 scales: plain loops.
+/// A small float table with scales of its own kind, and f16 scales: plain
+/// loops.
 TEST(Embedding, StoredTables) {
   for (Format format : {Format::F8E4M3FN, Format::SI4, Format::UI8}) {
     std::vector<uint8_t> codes;
     for (int i = 0; i < 5 * 3; ++i)
-      codes.push_back(uint8_t(format == Format::SI4 ? i % 16 - 8 : i * 13 % 120));
+      codes.push_back(
+          uint8_t(format == Format::SI4 ? i % 16 - 8 : i * 13 % 120));
     std::vector<uint16_t> scale;
     for (float s : floats(5, 2))
       scale.push_back(f32ToF16(s));
@@ -158,25 +169,28 @@ func.func @main(%t: tensor<5x3x{0}>, %s: tensor<5x1xf16>, %i: tensor<2xsi32>) ->
     std::vector<float> expected;
     for (int row : {4, 1})
       for (int c = 0; c < 3; ++c)
-        expected.push_back(decode(format, codes[row * 3 + c]) * f16ToF32(scale[row]));
+        expected.push_back(decode(format, codes[row * 3 + c]) *
+                           f16ToF32(scale[row]));
     for (const Way &way : {allWays().front(), allWays().back()}) {
       Model model(text, way);
       ASSERT_EQ(model.failure(), "");
-      std::vector<Buffer> y =
-          model.run({Buffer::of<uint8_t>({5, 3}, codes), Buffer::of<uint16_t>({5, 1}, scale),
-                     Buffer::of<int32_t>({2}, {-1, 1})});
-      EXPECT_TRUE(sameBits(y[0], expected, way.name() + ", " + info(format).name));
+      std::vector<Buffer> y = model.run({Buffer::of<uint8_t>({5, 3}, codes),
+                                         Buffer::of<uint16_t>({5, 1}, scale),
+                                         Buffer::of<int32_t>({2}, {-1, 1})});
+      EXPECT_TRUE(
+          sameBits(y[0], expected, way.name() + ", " + info(format).name));
     }
   }
 }
 
-/// Words and positions added, normalized, quantized: one kernel, with values that stay in
-/// scratch and one that another op reads.
+/// Words and positions added, normalized, quantized: one kernel, with values
+/// that stay in scratch and one that another op reads.
 TEST(Rows, EmbeddingsNormAndQuantization) {
   for (int64_t n : {16, 40, 45}) {
     constexpr int64_t batch = 3, length = 5;
-    std::vector<float> words = floats(20 * n, 1), positions = floats(length * n, 2),
-                       gain = floats(n, 3), shift = floats(n, 4);
+    std::vector<float> words = floats(20 * n, 1),
+                       positions = floats(length * n, 2), gain = floats(n, 3),
+                       shift = floats(n, 4);
     std::vector<int64_t> indices = integers<int64_t>(batch * length, 5, 0, 19);
     std::string text = formatv(R"(
 func.func @main(%t: tensor<20x{0}xf32>, %p: tensor<5x{0}xf32>, %g: tensor<{0}xf32>, %b: tensor<{0}xf32>, %i: tensor<?x5xsi64>)
@@ -195,8 +209,9 @@ func.func @main(%t: tensor<20x{0}xf32>, %p: tensor<5x{0}xf32>, %g: tensor<{0}xf3
 })",
                                n);
     // The index arithmetic stands outside.
-    std::string inner = formatv("    %d = arith.constant 0 : index\n    %dim = tensor.dim %i, %d : "
-                                "tensor<?x5xsi64>\n");
+    std::string inner = formatv(
+        "    %d = arith.constant 0 : index\n    %dim = tensor.dim %i, %d : "
+        "tensor<?x5xsi64>\n");
     text.erase(text.find(inner), inner.size());
     text.insert(text.find("  %0:3"), inner);
 
@@ -208,7 +223,8 @@ func.func @main(%t: tensor<20x{0}xf32>, %p: tensor<5x{0}xf32>, %g: tensor<{0}xf3
       for (int64_t c = 0; c < n; ++c)
         x[c] = words[indices[m] * n + c] + positions[m % length * n + c];
       x = norm(true, n, x.data(), gain.data(), shift.data());
-      QuantizedWeights q = quantizeWeights(encoding, {1, n}, {1, 0}, Scheme::Symmetric, x.data());
+      QuantizedWeights q = quantizeWeights(encoding, {1, n}, {1, 0},
+                                           Scheme::Symmetric, x.data());
       normed.insert(normed.end(), x.begin(), x.end());
       scales.push_back(q.scale[0]);
       codes.insert(codes.end(), q.stored.begin(), q.stored.end());
@@ -218,7 +234,8 @@ func.func @main(%t: tensor<20x{0}xf32>, %p: tensor<5x{0}xf32>, %g: tensor<{0}xf3
       ASSERT_EQ(model.failure(), "") << text;
       for (int threads : {1, 2}) {
         std::vector<Buffer> y = model.run(
-            {Buffer::of<float>({20, n}, words), Buffer::of<float>({length, n}, positions),
+            {Buffer::of<float>({20, n}, words),
+             Buffer::of<float>({length, n}, positions),
              Buffer::of<float>({n}, gain), Buffer::of<float>({n}, shift),
              Buffer::of<int64_t>({batch, length}, indices)},
             threads);
@@ -234,11 +251,13 @@ func.func @main(%t: tensor<20x{0}xf32>, %p: tensor<5x{0}xf32>, %g: tensor<{0}xf3
 /// A mask per row, a single number and a bias broadcast against rows.
 TEST(Rows, Broadcasts) {
   constexpr int64_t m = 6, n = 19;
-  std::vector<float> x = floats(m * n, 1), column = floats(m, 2), row = floats(n, 3);
+  std::vector<float> x = floats(m * n, 1), column = floats(m, 2),
+                     row = floats(n, 3);
   std::vector<float> expected;
   for (int64_t i = 0; i < m; ++i)
     for (int64_t c = 0; c < n; ++c)
-      expected.push_back(std::fmax(x[i * n + c] * column[i] + row[c], 0.0f) - 0.25f);
+      expected.push_back(std::fmax(x[i * n + c] * column[i] + row[c], 0.0f) -
+                         0.25f);
   for (const Way &way : allWays()) {
     Model model(R"(
 func.func @main(%x: tensor<6x19xf32>, %c: tensor<6x1xf32>, %r: tensor<19xf32>, %o: tensor<f32>) -> tensor<6x19xf32> {
@@ -253,10 +272,10 @@ func.func @main(%x: tensor<6x19xf32>, %c: tensor<6x1xf32>, %r: tensor<19xf32>, %
 })",
                 way);
     ASSERT_EQ(model.failure(), "");
-    std::vector<Buffer> y =
-        model.run({Buffer::of<float>({m, n}, x), Buffer::of<float>({m, 1}, column),
-                   Buffer::of<float>({n}, row), Buffer::of<float>({}, {0.25f})},
-                  way.plain ? 1 : 3);
+    std::vector<Buffer> y = model.run(
+        {Buffer::of<float>({m, n}, x), Buffer::of<float>({m, 1}, column),
+         Buffer::of<float>({n}, row), Buffer::of<float>({}, {0.25f})},
+        way.plain ? 1 : 3);
     EXPECT_TRUE(sameBits(y[0], expected, way.name()));
   }
 }

@@ -15,7 +15,8 @@
 
 namespace quantc::testing {
 
-inline std::vector<float> floats(int64_t n, unsigned seed, float low = -2, float high = 2) {
+inline std::vector<float> floats(int64_t n, unsigned seed, float low = -2,
+                                 float high = 2) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> distribution(low, high);
   std::vector<float> values(n);
@@ -39,8 +40,8 @@ std::vector<T> integers(int64_t n, unsigned seed, int64_t low, int64_t high) {
 
 /// Every bit is equal; a NaN equals every NaN. `where` says which run it is.
 template <typename T>
-::testing::AssertionResult sameBits(const T *actual, const T *expected, size_t n,
-                                    const std::string &where) {
+::testing::AssertionResult sameBits(const T *actual, const T *expected,
+                                    size_t n, const std::string &where) {
   for (size_t i = 0; i < n; ++i) {
     if (std::memcmp(&actual[i], &expected[i], sizeof(T)) == 0)
       continue;
@@ -59,12 +60,14 @@ template <typename T>
 }
 
 template <typename T>
-::testing::AssertionResult sameBits(const Buffer &actual, const std::vector<T> &expected,
+::testing::AssertionResult sameBits(const Buffer &actual,
+                                    const std::vector<T> &expected,
                                     const std::string &where) {
   std::vector<T> values = actual.as<T>();
   if (values.size() != expected.size())
     return ::testing::AssertionFailure()
-           << where << ": " << values.size() << " elements, not " << expected.size();
+           << where << ": " << values.size() << " elements, not "
+           << expected.size();
   return sameBits(values.data(), expected.data(), values.size(), where);
 }
 
