@@ -115,6 +115,13 @@ FailureOr<bool> expandFunctionBody(NodeOp node, ArrayRef<ValueInfo> inputs,
   frame.prefix = (node.getName().value_or(node.getOpType()) + "/").str();
   frame.opsets = GraphEmitter::readOpsets(body.opset_import());
   frame.opsets.try_emplace(node.getDomain(), schema->SinceVersion());
+  // Some bodies of other domains import no version of the operators of ai.onnx
+  // that they are made of: they mean those of the ONNX they come with.
+  const auto &released =
+      onnx::OpSchemaRegistry::DomainToVersionRange::Instance()
+          .LastReleaseVersionMap();
+  if (auto standard = released.find(""); standard != released.end())
+    frame.opsets.try_emplace("", standard->second);
   // A schema's own defaults stand for attributes that the node does not give.
   for (const auto &[name, attribute] : schema->attributes())
     if (attribute.default_value.type() != onnx::AttributeProto::UNDEFINED)
