@@ -25,6 +25,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <mutex>
 #include <new>
@@ -54,6 +55,8 @@ void forwardSignal(int signal) {
 }
 
 // --- In the child -----------------------------------------------------------
+
+int traceFile = -1;
 
 /// Ends the child with a message, from a signal handler.
 [[noreturn]] void endWith(int code, std::initializer_list<const char *> texts) {
@@ -103,6 +106,10 @@ const char *fileMappedAt(const void *address) {
 }
 
 void onBusError(int, siginfo_t *info, void *) {
+  // All threads of a model meet the same hole; one is enough to tell.
+  static std::atomic<bool> entered{false};
+  while (entered.exchange(true))
+    pause();
   const char *path = mappedFileAt(info->si_addr);
   if (!path)
     path = fileMappedAt(info->si_addr);
@@ -115,7 +122,7 @@ void onBusError(int, siginfo_t *info, void *) {
              "files while it is compiled or run\n"});
   }
   signal(SIGBUS, SIG_DFL);
-  raise(SIGBUS);
+  kill(getpid(), SIGBUS);
 }
 
 void onFatalError(void *, const char *reason, bool) {
@@ -128,11 +135,11 @@ void onBadAlloc(void *, const char *, bool) {
   endWith(ExitBadInput, {"quantc: error: out of memory\n"});
 }
 
-void writeStackTrace(void *path) {
-  std::error_code code;
-  raw_fd_ostream os(static_cast<const char *>(path), code);
-  if (!code)
-    sys::PrintStackTrace(os);
+/// Writes the addresses of the stack, with the names of exported functions,
+/// without allocating: the crash may have been in malloc.
+void writeStackTrace(void *) {
+  void *addresses[64];
+  backtrace_symbols_fd(addresses, backtrace(addresses, 64), traceFile);
 }
 
 void prepareChild(const std::string &temporary) {
@@ -154,9 +161,12 @@ void prepareChild(const std::string &temporary) {
   rlimit core = {0, 0};
   setrlimit(RLIMIT_CORE, &core);
 
-  static std::string trace;
-  trace = temporary + "/trace";
-  sys::AddSignalHandler(writeStackTrace, trace.data());
+  traceFile = open((temporary + "/trace").c_str(),
+                   O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  // The first call loads libgcc, which a signal handler must not do.
+  void *address;
+  backtrace(&address, 1);
+  sys::AddSignalHandler(writeStackTrace, nullptr);
   // LLVM has taken SIGBUS with that; ours knows more.
   struct sigaction action = {};
   action.sa_sigaction = onBusError;

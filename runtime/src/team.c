@@ -158,6 +158,13 @@ static int start_workers(struct library_team *team, int64_t n) {
   get_mask(&allowed);
   team->cpus = quantc_rt_cpu_count();
   sigfillset(&all);
+  /* Faults are for the program's handlers, whichever thread they happen in;
+   * blocked, they would kill it at once. */
+  sigdelset(&all, SIGBUS);
+  sigdelset(&all, SIGSEGV);
+  sigdelset(&all, SIGILL);
+  sigdelset(&all, SIGFPE);
+  sigdelset(&all, SIGTRAP);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   while (team->n_workers < n && !failed) {
     worker *w = NULL;
