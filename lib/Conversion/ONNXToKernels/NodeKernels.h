@@ -26,6 +26,10 @@ struct NodeKernel {
   /// The inputs whose constant values the body is made from; they are part of
   /// its key.
   unsigned constantInputs = 0; // bit i: input i
+  /// Bytes of scratch memory that each thread needs; null: none.
+  mlir::Value (*scratch)(NodeOp op, mlir::OpBuilder &builder) = nullptr;
+  /// "": the standard domain.
+  llvm::StringLiteral domain = "";
 };
 
 /// The kernel of this node, or null. Each family has its table.
@@ -40,6 +44,10 @@ llvm::ArrayRef<NodeKernel> contractionKernels();   // Contraction.cpp
 llvm::ArrayRef<NodeKernel> poolingKernels();       // Pooling.cpp
 llvm::ArrayRef<NodeKernel> einsumKernels();        // Einsum.cpp
 llvm::ArrayRef<NodeKernel> normalizationKernels(); // Normalization.cpp
+llvm::ArrayRef<NodeKernel> resizeKernels();        // Resize.cpp
+llvm::ArrayRef<NodeKernel> samplingKernels();      // Sampling.cpp
+llvm::ArrayRef<NodeKernel> regionKernels();        // Regions.cpp
+llvm::ArrayRef<NodeKernel> recurrentKernels();     // Recurrent.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.
 llvm::LogicalResult acceptsElementwise(NodeOp op, std::string &why);
@@ -66,6 +74,9 @@ mlir::RankedTensorType inputType(NodeOp op, unsigned i);
 /// neither is there.
 std::optional<llvm::SmallVector<int64_t>>
 constantInts(NodeOp op, unsigned input, llvm::StringRef name);
+/// The numbers of a constant input of floats, or nothing.
+std::optional<llvm::SmallVector<double>> constantReals(NodeOp op,
+                                                       unsigned input);
 /// Succeeds if input `i` is absent, or constant.
 llvm::LogicalResult requireConstant(NodeOp op, unsigned i, llvm::StringRef what,
                                     std::string &why);
@@ -78,7 +89,8 @@ inline int64_t normalizeAxis(int64_t axis, int64_t rank) {
 }
 /// `index`, counted from the end if negative; outside [0, size) the run fails
 /// with the code for that, and the result is a valid index (if there is any).
-mlir::Value checkedIndex(KernelBody &body, mlir::Value index, mlir::Value size);
+mlir::Value checkedIndex(KernelBody &body, mlir::Value index, mlir::Value size,
+                         int64_t code = qkernel::kIndexOutside);
 
 } // namespace quantc::onnx_kernels
 

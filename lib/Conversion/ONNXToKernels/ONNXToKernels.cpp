@@ -20,9 +20,6 @@ using namespace mlir;
 
 namespace quantc::onnx_kernels {
 
-/// The check whose text says that an index is out of range (see runtime abi.h).
-constexpr int64_t kIndexCheck = 1;
-
 //===----------------------------------------------------------------------===//
 // What the families share
 //===----------------------------------------------------------------------===//
@@ -65,6 +62,20 @@ std::optional<SmallVector<int64_t>> constantInts(NodeOp op, unsigned input,
   return values;
 }
 
+std::optional<SmallVector<double>> constantReals(NodeOp op, unsigned input) {
+  DenseElementsAttr elements = constantInput(op, input);
+  if (!elements || !isa<FloatType>(elements.getElementType()))
+    return std::nullopt;
+  SmallVector<double> values;
+  for (APFloat value : elements.getValues<APFloat>()) {
+    bool losesInfo;
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+    values.push_back(value.convertToDouble());
+  }
+  return values;
+}
+
 LogicalResult requireConstant(NodeOp op, unsigned i, StringRef what,
                               std::string &why) {
   if (!inputType(op, i) || constantInput(op, i))
@@ -79,7 +90,7 @@ Value loadIndex(KernelBody &body, Value memref, Value i) {
                                     body.builder.getIndexType(), x);
 }
 
-Value checkedIndex(KernelBody &body, Value index, Value size) {
+Value checkedIndex(KernelBody &body, Value index, Value size, int64_t code) {
   Value zero = body.index(0);
   Value wrapped =
       select(body, lessThan(body, index, zero), body.add(index, size), index);
@@ -88,8 +99,8 @@ Value checkedIndex(KernelBody &body, Value index, Value size) {
       clamp(body, wrapped, zero,
             body.builder.createOrFold<arith::MaxSIOp>(body.loc, last, zero));
   Value good = equals(body, safe, wrapped);
-  qkernel::CheckOp::create(body.builder, body.loc, body.frame, good,
-                           kIndexCheck, index, size);
+  qkernel::CheckOp::create(body.builder, body.loc, body.frame, good, code,
+                           index, size);
   return safe;
 }
 
@@ -100,9 +111,10 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
          {movementKernels(), indexingKernels(), generationKernels(),
           reductionKernels(), softmaxKernels(), scanKernels(),
           contractionKernels(), poolingKernels(), einsumKernels(),
-          normalizationKernels()})
+          normalizationKernels(), resizeKernels(), samplingKernels(),
+          regionKernels(), recurrentKernels()})
       for (const NodeKernel &kernel : family)
-        map[kernel.opType] = &kernel;
+        map[(kernel.domain + ":" + kernel.opType).str()] = &kernel;
     return map;
   }();
   static const llvm::StringMap<NodeKernel> elementwise = [] {
@@ -112,9 +124,8 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
                   NodeKernel{row.name, acceptsElementwise, emitElementwise}});
     return map;
   }();
-  bool isStandard = op.getDomain().empty();
   if (const NodeKernel *kernel =
-          isStandard ? byName.lookup(op.getOpType()) : nullptr)
+          byName.lookup((op.getDomain() + ":" + op.getOpType()).str()))
     return kernel;
   auto row = elementwise.find(op.getOpType());
   return row == elementwise.end() ? nullptr : &row->second;
@@ -190,6 +201,12 @@ struct NodeModel
     auto op = cast<NodeOp>(operation);
     lookupNodeKernel(op)->emit(op, body);
     return success();
+  }
+
+  Value getScratchBytes(Operation *operation, OpBuilder &builder) const {
+    auto op = cast<NodeOp>(operation);
+    const NodeKernel *kernel = lookupNodeKernel(op);
+    return kernel && kernel->scratch ? kernel->scratch(op, builder) : Value();
   }
 
   std::string getKernelKey(Operation *operation) const {
