@@ -65,6 +65,27 @@ func.func @values() -> (tensor<6xsi8>, tensor<4xf32>, tensor<4xui4>, tensor<4xf1
   return %0, %1, %2, %3, %4 : tensor<6xsi8>, tensor<4xf32>, tensor<4xui4>, tensor<4xf16>, tensor<2xf4E2M1FN>
 }
 
+// NaN and a scale of zero: the lower end, infinities the ends they point to.
+// CHECK-LABEL: func.func @not_numbers
+func.func @not_numbers() -> (tensor<4xui8>, tensor<4xui8>, tensor<2xf4E2M1FN>, tensor<2xui2>) {
+  // CHECK-DAG: qgraph.constant dense<[0, 255, 0, 7]> : tensor<4xui8>
+  %x = qgraph.constant dense<[0x7FC00000, 0x7F800000, 0xFF800000, 0.0]> : tensor<4xf32>
+  %one = qgraph.constant dense<1.0> : tensor<1xf32>
+  %z = qgraph.constant dense<7> : tensor<1xui8>
+  %0 = qgraph.quantize %x scale %one zero_point %z {block = array<i64: 0>} : (tensor<4xf32>, tensor<1xf32>, tensor<1xui8>) -> tensor<4xui8>
+  // 0 / 0 is a NaN too.
+  // CHECK-DAG: qgraph.constant dense<[0, 255, 0, 0]> : tensor<4xui8>
+  %zero = qgraph.constant dense<0.0> : tensor<1xf32>
+  %1 = qgraph.quantize %x scale %zero zero_point %z {block = array<i64: 0>} : (tensor<4xf32>, tensor<1xf32>, tensor<1xui8>) -> tensor<4xui8>
+  // CHECK-DAG: qgraph.constant dense<[0.000000e+00, 6.000000e+00]> : tensor<2xf4E2M1FN>
+  %y = qgraph.constant dense<[0x7FC00000, 0x7F800000]> : tensor<2xf32>
+  %2 = qgraph.quantize %y scale %one {block = array<i64: 0>} : (tensor<2xf32>, tensor<1xf32>) -> tensor<2xf4E2M1FN>
+  // CHECK-DAG: qgraph.constant dense<[0, 2]> : tensor<2xui2>
+  %c = qgraph.constant dense<[-1.0, 0.0, 1.0]> : tensor<3xf32>
+  %3 = qgraph.quantize %y scale %one codebook %c {block = array<i64: 0>} : (tensor<2xf32>, tensor<1xf32>, tensor<3xf32>) -> tensor<2xui2>
+  return %0, %1, %2, %3 : tensor<4xui8>, tensor<4xui8>, tensor<2xf4E2M1FN>, tensor<2xui2>
+}
+
 // Weights and what is larger than 64 elements are left to the passes.
 // CHECK-LABEL: func.func @large
 func.func @large() -> (tensor<4x8xsi8>, tensor<65xsi8>) {

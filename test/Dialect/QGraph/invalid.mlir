@@ -297,6 +297,51 @@ func.func @choose_params_8(%x: tensor<4x8xf32>) {
 
 // -----
 
+func.func @choose_params_9(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{asymmetric_offset needs offset result}}
+  %0 = qgraph.choose_params asymmetric_offset %x {block = array<i64: 1, 0>, stored = ui4}
+     : tensor<4x8xf32> -> tensor<4x1xf32>
+  return
+}
+
+// -----
+
+func.func @choose_params_10(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{power_of_two has no offset result}}
+  %0, %1 = qgraph.choose_params power_of_two %x {block = array<i64: 1, 0>, stored = f4E2M1FN}
+     : tensor<4x8xf32> -> tensor<4x1xf8E8M0FNU> offset tensor<4x1xf32>
+  return
+}
+
+// -----
+
+func.func @choose_params_11(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{offset has shape [4, 2], but [4, 8] in blocks [1, 0] needs [4, 1]}}
+  %0, %1 = qgraph.choose_params asymmetric_offset %x {block = array<i64: 1, 0>, stored = ui4}
+     : tensor<4x8xf32> -> tensor<4x1xf32> offset tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @choose_params_12(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{signed_scale needs a signed stored type, not 'ui8'}}
+  %0 = qgraph.choose_params signed_scale %x {block = array<i64: 1, 0>, stored = ui8}
+     : tensor<4x8xf32> -> tensor<4x1xf32>
+  return
+}
+
+// -----
+
+func.func @choose_params_13(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{symmetric needs a stored type with a positive value, not 'si1'}}
+  %0 = qgraph.choose_params symmetric %x {block = array<i64: 1, 0>, stored = si1}
+     : tensor<4x8xf32> -> tensor<4x1xf32>
+  return
+}
+
+// -----
+
 func.func @reinterpret(%x: tensor<4xsi8>) {
   // expected-error @+1 {{result has shape [5], but must have [4]}}
   %0 = qgraph.reinterpret %x : tensor<4xsi8> to tensor<5xi8>

@@ -33,6 +33,13 @@ func.func @quantization(%x: tensor<?x64xf32>, %s: tensor<?x2xf32>, %z: tensor<?x
   // CHECK: qgraph.choose_params asymmetric %{{.*}} {block = array<i64: 0, 0>, stored = ui8} : tensor<?x64xf32> -> tensor<1x1xf32>, tensor<1x1xui8>
   %6, %7 = qgraph.choose_params asymmetric %x {block = array<i64: 0, 0>, stored = ui8}
      : tensor<?x64xf32> -> tensor<1x1xf32>, tensor<1x1xui8>
+  // CHECK: qgraph.choose_params asymmetric_offset %{{.*}} {block = array<i64: 1, 32>, stored = ui4} : tensor<?x64xf32> -> tensor<?x2xf16> offset tensor<?x2xf32>
+  %co, %oo = qgraph.choose_params asymmetric_offset %x {block = array<i64: 1, 32>, stored = ui4}
+     : tensor<?x64xf32> -> tensor<?x2xf16> offset tensor<?x2xf32>
+  // CHECK: qgraph.choose_params power_of_two %{{.*}} {block = array<i64: 1, 32>, stored = f4E2M1FN} : tensor<?x64xf32> -> tensor<?x2xf8E8M0FNU>
+  %cp = qgraph.choose_params power_of_two %x {block = array<i64: 1, 32>, stored = f4E2M1FN} : tensor<?x64xf32> -> tensor<?x2xf8E8M0FNU>
+  // CHECK: qgraph.choose_params mean_abs %{{.*}} {block = array<i64: 0, 0>, stored = ui1} : tensor<?x64xf32> -> tensor<1x1xf32>
+  %cm = qgraph.choose_params mean_abs %x {block = array<i64: 0, 0>, stored = ui1} : tensor<?x64xf32> -> tensor<1x1xf32>
   // CHECK: qgraph.observe "fc1/input" %{{.*}} : tensor<?x64xf32>
   %8 = qgraph.observe "fc1/input" %x : tensor<?x64xf32>
   // CHECK: qgraph.reinterpret %{{.*}} : tensor<?x64xf8E4M3FN> to tensor<?x64xi8>
