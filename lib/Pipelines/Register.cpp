@@ -60,8 +60,8 @@ void quantc::registerAllPasses() {
         // The manager is that of the module already.
         std::string text = kernelPipeline(options.plain);
         llvm::StringRef passes(text);
-        bool anchored = passes.consume_front("builtin.module(") &&
-                        passes.consume_back(")");
+        bool anchored =
+            passes.consume_front("builtin.module(") && passes.consume_back(")");
         bool parsed = succeeded(mlir::parsePassPipeline(passes, manager));
         assert(anchored && parsed && "the kernel pipeline has no valid text");
         (void)anchored, (void)parsed;

@@ -119,9 +119,8 @@ static LogicalResult exportAssembly(Operation *op, llvm::raw_ostream &os) {
 }
 
 int main(int argc, char **argv) {
-  TranslateFromMLIRRegistration llvmir("mlir-to-llvmir",
-                                       "LLVM dialect to LLVM IR", exportLLVMIR,
-                                       registerCode);
+  TranslateFromMLIRRegistration llvmir(
+      "mlir-to-llvmir", "LLVM dialect to LLVM IR", exportLLVMIR, registerCode);
   TranslateFromMLIRRegistration assembly(
       "mlir-to-asm", "LLVM dialect to the assembly of the module's level",
       exportAssembly, registerCode);

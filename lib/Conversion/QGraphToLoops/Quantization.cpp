@@ -35,12 +35,11 @@ Value Plain::encodeCodebook(Value x, Value codebook, Type element,
   Value size = body.dim(codebook, 0);
   auto at = [&](Value i) { return toFloat(load(codebook, {i}), element); };
   Value first = at(body.index(0));
-  auto ends =
-      body.loop(body.index(1), size, 1, ValueRange{first, first},
-                [&](Value i, ValueRange c) -> SmallVector<Value> {
-                  Value v = at(i);
-                  return {body.smaller(v, c[0]), body.larger(v, c[1])};
-                });
+  auto ends = body.loop(body.index(1), size, 1, ValueRange{first, first},
+                        [&](Value i, ValueRange c) -> SmallVector<Value> {
+                          Value v = at(i);
+                          return {body.smaller(v, c[0]), body.larger(v, c[1])};
+                        });
   // Infinities have equal distances to everything: bring them to the ends
   // first.
   x = arith::SelectOp::create(

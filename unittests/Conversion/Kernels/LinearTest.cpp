@@ -325,6 +325,57 @@ TEST(Linear, Epilogue) {
   }
 }
 
+/// Operands of an epilogue: a row, a number of rank 0 and one of rank 2.
+TEST(Linear, EpilogueOperands) {
+  constexpr int64_t n = 37, k = 5, batch = 2, rows = 9;
+  Layer layer = layerOf(Format::F32, n, k);
+  layer.fill();
+  std::vector<float> row = floats(n, 1), expected;
+  for (int64_t m = 0; m < batch * rows; ++m)
+    for (int64_t c = 0; c < n; ++c)
+      expected.push_back((layer.value(m, c) * row[c] - 0.5f) * 3.0f);
+  for (const Way &way : allWays()) {
+    std::string steps = "epilogue = [#qgraph.step<\"Mul\", operand = 1>, "
+                        "#qgraph.step<\"Sub\", operand = 0>, "
+                        "#qgraph.step<\"Mul\", operand = 2>]";
+    std::string types = "tensor<f32>, tensor<1x37xf32>, tensor<1x1xf32>";
+    std::string text = way.plain
+                           ? llvm::formatv(R"(
+func.func @main(%x: tensor<?x9x5xf32>, %w: tensor<37x5xf32>, %b: tensor<37xf32>, %o: tensor<f32>, %r: tensor<1x37xf32>, %t: tensor<1x1xf32>) -> tensor<?x9x37xf32> {{
+  %y = qgraph.linear %x, %w bias %b epilogue(%o, %r, %t) {{{0}} : (tensor<?x9x5xf32>, tensor<37x5xf32>, tensor<37xf32>, {1}) -> tensor<?x9x37xf32>
+  return %y : tensor<?x9x37xf32>
+})",
+                                           steps, types)
+                                 .str()
+                           : llvm::formatv(R"(
+func.func @main(%x: tensor<?x9x5xf32>, %p: tensor<{2}xui8>, %o: tensor<f32>, %r: tensor<1x37xf32>, %t: tensor<1x1xf32>) -> tensor<?x9x37xf32> {{
+  %y = qkernel.linear %x, %p epilogue(%o, %r, %t) {{format = "f32", group = 0, input_group = 0, k = 5, n = 37, {0}} : (tensor<?x9x5xf32>, tensor<{2}xui8>, {1}) -> tensor<?x9x37xf32>
+  return %y : tensor<?x9x37xf32>
+})",
+                                           steps, types, layer.layout.bytes())
+                                 .str();
+    Model model(text, way);
+    ASSERT_EQ(model.failure(), "") << text;
+    std::vector<Buffer> inputs = {Buffer::of<float>(
+        {batch, rows, k},
+        {layer.x.begin(), layer.x.begin() + batch * rows * k})};
+    if (way.plain) {
+      inputs.push_back(Buffer::of<float>({n, k}, layer.w));
+      inputs.push_back(Buffer::of<float>({n}, layer.bias));
+    } else {
+      inputs.push_back(
+          Buffer::of<uint8_t>({layer.layout.bytes()}, layer.packed()));
+    }
+    inputs.push_back(Buffer::of<float>({}, {0.5f}));
+    inputs.push_back(Buffer::of<float>({1, n}, row));
+    inputs.push_back(Buffer::of<float>({1, 1}, {3.0f}));
+    for (int threads : {1, 2}) {
+      std::vector<Buffer> y = model.run(inputs, threads);
+      EXPECT_TRUE(sameBits(y[0], expected, describe(way, threads)));
+    }
+  }
+}
+
 /// The largest K that an i32 sum of bytes holds: the sum with the weights'
 /// offset on it wraps, and wraps back.
 TEST(Linear, LargestSums) {
