@@ -331,7 +331,8 @@ static void emitPad(NodeOp op, KernelBody &body) {
 static void emitTrilu(NodeOp op, KernelBody &body) {
   Value input = body.inputs[0], k = body.index(op.getIntAttr("k", 0));
   if (body.inputs.size() > 1 && body.inputs[1])
-    k = loadIndex(body, body.inputs[1], body.index(0));
+    k = clamp(body, loadIndex(body, body.inputs[1], body.index(0)),
+              body.index(-(int64_t(1) << 60)), body.index(int64_t(1) << 60));
   bool upper = op.getIntAttr("upper", 1);
   SmallVector<Value> strides = stridesOf(body, sizesOf(body, input));
   Value source = body.flatten(input);

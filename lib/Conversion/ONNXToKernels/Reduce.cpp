@@ -57,6 +57,20 @@ ReduceLayout::ReduceLayout(KernelBody &body, Value input,
     best = Walk::Columns;
 }
 
+ReduceLayout::ReduceLayout(KernelBody &body, Value input,
+                           ArrayRef<Value> reduced) {
+  // Every dimension stands in both lists, in one of them with a size of 1.
+  SmallVector<Value> inSizes = sizesOf(body, input);
+  Value one = body.index(1);
+  count = one;
+  for (auto [size, flag] : llvm::zip(inSizes, reduced)) {
+    keptSizes.push_back(select(body, flag, one, size));
+    sizes.push_back(select(body, flag, size, one));
+    count = body.mul(count, sizes.back());
+  }
+  keptStrides = strides = stridesOf(body, inSizes);
+}
+
 /// Memory on the stack, set aside once a call.
 static Value stackBuffer(KernelBody &body, int64_t size, Type type) {
   OpBuilder::InsertionGuard guard(body.builder);

@@ -32,6 +32,9 @@ enum class Walk {
 struct ReduceLayout {
   ReduceLayout(KernelBody &body, mlir::Value input,
                const llvm::SmallBitVector &reduced);
+  /// The same where only the run knows: `reduced` has an i1 for each dimension.
+  ReduceLayout(KernelBody &body, mlir::Value input,
+               llvm::ArrayRef<mlir::Value> reduced);
 
   llvm::SmallVector<mlir::Value> keptSizes, keptStrides, sizes, strides;
   /// The number of elements of one result.

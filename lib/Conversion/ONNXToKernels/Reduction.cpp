@@ -49,8 +49,38 @@ static LogicalResult acceptsReduction(NodeOp op, std::string &why) {
     llvm::raw_string_ostream(why) << name << " is not there for " << element;
     return failure();
   }
-  return op.getNodeAttr("axes") ? success()
-                                : requireConstant(op, 1, "axes", why);
+  RankedTensorType axes = inputType(op, 1);
+  if (axes && (axes.getRank() > 1 || !axes.hasStaticShape() ||
+               !isa<IntegerType>(axes.getElementType()) ||
+               inputType(op, 0).getRank() == 0)) {
+    why = (name + " needs a fixed number of axes").str();
+    return failure();
+  }
+  return success();
+}
+
+/// The layout for axes that are data. One out of range has no effect here, but
+/// fails the run.
+static ReduceLayout layoutAtRunTime(KernelBody &body) {
+  Value input = body.inputs[0], axes = body.inputs[1];
+  int64_t rank = cast<MemRefType>(input.getType()).getRank();
+  int64_t count = cast<MemRefType>(axes.getType()).getNumElements();
+  Value none = body.constant(body.builder.getBoolAttr(false));
+  SmallVector<Value> reduced(rank, none);
+  for (int64_t i = 0; i < count; ++i) {
+    Value axis = checkedIndex(body, loadIndex(body, axes, body.index(i)),
+                              body.index(rank), qkernel::kAxisOutside);
+    for (int64_t d = 0; d < rank; ++d)
+      reduced[d] = body.builder.createOrFold<arith::OrIOp>(
+          body.loc, reduced[d], equals(body, axis, body.index(d)));
+  }
+  return ReduceLayout(body, input, reduced);
+}
+
+static ReduceLayout layoutOf(NodeOp op, KernelBody &body) {
+  bool isData = inputType(op, 1) && !constantInts(op, 1, "axes");
+  return isData ? layoutAtRunTime(body)
+                : ReduceLayout(body, body.inputs[0], reducedDims(op));
 }
 
 /// The sum of `term` of every element.
@@ -172,7 +202,7 @@ static void emitReduction(NodeOp op, KernelBody &body) {
   // BOOL is reduced as it is stored.
   if (element.isInteger(1))
     element = to = IntegerType::get(op.getContext(), 8, IntegerType::Unsigned);
-  ReduceLayout layout(body, body.inputs[0], reducedDims(op));
+  ReduceLayout layout = layoutOf(op, body);
   Value memory = body.flatten(body.inputs[0]),
         output = body.flatten(body.outputs[0]);
   forEachResult(body, layout, [&](Walk walk, Value base, Value index) {

@@ -24,9 +24,7 @@ static bool isNumber(Type element) {
 static LogicalResult acceptsNumbers(NodeOp op, std::string &why) {
   Type element = inputElement(op, 0);
   if (isNumber(element))
-    return op.getOpType().starts_with("Cum") && !op.getNodeAttr("axis")
-               ? requireConstant(op, 1, "axis", why)
-               : success();
+    return success();
   llvm::raw_string_ostream(why)
       << op.getOpType() << " is not there for " << element;
   return failure();
@@ -35,12 +33,8 @@ static LogicalResult acceptsNumbers(NodeOp op, std::string &why) {
 /// For each line along `axis`: `line(offset of its first element, step,
 /// length)`.
 static void forEachLine(
-    KernelBody &body, Value input, int64_t axis,
+    KernelBody &body, Value outer, Value length, Value inner,
     llvm::function_ref<void(Value start, Value step, Value line)> visit) {
-  int64_t rank = cast<MemRefType>(input.getType()).getRank();
-  Value outer = body.product(input, 0, axis),
-        inner = body.product(input, axis + 1, rank);
-  Value length = body.dim(input, axis);
   forEachRow(
       body, {outer, inner},
       [&](ArrayRef<Value> at, Value begin, Value end) {
@@ -51,6 +45,14 @@ static void forEachLine(
         });
       },
       /*grain=*/1);
+}
+
+static void forEachLine(
+    KernelBody &body, Value input, int64_t axis,
+    llvm::function_ref<void(Value start, Value step, Value line)> visit) {
+  int64_t rank = cast<MemRefType>(input.getType()).getRank();
+  forEachLine(body, body.product(input, 0, axis), body.dim(input, axis),
+              body.product(input, axis + 1, rank), visit);
 }
 
 /// The first (or last) index of the extremum. As in NumPy, a NaN is the
@@ -105,12 +107,27 @@ static void emitArg(NodeOp op, KernelBody &body) {
 static void emitCumulative(NodeOp op, KernelBody &body) {
   Value input = body.inputs[0];
   Type element = inputElement(op, 0);
-  std::optional<SmallVector<int64_t>> given = constantInts(op, 1, "axis");
-  int64_t axis = normalizeAxis(given->front(), inputType(op, 0).getRank());
   bool exclusive = op.getIntAttr("exclusive", 0),
        reverse = op.getIntAttr("reverse", 0);
   Value memory = body.flatten(input), output = body.flatten(body.outputs[0]);
-  Value length = body.dim(input, axis), end = body.sub(length, body.index(1));
+  // The sizes before, at and after the axis, which may be data.
+  Value outer = body.index(1), length = outer, inner = outer, one = outer;
+  SmallVector<Value> sizes = sizesOf(body, input);
+  Value rank = body.index(sizes.size()), axis;
+  if (std::optional<SmallVector<int64_t>> given = constantInts(op, 1, "axis"))
+    axis = body.index(normalizeAxis(given->front(), sizes.size()));
+  else
+    axis = checkedIndex(body, loadIndex(body, body.inputs[1], body.index(0)),
+                        rank, qkernel::kAxisOutside);
+  for (auto [d, size] : llvm::enumerate(sizes)) {
+    Value here = body.index(d);
+    outer =
+        body.mul(outer, select(body, lessThan(body, here, axis), size, one));
+    inner =
+        body.mul(inner, select(body, lessThan(body, axis, here), size, one));
+    length = select(body, equals(body, here, axis), size, length);
+  }
+  Value end = body.sub(length, one);
   Type type = accumulatorType(element);
   MathEmitter m(body.builder, body.loc, type);
   bool isFloat = isa<FloatType>(type), isSum = op.is("CumSum");
@@ -119,7 +136,7 @@ static void emitCumulative(NodeOp op, KernelBody &body) {
       return isSum ? m.add(a, b) : m.mul(a, b);
     return isSum ? m.addi(a, b) : m.muli(a, b);
   };
-  forEachLine(body, input, axis, [&](Value start, Value step, Value) {
+  forEachLine(body, outer, length, inner, [&](Value start, Value step, Value) {
     int64_t first = isSum ? 0 : 1;
     Value init =
         isFloat ? m.constant(double(first), type) : m.constantInt(first, type);

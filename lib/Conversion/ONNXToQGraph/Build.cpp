@@ -205,7 +205,8 @@ TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
   TensorInfo result;
   result.elementType = info.elementType;
   result.dims.assign(dims.begin(), dims.end());
-  result.elements = info.elements;
+  if (staticShape(dims))
+    result.elements = info.elements;
   result.splat = info.splat;
   if (info.ramp)
     result.ramp = reshapeRamp(arith, *info.ramp, info.dims, dims);

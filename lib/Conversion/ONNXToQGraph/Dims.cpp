@@ -61,12 +61,13 @@ std::optional<int64_t> DimArithmetic::getConstant(Dim dim) {
   return std::nullopt;
 }
 
-Dim DimArithmetic::symbol(Value value, Bounds range) {
+Dim DimArithmetic::symbol(Value value, Bounds range, bool isInput) {
   if (polynomials.count(value))
     return value;
   Polynomial single{{Monomial{unsigned(atoms.size())}, 1}};
   atoms.push_back(value);
   ranges.push_back(range);
+  inputs.push_back(isInput);
   polynomials[value] = single;
   values[single] = value;
   return value;
@@ -75,7 +76,7 @@ Dim DimArithmetic::symbol(Value value, Bounds range) {
 bool DimArithmetic::narrow(Dim dim, Bounds range) {
   Polynomial terms = polynomial(dim);
   if (terms.size() != 1 || terms.begin()->first.size() != 1 ||
-      terms.begin()->second != 1)
+      terms.begin()->second != 1 || !inputs[terms.begin()->first.front()])
     return false;
   Bounds &known = ranges[terms.begin()->first.front()];
   known.low = std::max(known.low, range.low);
@@ -221,6 +222,17 @@ DimArithmetic::divideExactly(const Polynomial &a, const Polynomial &b) {
   return quotient;
 }
 
+void DimArithmetic::guardDivision(Dim &a, Dim &b) {
+  Bounds range = boundsOf(b);
+  if (range.low == 0)
+    b = max(b, constant(1));
+  else if (range.low < 0 && range.high >= 0)
+    b = choose(compare(arith::CmpIPredicate::eq, b, constant(0)), constant(1),
+               b);
+  if (range.low < 0 && range.high >= -1 && boundsOf(a).low == lowest)
+    a = max(a, constant(lowest + 1));
+}
+
 Dim DimArithmetic::div(Dim a, Dim b) {
   std::optional<int64_t> numerator = getConstant(a), divisor = getConstant(b);
   if (divisor == 0)
@@ -235,6 +247,7 @@ Dim DimArithmetic::div(Dim a, Dim b) {
   if (divisor && *divisor > 0)
     result = {range.low == lowest ? lowest : range.low / *divisor,
               range.high == highest ? highest : range.high / *divisor};
+  guardDivision(a, b);
   return atom<arith::DivSIOp>(result, a, b);
 }
 
@@ -257,6 +270,7 @@ Dim DimArithmetic::mod(Dim a, Dim b) {
     return constant(((*number % *divisor) + *divisor) % *divisor);
   if (divideExactly(polynomial(a), polynomial(b)))
     return constant(0);
+  guardDivision(a, b);
   // a - floor(a / b) * b
   return sub(a, mul(atom<arith::FloorDivSIOp>(Bounds{}, a, b), b));
 }
@@ -325,6 +339,26 @@ Dim DimArithmetic::select(Dim condition, Dim a, Dim b) {
   return add(b, mul(condition, sub(a, b)));
 }
 
+Dim DimArithmetic::choose(Dim condition, Dim a, Dim b) {
+  if (isConstant(condition, 1) || equal(a, b))
+    return a;
+  if (isConstant(condition, 0))
+    return b;
+  Value first = materialize(a), second = materialize(b),
+        which = cast<Value>(condition);
+  Value &known =
+      choices[{which.getAsOpaquePointer(), first.getAsOpaquePointer(),
+               second.getAsOpaquePointer()}];
+  if (known)
+    return known;
+  Value bit = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, which,
+                                    materialize(constant(0)));
+  known = arith::SelectOp::create(builder, bit, first, second);
+  Bounds left = boundsOf(a), right = boundsOf(b);
+  return symbol(
+      known, {std::min(left.low, right.low), std::max(left.high, right.high)});
+}
+
 Dim DimArithmetic::product(ArrayRef<Dim> dims) {
   Dim result = constant(1);
   for (Dim dim : dims)
@@ -389,7 +423,7 @@ Dim DimArithmetic::broadcast(Dim a, Dim b) {
   return select(compare(arith::CmpIPredicate::eq, a, constant(1)), b, a);
 }
 
-bool DimArithmetic::require(Dim a, Dim b, bool orOne) {
+bool DimArithmetic::require(Dim a, Dim b, bool orOne, StringRef text) {
   if (equal(a, b))
     return true;
   Dim one = constant(1);
@@ -397,12 +431,8 @@ bool DimArithmetic::require(Dim a, Dim b, bool orOne) {
   if (different(a, b) && !canBeOne)
     return false;
   Polynomial left = polynomial(a), right = polynomial(b);
-  // What is no single product is not checked: kernels stay within the tensors'
-  // own sizes whatever it is.
   auto isProduct = [](const Polynomial &p) { return p.size() == 1; };
-  if (!isProduct(left) || !isProduct(right))
-    return true;
-  if (!orOne) {
+  if (!orOne && isProduct(left) && isProduct(right)) {
     // k * m * x = k * m * y: x = y.
     Monomial common;
     std::set_intersection(
@@ -414,26 +444,44 @@ bool DimArithmetic::require(Dim a, Dim b, bool orOne) {
     left = *divideExactly(left, shared);
     right = *divideExactly(right, shared);
   }
-  if (left.begin()->first.empty())
-    std::swap(left, right);
-  auto isAtom = [](const Polynomial &p) {
-    return p.begin()->first.size() == 1 && p.begin()->second == 1;
+  auto isNumber = [](const Polynomial &p) {
+    return p.size() == 1 && p.begin()->first.empty();
   };
-  bool number = right.begin()->first.empty();
-  if (!isAtom(left) || !(number || isAtom(right))) {
-    // An even number cannot be twice an odd one.
-    bool impossible = number && !orOne && left.begin()->first.size() == 1;
-    return !impossible;
+  bool swapped = isNumber(left);
+  if (swapped)
+    std::swap(left, right), std::swap(a, b);
+  auto isAtom = [](const Polynomial &p) {
+    return p.size() == 1 && p.begin()->first.size() == 1 &&
+           p.begin()->second == 1;
+  };
+  if (isAtom(left) && (isNumber(right) || isAtom(right))) {
+    unsigned dim = left.begin()->first.front();
+    a = atoms[dim];
+    b = isNumber(right) ? constant(right.begin()->second)
+                        : Dim(atoms[right.begin()->first.front()]);
+    if (isNumber(right) && !orOne)
+      ranges[dim] = {right.begin()->second, right.begin()->second};
+  } else if (isNumber(right) && !orOne && isProduct(left) &&
+             left.begin()->first.size() == 1) {
+    return false; // an even number cannot be twice an odd one
   }
-  Value dim = atoms[left.begin()->first.front()];
-  Dim other = number ? constant(right.begin()->second)
-                     : Dim(atoms[right.begin()->first.front()]);
-  if (number && !orOne)
-    narrow(dim, {*getConstant(other), *getConstant(other)});
-  Check check{dim, other, orOne};
+  Check check{a, b, orOne, where + (where.empty() ? "" : ": ")};
+  if (!text.empty())
+    for (size_t i = 0; i < text.size(); ++i) {
+      bool isName = i > 0 && text[i - 1] == '%';
+      check.text += isName && swapped ? (text[i] == 'a' ? 'b' : 'a') : text[i];
+    }
+  else if (orOne)
+    check.text += "dimensions of %a and %b do not broadcast";
+  else
+    check.text += "what has %a elements must have %b";
   if (!llvm::is_contained(checks, check))
     checks.push_back(check);
   return true;
+}
+
+bool DimArithmetic::requireRange(Dim value, Dim low, Dim high, StringRef text) {
+  return require(value, clamp(value, low, high), /*orOne=*/false, text);
 }
 
 Value DimArithmetic::materialize(Dim dim) {

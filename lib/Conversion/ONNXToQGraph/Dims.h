@@ -49,16 +49,18 @@ public:
     return getConstant(dim) == value;
   }
 
-  /// Declares a value nothing is known of but its range.
-  Dim symbol(mlir::Value value, Bounds range);
-  /// Narrows what an atom can be. False if `dim` is no atom.
+  /// Declares a value nothing is known of but its range. The ranges of
+  /// dimensions of the inputs (`isInput`) are checked at run time.
+  Dim symbol(mlir::Value value, Bounds range, bool isInput = false);
+  /// Narrows what a dimension of an input can be. False if `dim` is none.
   bool narrow(Dim dim, Bounds range);
   Bounds boundsOf(Dim dim);
 
   Dim add(Dim a, Dim b);
   Dim sub(Dim a, Dim b);
   Dim mul(Dim a, Dim b);
-  /// Rounds towards zero, as ONNX divides integers. Null for a divisor of 0.
+  /// Rounds towards zero, as ONNX divides integers. Null for a divisor of 0;
+  /// something if it is 0 at run time.
   Dim div(Dim a, Dim b);
   /// ceil(a / b) for a positive number `b`.
   Dim ceilDiv(Dim a, int64_t b);
@@ -69,6 +71,10 @@ public:
   /// 0 or 1.
   Dim compare(mlir::arith::CmpIPredicate predicate, Dim a, Dim b);
   Dim select(Dim condition, Dim a, Dim b);
+  /// The same as an atom, for what would become a polynomial of many terms.
+  Dim choose(Dim condition, Dim a, Dim b);
+  /// min(max(value, low), high).
+  Dim clamp(Dim value, Dim low, Dim high) { return min(max(value, low), high); }
   Dim product(llvm::ArrayRef<Dim> dims);
 
   /// True if proven.
@@ -84,20 +90,25 @@ public:
   Dim broadcast(Dim a, Dim b);
 
   /// What a valid model implies and nothing proves, to be checked at run time:
-  /// two atoms, or an atom and a number, are equal, or (`orOne`) one is 1.
+  /// two dimensions are equal, or (`orOne`) one is 1.
   struct Check {
-    mlir::Value dim;
+    Dim dim;
     Dim equals;
     bool orOne;
+    std::string text; // with %a and %b for the two
 
     bool operator==(const Check &other) const {
       return dim == other.dim && equals == other.equals && orOne == other.orOne;
     }
   };
   /// Notes that the dimensions must be equal (or one of them 1); false if they
-  /// are known not to be.
-  bool require(Dim a, Dim b, bool orOne = false);
+  /// are known not to be. `text` says what else is wrong, with %a and %b.
+  bool require(Dim a, Dim b, bool orOne = false, llvm::StringRef text = "");
+  /// The same for low <= value <= high.
+  bool requireRange(Dim value, Dim low, Dim high, llvm::StringRef text);
   llvm::ArrayRef<Check> getChecks() const { return checks; }
+  /// What the texts of checks begin with: the node that needs them.
+  std::string where;
 
   /// An `index` value for a dimension.
   mlir::Value materialize(Dim dim);
@@ -117,16 +128,21 @@ private:
   /// The result of an operation that is no polynomial, once for its operands.
   template <typename OpT, typename... Args>
   Dim atom(Bounds range, Dim a, Dim b, Args... args);
+  /// `b`, but no 0, by which hardware cannot divide; nor -1 with the least
+  /// number, to which it sets `a`.
+  void guardDivision(Dim &a, Dim &b);
 
   mlir::ImplicitLocOpBuilder &builder;
   std::vector<mlir::Value> atoms;
   std::vector<Bounds> ranges;
+  std::vector<bool> inputs; // which atoms are dimensions of the inputs
   llvm::DenseMap<mlir::Value, Polynomial> polynomials;
   std::map<Polynomial, mlir::Value> values;
   std::map<int64_t, mlir::Value> numbers;
   std::vector<Check> checks;
   std::map<std::tuple<std::string, void *, void *, int>, mlir::Value>
       operations;
+  std::map<std::tuple<void *, void *, void *>, mlir::Value> choices;
 };
 
 } // namespace quantc::onnx_to_qgraph

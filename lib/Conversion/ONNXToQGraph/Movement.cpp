@@ -136,40 +136,43 @@ namespace {
 /// One axis of a slice: element i of the result is element start + i * step.
 struct AxisSlice {
   int64_t axis;
-  Dim start;
-  int64_t step;
-  Dim length;
+  Dim start, step, length;
 };
 } // namespace
 
 /// `onnx.node "Slice"` in its canonical form: `axes`, `starts`, `steps` (and
 /// `ends` where they are numbers) in attributes, the extents from the result;
-/// or starts as a second input where one is only known at run time.
+/// or starts as a second input, and steps as a fifth, where one is only known
+/// at run time.
 static TensorInfo buildSlice(Walk &walk, TensorInfo &input,
                              ArrayRef<AxisSlice> slices) {
   DimArithmetic &arith = walk.arith;
   TensorInfo current = input;
   SmallVector<AxisSlice> left;
   for (const AxisSlice &slice : slices)
-    if (!(arith.isConstant(slice.start, 0) && slice.step == 1 &&
+    if (!(arith.isConstant(slice.start, 0) && arith.isConstant(slice.step, 1) &&
           arith.equal(slice.length, input.dims[slice.axis])))
       left.push_back(slice);
   if (left.empty())
     return input;
   Dims dims = input.dims;
   SmallVector<int64_t> axes, starts, steps, ends;
-  Elements runtime;
+  Elements runtime, runtimeSteps;
   for (const AxisSlice &slice : left) {
     dims[slice.axis] = slice.length;
     axes.push_back(slice.axis);
-    steps.push_back(slice.step);
     runtime.push_back(slice.start);
+    runtimeSteps.push_back(slice.step);
+    std::optional<int64_t> step = DimArithmetic::getConstant(slice.step);
+    if (!step)
+      continue;
+    steps.push_back(*step);
     std::optional<int64_t> start = DimArithmetic::getConstant(slice.start),
                            length = DimArithmetic::getConstant(slice.length);
     if (start)
       starts.push_back(*start);
     if (start && length)
-      ends.push_back(*start + *length * slice.step);
+      ends.push_back(*start + *length * *step);
   }
   if (Element value = uniform(input))
     return walk.fromSplat(input.elementType, dims, value);
@@ -198,9 +201,17 @@ static TensorInfo buildSlice(Walk &walk, TensorInfo &input,
     Type si64 = walk.builder.getIntegerType(64, true);
     Dims count{arith.constant(runtime.size())};
     TensorInfo list = walk.fromElements(si64, count, std::move(runtime));
-    result = walk.node("Slice", {&current, &list}, input.elementType, dims,
-                       {{"axes", walk.integersAttr(axes)},
-                        {"steps", walk.integersAttr(steps)}});
+    bool fixed = steps.size() == left.size();
+    TensorInfo stepList, none;
+    SmallVector<TensorInfo *> inputs{&current, &list};
+    if (!fixed) {
+      stepList = walk.fromElements(si64, count, std::move(runtimeSteps));
+      inputs.append({&none, &none, &stepList});
+    }
+    result =
+        walk.node("Slice", inputs, input.elementType, dims,
+                  {{"axes", walk.integersAttr(axes)},
+                   {"steps", fixed ? walk.integersAttr(steps) : Attribute()}});
   }
   if (input.ramp) {
     result.ramp = input.ramp;
@@ -208,12 +219,62 @@ static TensorInfo buildSlice(Walk &walk, TensorInfo &input,
       Dim &step = result.ramp->steps[slice.axis];
       result.ramp->start =
           arith.add(result.ramp->start, arith.mul(slice.start, step));
-      step = arith.isConstant(slice.length, 1)
-                 ? arith.constant(0)
-                 : arith.mul(step, arith.constant(slice.step));
+      step = arith.isConstant(slice.length, 1) ? arith.constant(0)
+                                               : arith.mul(step, slice.step);
     }
   }
   return result;
+}
+
+/// A slice whose axes or steps an input gives: every dimension has its start,
+/// step and length.
+static SmallVector<AxisSlice>
+sliceAtRunTime(Node &node, ArrayRef<Element> starts, ArrayRef<Element> ends,
+               ArrayRef<Element> axes, ArrayRef<Element> steps) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  using Predicate = arith::CmpIPredicate;
+  Dim zero = arith.constant(0), one = arith.constant(1);
+  Dims normalized;
+  for (Dim axis : axes) {
+    Dim fromFront = node.normalizedAxis(axis, input.rank());
+    if (!fromFront)
+      return {};
+    normalized.push_back(fromFront);
+  }
+  for (Dim step : steps)
+    if (!arith.require(arith.compare(Predicate::eq, step, zero), zero,
+                       /*orOne=*/false, "a step is 0"))
+      return {};
+  SmallVector<AxisSlice> slices;
+  for (auto [d, extent] : llvm::enumerate(input.dims)) {
+    Dim start, end, step = one, given = zero;
+    start = end = zero;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      Dim here = arith.compare(Predicate::eq, normalized[i],
+                               arith.constant(int64_t(d)));
+      start = arith.choose(here, starts[i], start);
+      end = arith.choose(here, ends[i], end);
+      step = arith.choose(here, steps.empty() ? one : steps[i], step);
+      given = arith.max(given, here);
+    }
+    Dim down = arith.compare(Predicate::slt, step, zero);
+    Dim last = arith.choose(down, arith.sub(extent, one), extent);
+    auto place = [&](Dim position, Dim low) {
+      Dim negative = arith.compare(Predicate::slt, position, zero);
+      position = arith.choose(negative, arith.add(position, extent), position);
+      return arith.clamp(position, low, last);
+    };
+    start = place(start, zero);
+    end = arith.choose(given,
+                       place(end, arith.choose(down, arith.constant(-1), zero)),
+                       extent);
+    Dim span = arith.choose(down, arith.sub(start, end), arith.sub(end, start));
+    Dim size = arith.max(arith.max(step, arith.sub(zero, step)), one);
+    Dim length = arith.div(arith.add(span, arith.sub(size, one)), size);
+    slices.push_back({int64_t(d), start, step, arith.max(length, zero)});
+  }
+  return slices;
 }
 
 static LogicalResult handleSlice(Node &node) {
@@ -222,7 +283,7 @@ static LogicalResult handleSlice(Node &node) {
   TensorInfo &input = node.in(0);
   auto list = [&](unsigned i, StringRef name) -> std::optional<Elements> {
     if (node.version() >= 10)
-      return node.has(i) ? node.in(i).elements : std::nullopt;
+      return node.elements(i);
     std::optional<SmallVector<int64_t>> numbers = node.integers(name);
     if (!numbers)
       return std::nullopt;
@@ -235,13 +296,27 @@ static LogicalResult handleSlice(Node &node) {
                           axes = list(3, "axes"), steps = list(4, "steps");
   if (!starts || !ends || (node.has(3) && !axes) || (node.has(4) && !steps))
     return node.unsupported("its starts, ends, axes or steps are computed from "
-                            "data; they must follow from the dimensions");
+                            "data; they must follow from the inputs and their "
+                            "dimensions");
   if (starts->size() != ends->size() ||
       (axes && axes->size() != starts->size()) ||
       (steps && steps->size() != starts->size()))
     return node.unsupported("starts, ends, axes and steps differ in length");
   SmallVector<AxisSlice> slices;
   Dim zero = arith.constant(0), one = arith.constant(1);
+  if ((axes && !staticShape(*axes)) || (steps && !staticShape(*steps))) {
+    if (!axes) {
+      axes.emplace();
+      for (size_t i = 0; i < starts->size(); ++i)
+        axes->push_back(arith.constant(i));
+    }
+    slices =
+        sliceAtRunTime(node, *starts, *ends, *axes, steps.value_or(Elements()));
+    if (slices.empty())
+      return node.unsupported("an axis is out of range or a step is 0");
+    node.set(0, buildSlice(walk, input, slices));
+    return success();
+  }
   for (size_t i = 0; i < starts->size(); ++i) {
     std::optional<int64_t> axis =
         axes ? DimArithmetic::getConstant((*axes)[i]) : int64_t(i);
@@ -280,7 +355,7 @@ static LogicalResult handleSlice(Node &node) {
       length = arith.ceilDiv(arith.sub(start, end), -*step);
     }
     length = arith.max(length, zero);
-    slices.push_back({*axis, start, *step, length});
+    slices.push_back({*axis, start, arith.constant(*step), length});
   }
   node.set(0, buildSlice(walk, input, slices));
   return success();
@@ -296,9 +371,10 @@ static LogicalResult handleSplit(Node &node) {
   int64_t count = node.op.getNumResults();
   Elements lengths;
   if (node.has(1)) {
-    if (!node.in(1).elements)
+    std::optional<Elements> given = node.elements(1);
+    if (!given)
       return node.unsupported("its lengths are computed from data");
-    lengths = *node.in(1).elements;
+    lengths = *given;
   } else if (auto given = node.integers("split")) {
     for (int64_t length : *given)
       lengths.push_back(arith.constant(length));
@@ -313,9 +389,19 @@ static LogicalResult handleSplit(Node &node) {
   if (int64_t(lengths.size()) != count)
     return node.unsupported("it has " + Twine(count) + " results and " +
                             Twine(lengths.size()) + " lengths");
-  Dim start = arith.constant(0);
+  Dim start = arith.constant(0), sum = start;
+  for (Dim length : lengths) {
+    if (arith.boundsOf(length).low < 0 &&
+        !arith.requireRange(length, start, input.dims[axis],
+                            "a part of %a elements"))
+      return node.unsupported("a length is negative or too large");
+    sum = arith.add(sum, length);
+  }
+  if (!arith.require(sum, input.dims[axis], /*orOne=*/false,
+                     "its parts are %a and %b long, the whole and the sum"))
+    return node.unsupported("its lengths do not add up to the dimension");
   for (int64_t i = 0; i < count; ++i) {
-    AxisSlice slice{axis, start, 1, lengths[i]};
+    AxisSlice slice{axis, start, arith.constant(1), lengths[i]};
     start = arith.add(start, lengths[i]);
     if (node.resultUsed(i))
       node.set(i, buildSlice(walk, input, slice));
@@ -385,8 +471,8 @@ static LogicalResult handleGather(Node &node) {
   if (numbers && numbers->size() == 1 && (extent || numbers->front() >= 0)) {
     TensorInfo one =
         buildSlice(walk, data,
-                   AxisSlice{axis, arith.constant(numbers->front()), 1,
-                             arith.constant(1)});
+                   AxisSlice{axis, arith.constant(numbers->front()),
+                             arith.constant(1), arith.constant(1)});
     node.set(0, walk.reshape(one, dims));
     return success();
   }
@@ -444,43 +530,75 @@ static LogicalResult handleGatherND(Node &node) {
 }
 
 //===----------------------------------------------------------------------===//
-// Pad, Tile, Trilu, CumSum
+// Pad, Tile, Trilu, CumSum, CumProd
 //===----------------------------------------------------------------------===//
 
 static LogicalResult handlePad(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
   TensorInfo &input = node.in(0);
-  std::optional<SmallVector<int64_t>> pads =
-      node.version() >= 11 ? node.constants(1) : node.integers("pads");
+  std::optional<Elements> pads;
+  if (node.version() >= 11) {
+    pads = node.elements(1);
+  } else if (auto numbers = node.integers("pads")) {
+    pads.emplace();
+    for (int64_t number : *numbers)
+      pads->push_back(arith.constant(number));
+  }
   if (!pads)
     return node.unsupported("its pads are computed from data");
-  SmallVector<int64_t> before(input.rank(), 0), after(input.rank(), 0);
-  std::optional<SmallVector<int64_t>> axes = node.constants(3);
+  Dim zero = arith.constant(0);
+  Dims before(input.rank(), zero), after(input.rank(), zero);
+  std::optional<Elements> axes = node.elements(3);
   if (node.has(3) && !axes)
     return node.unsupported("its axes are computed from data");
   size_t count = axes ? axes->size() : input.rank();
   if (pads->size() != 2 * count)
     return node.unsupported("pads must have " + Twine(2 * count) + " numbers");
   for (size_t i = 0; i < count; ++i) {
-    int64_t axis = axes ? normalizeAxis((*axes)[i], input.rank()) : int64_t(i);
-    if (axis < 0)
+    Dim axis = axes ? node.normalizedAxis((*axes)[i], input.rank())
+                    : arith.constant(i);
+    if (!axis)
       return node.unsupported("an axis is out of range");
-    before[axis] = (*pads)[i];
-    after[axis] = (*pads)[i + count];
+    for (int64_t d = 0; d < input.rank(); ++d) {
+      Dim here =
+          arith.compare(arith::CmpIPredicate::eq, axis, arith.constant(d));
+      before[d] = arith.choose(here, (*pads)[i], before[d]);
+      after[d] = arith.choose(here, (*pads)[i + count], after[d]);
+    }
   }
+  StringRef mode = node.string("mode", "constant");
   Dims dims;
-  for (auto [i, dim] : llvm::enumerate(input.dims))
-    dims.push_back(arith.add(dim, arith.constant(before[i] + after[i])));
-  if (llvm::all_equal(before) && llvm::all_equal(after) &&
-      (before.empty() || (before[0] == 0 && after[0] == 0))) {
+  for (auto [dim, low, high] : llvm::zip(input.dims, before, after)) {
+    bool none = arith.isConstant(low, 0) && arith.isConstant(high, 0);
+    dims.push_back(arith.add(dim, arith.add(low, high)));
+    Dim most = arith.constant(std::numeric_limits<int32_t>::max());
+    if (!none && arith.boundsOf(dims.back()).low < 0 &&
+        !arith.requireRange(dims.back(), zero, most,
+                            "its pads leave %a elements"))
+      return node.unsupported("its pads remove more than there is");
+    // Where it repeats elements, there must be one.
+    if (!none && mode != "constant" &&
+        !arith.require(arith.max(dim, arith.constant(1)), dim,
+                       /*orOne=*/false,
+                       "with this mode it cannot pad a dimension of %b"))
+      return node.unsupported("there is nothing to repeat");
+  }
+  auto isZero = [&](Dim dim) { return arith.isConstant(dim, 0); };
+  if (llvm::all_of(before, isZero) && llvm::all_of(after, isZero)) {
     node.set(0, input);
     return success();
   }
-  SmallVector<int64_t> all(before);
+  Elements all(before.begin(), before.end());
   llvm::append_range(all, after);
+  std::optional<SmallVector<int64_t>> numbers = staticShape(all);
   SmallVector<TensorInfo *> inputs{&input};
-  TensorInfo value;
+  TensorInfo list, value;
+  if (!numbers) {
+    list = walk.fromElements(walk.builder.getIntegerType(64, true),
+                             Dims{arith.constant(all.size())}, all);
+    inputs.push_back(&list);
+  }
   if (node.has(2))
     value = node.in(2);
   else if (node.version() < 11 && isa<FloatType>(input.elementType))
@@ -488,9 +606,9 @@ static LogicalResult handlePad(Node &node) {
   if (value)
     inputs.push_back(&value);
   node.set(0, walk.node("Pad", inputs, input.elementType, dims,
-                        {{"pads", walk.integersAttr(all)},
-                         {"mode", walk.builder.getStringAttr(
-                                      node.string("mode", "constant"))}}));
+                        {{"pads",
+                          numbers ? walk.integersAttr(*numbers) : Attribute()},
+                         {"mode", walk.builder.getStringAttr(mode)}}));
   return success();
 }
 
@@ -498,11 +616,19 @@ static LogicalResult handlePad(Node &node) {
 static LogicalResult handleTile(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0);
-  if (!node.in(1).elements)
+  std::optional<Elements> given = node.elements(1);
+  if (!given)
     return node.unsupported("its repeats are computed from data");
-  Elements &repeats = *node.in(1).elements;
+  Elements &repeats = *given;
   if (int64_t(repeats.size()) != input.rank())
     return node.unsupported("repeats must have one number for each dimension");
+  for (Dim repeat : repeats)
+    if (walk.arith.boundsOf(repeat).low < 0 &&
+        !walk.arith.requireRange(
+            repeat, walk.arith.constant(0),
+            walk.arith.constant(std::numeric_limits<int32_t>::max()),
+            "it cannot repeat %a times"))
+      return node.unsupported("a number of repeats is negative");
   Dims dims;
   bool same = true, expands = true;
   for (auto [dim, repeat] : llvm::zip(input.dims, repeats)) {
@@ -517,32 +643,111 @@ static LogicalResult handleTile(Node &node) {
   return success();
 }
 
+/// A diagonal that is no number stays an operand.
 static LogicalResult handleTrilu(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0);
   std::optional<double> k = node.has(1) ? node.scalar(1) : 0;
+  SmallVector<TensorInfo *> inputs{&input};
   if (!k)
-    return node.unsupported("its k is computed from data");
+    inputs.push_back(&node.in(1));
   node.set(0,
-           walk.node("Trilu", {&input}, input.elementType, input.dims,
-                     {{"k", walk.integerAttr(int64_t(*k))},
+           walk.node("Trilu", inputs, input.elementType, input.dims,
+                     {{"k", k ? walk.integerAttr(int64_t(*k)) : Attribute()},
                       {"upper", walk.integerAttr(node.integer("upper", 1))}}));
   return success();
 }
 
-static LogicalResult handleCumSum(Node &node) {
+/// CumSum and CumProd: an axis that is no number stays an operand.
+static LogicalResult handleCumulative(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0);
   std::optional<double> given = node.scalar(1);
-  int64_t axis = given ? normalizeAxis(int64_t(*given), input.rank()) : -1;
-  if (axis < 0)
-    return node.unsupported("its axis is computed from data or out of range");
+  int64_t axis = given ? normalizeAxis(int64_t(*given), input.rank()) : 0;
+  if (axis < 0 || input.rank() == 0)
+    return node.unsupported("its axis is out of range");
+  SmallVector<TensorInfo *> inputs{&input};
+  if (!given)
+    inputs.push_back(&node.in(1));
   node.set(
       0,
-      walk.node("CumSum", {&input}, input.elementType, input.dims,
-                {{"axis", walk.integerAttr(axis)},
+      walk.node(node.type(), inputs, input.elementType, input.dims,
+                {{"axis", given ? walk.integerAttr(axis) : Attribute()},
                  {"exclusive", walk.integerAttr(node.integer("exclusive", 0))},
                  {"reverse", walk.integerAttr(node.integer("reverse", 0))}}));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// TopK, OneHot
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleTopK(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  TensorInfo &input = node.in(0);
+  int64_t axis = normalizeAxis(node.integer("axis", -1), input.rank());
+  if (axis < 0)
+    return node.unsupported("axis is out of range");
+  Dim k = node.element(1);
+  if (!k)
+    return node.unsupported("its k is computed from data");
+  if (!arith.requireRange(k, arith.constant(0), input.dims[axis],
+                          "its k is %a where there are %b elements at most"))
+    return node.unsupported("there are less than k elements");
+  Dims dims = input.dims;
+  dims[axis] = k;
+  TensorInfo count = walk.fromElements(walk.builder.getIntegerType(64, true),
+                                       {arith.constant(1)}, {k});
+  SmallVector<Value> sizes;
+  Type types[] = {walk.typeOf(dims, input.elementType),
+                  walk.typeOf(dims, walk.builder.getIntegerType(64, true))};
+  for (int i = 0; i < 2; ++i)
+    for (Dim dim : dims)
+      if (auto size = dyn_cast<Value>(dim))
+        sizes.push_back(size);
+  std::pair<StringRef, int64_t> attributes[] = {
+      {"axis", axis},
+      {"largest", node.integer("largest", 1)},
+      {"sorted", node.integer("sorted", 1)}};
+  NamedAttrList list;
+  for (auto [name, value] : attributes)
+    list.append(name, walk.integerAttr(value));
+  auto op = onnx_ir::NodeOp::create(
+      walk.builder, TypeRange(types),
+      ValueRange{walk.materialize(input), walk.materialize(count)}, sizes,
+      "TopK", /*domain=*/"", /*version=*/11,
+      list.getDictionary(walk.builder.getContext()), /*name=*/StringAttr(),
+      /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
+  for (int i = 0; i < 2; ++i)
+    node.set(i, walk.tensor(op.getResult(i), dims));
+  return success();
+}
+
+/// The depth is a dimension of the result.
+static LogicalResult handleOneHot(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  TensorInfo &indices = node.in(0);
+  int64_t axis = normalizeAxis(node.integer("axis", -1), indices.rank() + 1);
+  Dim depth = node.element(1);
+  if (depth && !isa<IntegerType>(node.in(1).elementType))
+    depth = arith.constant(int64_t(numberOf(depth).value_or(0)));
+  if (!depth)
+    return node.unsupported("its depth is computed from data");
+  if (axis < 0)
+    return node.unsupported("axis is out of range");
+  if (!arith.requireRange(depth, arith.constant(0),
+                          arith.constant(std::numeric_limits<int32_t>::max()),
+                          "its depth is %a"))
+    return node.unsupported("its depth is negative");
+  Dims dims = indices.dims;
+  dims.insert(dims.begin() + axis, depth);
+  TensorInfo count = walk.fromElements(walk.builder.getIntegerType(64, true),
+                                       {arith.constant(1)}, {depth});
+  node.set(0, walk.node("OneHot", {&indices, &count, &node.in(2)},
+                        node.in(2).elementType, dims,
+                        {{"axis", walk.integerAttr(axis)}}));
   return success();
 }
 
@@ -558,7 +763,10 @@ ArrayRef<Handler> onnx_to_qgraph::movementHandlers() {
       {"", "Pad", 2, kNewest, handlePad},
       {"", "Tile", 6, kNewest, handleTile},
       {"", "Trilu", 14, kNewest, handleTrilu},
-      {"", "CumSum", 11, kNewest, handleCumSum},
+      {"", "CumSum", 11, kNewest, handleCumulative},
+      {"", "CumProd", 26, kNewest, handleCumulative},
+      {"", "TopK", 10, kNewest, handleTopK},
+      {"", "OneHot", 9, kNewest, handleOneHot},
   };
   return table;
 }

@@ -37,9 +37,35 @@ static Element foldReduction(Walk &walk, StringRef opType, TensorInfo &input) {
   return result;
 }
 
+/// A reduction along axes that an input gives: the node keeps it as an operand.
+/// The dimensions of the result depend on the axes, its rank on their number.
+static LogicalResult reduceAtRunTime(Node &node, ArrayRef<Element> axes) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  TensorInfo &input = node.in(0);
+  std::optional<Dims> flags = node.axisFlags(axes, input.rank());
+  if (!flags)
+    return node.unsupported("an axis is out of range or occurs twice");
+  Dims dims;
+  for (auto [dim, flag] : llvm::zip(input.dims, *flags))
+    dims.push_back(arith.choose(flag, arith.constant(1), dim));
+  TensorInfo result =
+      walk.node(node.type(), {&input, &node.in(1)}, input.elementType, dims,
+                {{"keepdims", walk.integerAttr(1)}});
+  if (!node.integer("keepdims", 1)) {
+    int64_t rank = input.rank() - int64_t(axes.size());
+    result = walk.reshape(result, node.kept(input.dims, *flags, rank));
+  }
+  node.set(0, std::move(result));
+  return success();
+}
+
 static LogicalResult handleReduce(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0);
+  if (node.has(1) && !node.constants(1))
+    if (std::optional<Elements> read = node.elements(1))
+      return reduceAtRunTime(node, *read);
   auto given = node.axes(1, "axes", input.rank());
   if (failed(given))
     return failure();

@@ -21,6 +21,16 @@ static Type si64(Node &node) {
   return node.walk.builder.getIntegerType(64, /*isSigned=*/true);
 }
 
+/// A length that an input gives is one that a tensor can have.
+static bool requireSize(Node &node, Dim size) {
+  DimArithmetic &arith = node.walk.arith;
+  if (arith.boundsOf(size).low >= 0)
+    return true;
+  return arith.requireRange(size, arith.constant(0),
+                            arith.constant(std::numeric_limits<int32_t>::max()),
+                            "no tensor can have a dimension of %a");
+}
+
 //===----------------------------------------------------------------------===//
 // Constants
 //===----------------------------------------------------------------------===//
@@ -60,9 +70,12 @@ static LogicalResult handleConstant(Node &node) {
 
 static LogicalResult handleConstantOfShape(Node &node) {
   Walk &walk = node.walk;
-  std::optional<Elements> dims = node.in(0).elements;
+  std::optional<Elements> dims = node.elements(0);
   if (!dims)
     return node.unsupported("the shape it makes is computed from data");
+  for (Dim dim : *dims)
+    if (!requireSize(node, dim))
+      return node.unsupported("a dimension is negative");
   Type type = walk.builder.getF32Type();
   Element value = walk.builder.getF64FloatAttr(0);
   if (auto given =
@@ -105,6 +118,45 @@ static LogicalResult handleSize(Node &node) {
 // Reshapes
 //===----------------------------------------------------------------------===//
 
+/// A reshape to a shape that the inputs give: each number may be 0 or -1.
+static LogicalResult reshapeAtRunTime(Node &node, ArrayRef<Element> shape) {
+  DimArithmetic &arith = node.walk.arith;
+  using Predicate = arith::CmpIPredicate;
+  TensorInfo &input = node.in(0);
+  bool allowZero = node.integer("allowzero", 0);
+  Dim zero = arith.constant(0), one = arith.constant(1);
+  Dim total = arith.product(input.dims), known = one, count = zero;
+  Dims dims, isRest;
+  for (auto [i, given] : llvm::enumerate(shape)) {
+    Dim dim = given;
+    if (!allowZero && int64_t(i) < input.rank())
+      dim = arith.choose(arith.compare(Predicate::eq, dim, zero), input.dims[i],
+                         dim);
+    isRest.push_back(arith.compare(Predicate::eq, dim, arith.constant(-1)));
+    count = arith.add(count, isRest.back());
+    dims.push_back(dim);
+    known = arith.mul(known, arith.choose(isRest.back(), one, dim));
+  }
+  if (!arith.requireRange(count, zero, one, "its shape has %a times -1"))
+    return node.unsupported("its shape has more than one -1");
+  Dim rest = arith.div(total, known);
+  if (!rest)
+    return node.unsupported("its shape divides by a dimension of 0");
+  // The product is cut off before it overflows.
+  Dim most = arith.constant(int64_t(1) << 31), limited = one;
+  for (auto [dim, flag] : llvm::zip(dims, isRest)) {
+    dim = arith.choose(flag, rest, dim);
+    if (!requireSize(node, dim))
+      return node.unsupported("a dimension is negative");
+    limited = arith.min(arith.mul(limited, dim), most);
+  }
+  if (!arith.require(arith.min(total, most), limited, /*orOne=*/false,
+                     "its data has %a elements, its shape %b"))
+    return node.unsupported("the numbers of elements differ");
+  node.set(0, node.walk.reshape(input, dims));
+  return success();
+}
+
 static LogicalResult handleReshape(Node &node) {
   DimArithmetic &arith = node.walk.arith;
   TensorInfo &input = node.in(0);
@@ -117,9 +169,12 @@ static LogicalResult handleReshape(Node &node) {
   } else if (node.has(1)) {
     shape = node.in(1).elements;
   }
-  if (!shape)
+  if (!shape) {
+    if (std::optional<Elements> read = node.elements(1))
+      return reshapeAtRunTime(node, *read);
     return node.unsupported("its shape is computed from data; shapes must "
-                            "follow from the dimensions of the inputs");
+                            "follow from the inputs and their dimensions");
+  }
   bool allowZero = node.integer("allowzero", 0);
   Dims dims;
   std::optional<size_t> rest;
@@ -147,7 +202,7 @@ static LogicalResult handleReshape(Node &node) {
     dims[*rest] = size;
   }
   Dim before = arith.product(input.dims), after = arith.product(dims);
-  if (!rest && !arith.require(before, after))
+  if (!arith.require(before, after))
     return node.unsupported("the numbers of elements differ");
   node.set(0, node.walk.reshape(input, dims));
   return success();
@@ -167,9 +222,50 @@ static LogicalResult handleFlatten(Node &node) {
   return success();
 }
 
+static LogicalResult squeezeAtRunTime(Node &node, ArrayRef<Element> axes) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  std::optional<Dims> flags = node.axisFlags(axes, input.rank());
+  if (!flags)
+    return node.unsupported("an axis is out of range or occurs twice");
+  Dim one = arith.constant(1);
+  for (auto [dim, flag] : llvm::zip(input.dims, *flags))
+    if (!arith.require(arith.choose(flag, dim, one), one, /*orOne=*/false,
+                       "a dimension of %a is to be left out"))
+      return node.unsupported("a dimension is not 1");
+  int64_t rank = input.rank() - int64_t(axes.size());
+  node.set(0, node.walk.reshape(input, node.kept(input.dims, *flags, rank)));
+  return success();
+}
+
+static LogicalResult unsqueezeAtRunTime(Node &node, ArrayRef<Element> axes) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &input = node.in(0);
+  int64_t rank = input.rank() + int64_t(axes.size());
+  std::optional<Dims> flags = node.axisFlags(axes, rank);
+  if (!flags)
+    return node.unsupported("an axis is out of range or occurs twice");
+  Dims dims;
+  Dim position = arith.constant(0), one = arith.constant(1);
+  for (Dim flag : *flags) {
+    Dim own = one;
+    for (auto [d, dim] : llvm::enumerate(input.dims))
+      own = arith.choose(
+          arith.compare(arith::CmpIPredicate::eq, position, arith.constant(d)),
+          dim, own);
+    dims.push_back(arith.choose(flag, one, own));
+    position = arith.add(position, arith.sub(one, flag));
+  }
+  node.set(0, node.walk.reshape(input, dims));
+  return success();
+}
+
 static LogicalResult handleSqueeze(Node &node) {
   DimArithmetic &arith = node.walk.arith;
   TensorInfo &input = node.in(0);
+  if (node.has(1) && !node.constants(1))
+    if (std::optional<Elements> read = node.elements(1))
+      return squeezeAtRunTime(node, *read);
   auto axes = node.axes(1, "axes", input.rank());
   if (failed(axes))
     return failure();
@@ -195,8 +291,11 @@ static LogicalResult handleUnsqueeze(Node &node) {
   TensorInfo &input = node.in(0);
   std::optional<SmallVector<int64_t>> given =
       node.has(1) ? node.constants(1) : node.integers("axes");
-  if (!given)
+  if (!given) {
+    if (std::optional<Elements> read = node.elements(1))
+      return unsqueezeAtRunTime(node, *read);
     return node.unsupported("its axes are computed from data");
+  }
   auto axes = node.axes(1, "axes", input.rank() + given->size());
   if (failed(axes))
     return failure();
@@ -230,10 +329,13 @@ static LogicalResult handleDropout(Node &node) {
 static LogicalResult handleExpand(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0);
-  std::optional<Elements> shape = node.in(1).elements;
+  std::optional<Elements> shape = node.elements(1);
   if (!shape)
     return node.unsupported("its shape is computed from data; shapes must "
-                            "follow from the dimensions of the inputs");
+                            "follow from the inputs and their dimensions");
+  for (Dim dim : *shape)
+    if (!requireSize(node, dim))
+      return node.unsupported("a dimension is negative");
   TensorInfo target;
   target.dims.assign(shape->begin(), shape->end());
   std::optional<Dims> dims = walk.broadcast({&input, &target});
@@ -279,17 +381,10 @@ static LogicalResult handleCast(Node &node) {
   return success();
 }
 
-/// A dimension or a number that is the only element of an input.
-static Element onlyElement(Node &node, unsigned i) {
-  TensorInfo &info = node.in(i);
-  return info.elements && info.elements->size() == 1 ? info.elements->front()
-                                                     : Element();
-}
-
 static LogicalResult handleRange(Node &node) {
   Walk &walk = node.walk;
-  Element start = onlyElement(node, 0), limit = onlyElement(node, 1),
-          delta = onlyElement(node, 2);
+  Element start = node.element(0), limit = node.element(1),
+          delta = node.element(2);
   Type type = node.in(0).elementType;
   if (!start || !limit || !delta)
     return node.unsupported("its length depends on the data");
@@ -309,8 +404,20 @@ static LogicalResult handleRange(Node &node) {
   }
   DimArithmetic &arith = walk.arith;
   std::optional<int64_t> step = DimArithmetic::getConstant(delta);
-  if (!step || *step == 0)
-    return node.unsupported("its delta is 0 or computed from data");
+  if (step == 0)
+    return node.unsupported("its delta is 0");
+  if (!step) {
+    Dim zero = arith.constant(0), one = arith.constant(1);
+    Dim down = arith.compare(arith::CmpIPredicate::slt, delta, zero);
+    Dim size = arith.max(arith.max(delta, arith.sub(zero, delta)), one);
+    arith.require(arith.compare(arith::CmpIPredicate::eq, delta, zero), zero,
+                  /*orOne=*/false, "its delta is 0");
+    Dim span =
+        arith.choose(down, arith.sub(start, limit), arith.sub(limit, start));
+    Dim length = arith.div(arith.add(span, arith.sub(size, one)), size);
+    node.set(0, walk.fromRamp(type, arith.max(length, zero), {{delta}, start}));
+    return success();
+  }
   Dim span = *step > 0 ? arith.sub(limit, start) : arith.sub(start, limit);
   Dim length =
       arith.max(arith.ceilDiv(span, std::abs(*step)), arith.constant(0));

@@ -203,7 +203,7 @@ void Walk::arguments() {
       if (auto given = ranges.find(name); given != ranges.end())
         range = given->second;
       Value size = tensor::DimOp::create(builder, added, i);
-      dims.push_back(arith.symbol(size, range));
+      dims.push_back(arith.symbol(size, range, /*isInput=*/true));
       names[name] = size;
     }
     infos[argument] = tensor(added, dims);
@@ -329,6 +329,9 @@ void Walk::report(onnx_ir::NodeOp op, StringRef reason) {
 
 void Walk::visit(onnx_ir::NodeOp op) {
   builder.setLoc(op.getLoc());
+  std::string name =
+      op.getName() ? ("'" + *op.getName() + "' ").str() : std::string();
+  arith.where = ("node " + name + "(" + op.getOpType() + ")").str();
   Node node(*this, op);
   const Handler *handler = lookupHandler(op);
   bool elementwise = (op.getDomain().empty() || op.getDomain() == "ai.onnx") &&
@@ -505,21 +508,32 @@ void Walk::describeDims() {
   }
   SmallVector<Attribute> checks;
   for (const DimArithmetic::Check &check : arith.getChecks()) {
-    Attribute other;
-    if (auto number = DimArithmetic::getConstant(check.equals))
-      other = check.orOne ? builder.getI64IntegerAttr(*number) : Attribute();
-    else if (nameOf.count(cast<Value>(check.equals)))
-      other = builder.getStringAttr(nameOf[cast<Value>(check.equals)]);
-    // Equal to a number is a bound; what is computed is not checked.
-    if (!other || !nameOf.count(check.dim))
+    auto known = [&](Dim dim) {
+      auto value = dyn_cast<Value>(dim);
+      return value ? nameOf.lookup(value) : StringRef();
+    };
+    StringRef dim = known(check.dim), otherDim = known(check.equals);
+    std::optional<int64_t> number = DimArithmetic::getConstant(check.equals);
+    if (!dim.empty() && number && !check.orOne)
+      continue; // a bound
+    if (dim.empty() || (otherDim.empty() && !number)) {
+      // Of what is computed, the values themselves are checked.
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(newBody->getTerminator());
+      qgraph::RequireOp::create(builder, arith.materialize(check.dim),
+                                arith.materialize(check.equals), check.orOne,
+                                builder.getStringAttr(check.text));
       continue;
+    }
+    Attribute other = number ? Attribute(builder.getI64IntegerAttr(*number))
+                             : builder.getStringAttr(otherDim);
     NamedAttrList entry;
-    entry.append("dim", builder.getStringAttr(nameOf[check.dim]));
+    entry.append("dim", builder.getStringAttr(dim));
     entry.append("equals", other);
     if (check.orOne)
       entry.append("or_one", builder.getUnitAttr());
     checks.push_back(entry.getDictionary(context));
-    mentioned.insert(nameOf[check.dim]);
+    mentioned.insert(dim);
     if (auto name = dyn_cast<StringAttr>(other))
       mentioned.insert(name.getValue());
   }

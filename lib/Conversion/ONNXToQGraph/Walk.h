@@ -89,6 +89,20 @@ public:
   mlir::FailureOr<std::optional<llvm::SmallVector<int64_t>>>
   axes(unsigned i, llvm::StringRef name, int64_t rank);
 
+  /// The elements of an input, if need be read from the model's inputs before
+  /// the run (RunTime.cpp); nothing if they are computed from data.
+  std::optional<Elements> elements(unsigned i);
+  /// The only one; null if there is none or it is computed from data.
+  Dim element(unsigned i);
+  /// An axis only known at run time, from the front; null if it is out of
+  /// range.
+  Dim normalizedAxis(Dim axis, int64_t rank);
+  /// For each dimension 1 if it is one of the axes, else 0; that these are in
+  /// range and differ is checked at run time. Nothing if they cannot.
+  std::optional<Dims> axisFlags(llvm::ArrayRef<Element> axes, int64_t rank);
+  /// The `count` dimensions whose flags are 0.
+  Dims kept(llvm::ArrayRef<Dim> dims, llvm::ArrayRef<Dim> flags, int64_t count);
+
   /// Says why this node cannot be handled; returns failure.
   mlir::LogicalResult unsupported(const llvm::Twine &why);
 };
@@ -201,6 +215,9 @@ public:
   //===--------------------------------------------------------------------===//
 
   TensorInfo &info(mlir::Value old);
+  /// All elements, also where they are those of an input of the model or
+  /// follow from them; nothing if they are computed from data (RunTime.cpp).
+  std::optional<Elements> readElements(TensorInfo &info);
   mlir::LogicalResult unsupported(onnx_ir::NodeOp op, const llvm::Twine &why);
   /// The name of a node for the qgraph op that stands for it.
   mlir::StringAttr nameOf(onnx_ir::NodeOp op) { return op.getNameAttr(); }
@@ -221,6 +238,7 @@ private:
   mlir::Block *newBody;
   llvm::DenseMap<mlir::Value, TensorInfo> infos;
   llvm::DenseMap<mlir::Value, Dims> dimsOf; // of the new body
+  llvm::DenseMap<mlir::Value, std::optional<Elements>> read;
   llvm::DenseMap<mlir::Operation *, std::string> reasons;
   llvm::StringMap<Dim> names;
   unsigned errors = 0;

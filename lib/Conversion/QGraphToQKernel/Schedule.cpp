@@ -120,7 +120,8 @@ void Scheduler::hoistIndexOps() {
       indexOps.push_back(&op);
   OpBuilder builder(func.getContext());
   builder.setInsertionPointToStart(&block);
-  // A mark behind which nothing of the prologue stands.
+  // Marks behind which nothing canonical, and nothing of the prologue, stands.
+  canonicalEnd = arith::ConstantIndexOp::create(builder, func.getLoc(), 0);
   prologueEnd = arith::ConstantIndexOp::create(builder, func.getLoc(), 0);
   for (Operation *op : indexOps) {
     auto dim = dyn_cast<tensor::DimOp>(op);
@@ -140,7 +141,7 @@ void Scheduler::hoistIndexOps() {
 /// What the frame holds of `op`, if it is a dimension or an element of an
 /// argument; a dimension or element of another value is left alone.
 Value Scheduler::readFrame(Operation *op) {
-  OpBuilder builder(op);
+  OpBuilder builder(canonicalEnd);
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     auto argument = dyn_cast<BlockArgument>(dim.getSource());
     if (!argument)
@@ -186,6 +187,10 @@ Value Scheduler::canonicalIndex(Value value) {
   if (!first) {
     Value fromFrame = readFrame(op);
     first = fromFrame ? fromFrame : value;
+    // Before all that may come to use it: an equal op may stand further up.
+    if (!fromFrame &&
+        llvm::none_of(op->getOperandTypes(), llvm::IsaPred<TensorType>))
+      op->moveBefore(canonicalEnd);
   }
   canonical[value] = first;
   return first;
@@ -377,6 +382,9 @@ void Scheduler::finish() {
   OpBuilder builder(block.getTerminator());
   func::ReturnOp::create(builder, func.getLoc());
   block.getTerminator()->erase();
+  for (auto require :
+       llvm::make_early_inc_range(block.getOps<qgraph::RequireOp>()))
+    require.erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (llvm::any_of(op.getResultTypes(),
                      [](Type t) { return isa<TensorType, NoneType>(t); }) ||

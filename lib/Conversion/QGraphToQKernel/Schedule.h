@@ -109,12 +109,18 @@ private:
   /// The checks of dimensions that the walk left on the function
   /// (`onnx.checks`), in `shapes`; their texts go to `qkernel.checks`.
   void emitDimensionChecks(mlir::OpBuilder &builder, mlir::Value shapesFrame);
+  /// What the walk left as `qgraph.require`, in `shapes`.
+  void emitRequirements(mlir::OpBuilder &builder, mlir::IRMapping &mapping,
+                        mlir::Value shapesFrame);
+  void emitCheck(mlir::OpBuilder &builder, mlir::Value shapesFrame,
+                 mlir::Value fits, llvm::StringRef text, mlir::Value a,
+                 mlir::Value b);
   void finish();
 
   mlir::func::FuncOp func;
   WeightList &weights;
   KernelLibrary &kernels;
-  mlir::Operation *prologueEnd = nullptr;
+  mlir::Operation *canonicalEnd = nullptr, *prologueEnd = nullptr;
   mlir::Value frame, thread, threads;
   llvm::SmallVector<mlir::Operation *> kernelOps;
   llvm::MapVector<mlir::Value, Storage> storage;
@@ -124,6 +130,7 @@ private:
   llvm::SmallVector<mlir::Value> scratchBytes; // of kernelOps, or null
   llvm::SmallVector<Access> sinceBarrier;
   llvm::SmallVector<mlir::Attribute> layers;
+  llvm::SmallVector<mlir::Attribute> ownTexts; // of `qkernel.checks`
   Arena arena;
 };
 

@@ -19,6 +19,8 @@ namespace quantc::qkernel {
 
 /// No dimension may be longer, so that no product of a few overflows.
 static constexpr int64_t kLongest = int64_t(1) << 31;
+/// Nor may a tensor whose size the inputs' values give have more elements.
+static constexpr int64_t kMost = int64_t(1) << 31;
 
 Value largestScratch(OpBuilder &builder, Location loc, ArrayRef<Value> sizes,
                      llvm::function_ref<Value(Value)> map) {
@@ -72,7 +74,6 @@ void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
         places.try_emplace(cast<StringAttr>(names[d]).getValue(), index,
                            input ? input.getValue().str() : std::string());
   }
-  SmallVector<Attribute> texts;
   for (auto check : checks.getAsRange<DictionaryAttr>()) {
     StringRef name = check.getAs<StringAttr>("dim").getValue();
     auto place = places.find(name);
@@ -100,17 +101,46 @@ void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
                                        dim, other);
     if (check.contains("or_one")) {
       Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-      Value isOne = arith::CmpIOp::create(builder, loc,
-                                          arith::CmpIPredicate::eq, dim, one);
-      fits = arith::OrIOp::create(builder, loc, fits, isOne);
+      for (Value side : {dim, other}) {
+        Value isOne = arith::CmpIOp::create(
+            builder, loc, arith::CmpIPredicate::eq, side, one);
+        fits = arith::OrIOp::create(builder, loc, fits, isOne);
+      }
       text += ", or 1";
     }
-    texts.push_back(builder.getStringAttr(text));
-    CheckOp::create(builder, loc, shapesFrame, fits,
-                    static_cast<int64_t>(checkTexts().size() + texts.size()),
-                    dim, other);
+    emitCheck(builder, shapesFrame, fits, text, dim, other);
   }
-  func->setAttr("qkernel.checks", builder.getArrayAttr(texts));
+}
+
+/// A check with a text of this function's own.
+void Scheduler::emitCheck(OpBuilder &builder, Value shapesFrame, Value fits,
+                          StringRef text, Value a, Value b) {
+  auto known = llvm::find(ownTexts, builder.getStringAttr(text));
+  int64_t number = known - ownTexts.begin() + 1;
+  if (known == ownTexts.end())
+    ownTexts.push_back(builder.getStringAttr(text));
+  CheckOp::create(builder, func.getLoc(), shapesFrame, fits,
+                  static_cast<int64_t>(checkTexts().size()) + number, a, b);
+}
+
+void Scheduler::emitRequirements(OpBuilder &builder, IRMapping &mapping,
+                                 Value shapesFrame) {
+  Location loc = func.getLoc();
+  for (auto op : func.getBody().front().getOps<qgraph::RequireOp>()) {
+    Value a = cloneIndex(canonicalIndex(op.getA()), builder, mapping);
+    Value b = cloneIndex(canonicalIndex(op.getB()), builder, mapping);
+    Value fits =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, a, b);
+    if (op.getOrOne()) {
+      Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+      for (Value side : {a, b}) {
+        Value isOne = arith::CmpIOp::create(
+            builder, loc, arith::CmpIPredicate::eq, side, one);
+        fits = arith::OrIOp::create(builder, loc, fits, isOne);
+      }
+    }
+    emitCheck(builder, shapesFrame, fits, op.getText(), a, b);
+  }
 }
 
 /// True if `value` is computed from an element of an input.
@@ -126,20 +156,49 @@ void Scheduler::emitSizeChecks(OpBuilder &builder, IRMapping &mapping,
                                Value shapesFrame) {
   Location loc = func.getLoc();
   llvm::DenseSet<Value> checked;
+  auto constant = [&](int64_t number) -> Value {
+    return arith::ConstantIndexOp::create(builder, loc, number);
+  };
   for (Operation *op : kernelOps)
-    for (Value result : op->getResults())
-      for (auto [d, size] : llvm::enumerate(dims(result))) {
+    for (Value result : op->getResults()) {
+      SmallVector<OpFoldResult> sizes = dims(result);
+      SmallVector<Value> dynamic;
+      bool checkProduct = false;
+      for (auto [d, size] : llvm::enumerate(sizes)) {
         auto value = dyn_cast<Value>(size);
-        if (!value || !dependsOnValues(value) || !checked.insert(value).second)
+        if (!value)
           continue;
-        Value length = cloneIndex(value, builder, mapping);
-        Value bound = arith::ConstantIndexOp::create(builder, loc, kLongest);
-        Value fits = arith::CmpIOp::create(
-            builder, loc, arith::CmpIPredicate::ult, length, bound);
-        Value number = arith::ConstantIndexOp::create(builder, loc, d);
+        dynamic.push_back(cloneIndex(value, builder, mapping));
+        if (!dependsOnValues(value))
+          continue;
+        checkProduct = true;
+        if (!checked.insert(value).second)
+          continue;
+        Value length = dynamic.back();
+        Value fits =
+            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult,
+                                  length, constant(kLongest));
         CheckOp::create(builder, loc, shapesFrame, fits, kNegativeSize, length,
-                        number);
+                        constant(d));
       }
+      if (!checkProduct || sizes.size() < 2)
+        continue;
+      // Each factor is below kLongest, and the product is cut off before it
+      // could overflow.
+      int64_t fixed = 1;
+      for (OpFoldResult size : sizes)
+        if (std::optional<int64_t> number = getConstantIntValue(size))
+          fixed = std::min(fixed * std::min(*number, kLongest), kMost + 1);
+      Value most = constant(kMost + 1), product = constant(fixed);
+      for (Value size : dynamic)
+        product = arith::MinUIOp::create(
+            builder, loc, arith::MulIOp::create(builder, loc, product, size),
+            most);
+      Value fits = arith::CmpIOp::create(
+          builder, loc, arith::CmpIPredicate::ult, product, most);
+      CheckOp::create(builder, loc, shapesFrame, fits, kTooManyElements,
+                      product, constant(kMost));
+    }
 }
 
 func::FuncOp Scheduler::addSideFunction(StringRef suffix, bool takesThreads,
@@ -185,7 +244,10 @@ void Scheduler::emitSideFunctions() {
   IRMapping mapping;
   mapping.map(frame, shapesFrame);
   emitDimensionChecks(builder, shapesFrame);
+  emitRequirements(builder, mapping, shapesFrame);
   emitSizeChecks(builder, mapping, shapesFrame);
+  if (!ownTexts.empty())
+    func->setAttr("qkernel.checks", builder.getArrayAttr(ownTexts));
   int64_t index = 0;
   for (Value result : block.getTerminator()->getOperands())
     for (OpFoldResult size : dims(result)) {

@@ -41,7 +41,9 @@ RankedTensorType quantc::qkernel::tensorType(Value value) {
 ArrayRef<StringLiteral> quantc::qkernel::checkTexts() {
   static constexpr StringLiteral kTexts[] = {
       "index %a is outside a table of %b rows",
-      "the inputs' values make dimension %b of a tensor %a long"};
+      "the inputs' values make dimension %b of a tensor %a long",
+      "the inputs' values make a tensor of more than %b elements",
+      "axis %a is out of range for a tensor of rank %b"};
   return kTexts;
 }
 

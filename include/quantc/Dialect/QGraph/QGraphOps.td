@@ -244,6 +244,26 @@ def QGraph_ElementOp : QGraph_Op<"element", [Pure]> {
   let hasVerifier = 1;
 }
 
+def QGraph_RequireOp : QGraph_Op<"require"> {
+  let summary = "says that two index values are equal in every valid run";
+  let description = [{
+    What the walk assumed of values that are only known at run time: `a` equals
+    `b` or, with `or_one`, one of the two is 1. It is checked before the run,
+    which fails with `text` (%a and %b stand for the values) where it does not
+    hold. So the values must follow from dimensions and elements of the
+    arguments.
+
+    Example:
+
+    ```mlir
+    qgraph.require %elements, %size, "the shape has %a elements, the data %b"
+    qgraph.require %a, %b or_one, "dimensions %a and %b do not broadcast"
+    ```
+  }];
+  let arguments = (ins Index:$a, Index:$b, UnitAttr:$or_one, StrAttr:$text);
+  let assemblyFormat = "$a `,` $b (`or_one` $or_one^)? `,` $text attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Compute that quantization reasons about
 //===----------------------------------------------------------------------===//

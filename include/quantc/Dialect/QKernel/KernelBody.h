@@ -26,7 +26,12 @@ mlir::RankedTensorType tensorType(mlir::Value value);
 
 /// Codes of `qkernel.check`. The texts stand in the order of the codes, from 1
 /// on; %a and %b are the check's numbers.
-enum CheckCode : int64_t { kIndexOutside = 1, kNegativeSize = 2 };
+enum CheckCode : int64_t {
+  kIndexOutside = 1,
+  kNegativeSize = 2,
+  kTooManyElements = 3,
+  kAxisOutside = 4,
+};
 llvm::ArrayRef<llvm::StringLiteral> checkTexts();
 
 /// A kernel under construction. `builder` stands inside the kernel function.

@@ -1,0 +1,209 @@
+//===- RunTime.cpp - Elements that the inputs give at run time ------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Shapes, axes and starts may be inputs of the model. Their elements are read
+// before the run (`qgraph.element`), and what is computed from them by nodes
+// that are already in the new body is computed once more, as index values. All
+// of this only happens where a handler asks for it: most small integer tensors
+// are data.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Walk.h"
+
+#include "quantc/Dialect/ONNX/Elementwise.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_to_qgraph;
+
+/// Values beyond are taken for this one, so that a few sums of them and of
+/// dimensions do not overflow. ONNX writes "to the end" as the greatest int64.
+static constexpr int64_t kFarAway = int64_t(1) << 60;
+
+/// The elements of an argument.
+static Elements readArgument(Walk &walk, Value argument, int64_t count) {
+  auto type = cast<RankedTensorType>(argument.getType());
+  auto element = cast<IntegerType>(type.getElementType());
+  unsigned width = element.getWidth();
+  Bounds range;
+  if (width < 64) {
+    bool isUnsigned = element.isUnsigned() || width == 1;
+    range = isUnsigned ? Bounds{0, int64_t((uint64_t(1) << width) - 1)}
+                       : Bounds{-(int64_t(1) << (width - 1)),
+                                (int64_t(1) << (width - 1)) - 1};
+  }
+  Elements elements;
+  DimArithmetic &arith = walk.arith;
+  for (int64_t i = 0; i < count; ++i) {
+    Dim value = arith.symbol(
+        qgraph::ElementOp::create(walk.builder, argument, i), range);
+    elements.push_back(arith.clamp(value, arith.constant(-kFarAway),
+                                   arith.constant(kFarAway)));
+  }
+  return elements;
+}
+
+/// The elements of what a node makes from tensors whose elements can be read.
+static std::optional<Elements> readNode(Walk &walk, onnx_ir::NodeOp op) {
+  if (!op.getDomain().empty() || op.getNumResults() != 1)
+    return std::nullopt;
+  StringRef name = op.getOpType();
+  TensorInfo result = walk.lookup(op.getResult(0));
+  SmallVector<TensorInfo> inputs;
+  for (Value operand : op.getInputs()) {
+    if (!isa<RankedTensorType>(operand.getType()))
+      return std::nullopt;
+    TensorInfo &input = inputs.emplace_back(walk.lookup(operand));
+    std::optional<Elements> elements = walk.readElements(input);
+    if (!elements)
+      return std::nullopt;
+    input.elements = std::move(elements);
+    input.value = {};
+  }
+  SmallVector<TensorInfo *> operands;
+  for (TensorInfo &input : inputs)
+    operands.push_back(&input);
+  if (name == "Reshape" || name == "Identity")
+    return inputs[0].elements;
+  if (name == "Expand")
+    return walk.expand(inputs[0], result.dims).elements;
+  if (name == "Transpose")
+    return walk.transpose(inputs[0], op.getIntsAttr("perm")).elements;
+  if (name == "Concat" && result.rank() == 1) {
+    Elements list;
+    for (TensorInfo &input : inputs)
+      llvm::append_range(list, *input.elements);
+    return list;
+  }
+  if (name == "Gather" && inputs[0].rank() == 1) {
+    Elements list;
+    for (Element index : *inputs[1].elements) {
+      std::optional<int64_t> number = DimArithmetic::getConstant(index);
+      int64_t position =
+          number ? normalizeAxis(*number, inputs[0].elements->size()) : -1;
+      if (position < 0)
+        return std::nullopt;
+      list.push_back((*inputs[0].elements)[position]);
+    }
+    return list;
+  }
+  if (name == "Slice" && result.rank() == 1 && op.getNodeAttr("starts")) {
+    int64_t start = op.getIntsAttr("starts")[0],
+            step = op.getIntsAttr("steps")[0];
+    Elements list;
+    std::optional<int64_t> length = DimArithmetic::getConstant(result.dims[0]);
+    for (int64_t i = 0; i < length.value_or(0); ++i)
+      list.push_back((*inputs[0].elements)[start + i * step]);
+    return list;
+  }
+  if (name != "Cast" && !onnx_ir::lookupElementwise(name))
+    return std::nullopt;
+  std::optional<TensorInfo> folded =
+      foldElementwise(walk, name, operands, result.elementType, result.dims);
+  return folded ? folded->elements : std::nullopt;
+}
+
+std::optional<Elements> Walk::readElements(TensorInfo &info) {
+  if (info.elements)
+    return info.elements;
+  std::optional<SmallVector<int64_t>> shape = staticShape(info.dims);
+  if (!info.value || !shape || !isa<IntegerType>(info.elementType) ||
+      computeProduct(*shape) > kSmall)
+    return std::nullopt;
+  auto known = read.find(info.value);
+  if (known != read.end())
+    return known->second;
+  std::optional<Elements> result;
+  Operation *op = info.value.getDefiningOp();
+  if (!op) {
+    result = readArgument(*this, info.value, computeProduct(*shape));
+  } else if (auto value = dyn_cast<qgraph::ConstantOp>(op)) {
+    if (auto dense = dyn_cast<DenseElementsAttr>(value.getValue()))
+      result = elementsOf(dense, builder);
+  } else if (auto sign = dyn_cast<qgraph::ReinterpretOp>(op)) {
+    // What fromIndices has made.
+    if (auto list = sign.getInput().getDefiningOp<tensor::FromElementsOp>()) {
+      result.emplace();
+      for (Value element : list.getElements()) {
+        auto cast = element.getDefiningOp<arith::IndexCastOp>();
+        if (!cast)
+          return std::nullopt;
+        result->push_back(cast.getIn());
+      }
+    }
+  } else if (auto node = dyn_cast<onnx_ir::NodeOp>(op)) {
+    result = readNode(*this, node);
+  }
+  read[info.value] = result;
+  return result;
+}
+
+std::optional<Elements> Node::elements(unsigned i) {
+  return has(i) ? walk.readElements(in(i)) : std::nullopt;
+}
+
+Dim Node::element(unsigned i) {
+  std::optional<Elements> list = elements(i);
+  return list && list->size() == 1 ? list->front() : Dim();
+}
+
+//===----------------------------------------------------------------------===//
+// Axes
+//===----------------------------------------------------------------------===//
+
+std::optional<Dims> Node::axisFlags(ArrayRef<Element> axes, int64_t rank) {
+  DimArithmetic &arith = walk.arith;
+  using Predicate = arith::CmpIPredicate;
+  Dim zero = arith.constant(0), one = arith.constant(1);
+  Dims flags(rank, zero);
+  for (Dim axis : axes) {
+    axis = normalizedAxis(axis, rank);
+    if (!axis)
+      return std::nullopt;
+    for (int64_t d = 0; d < rank; ++d)
+      flags[d] = arith.max(
+          flags[d], arith.compare(Predicate::eq, axis, arith.constant(d)));
+  }
+  Dim count = zero;
+  for (Dim flag : flags)
+    count = arith.add(count, flag);
+  if (!arith.require(count, arith.constant(axes.size()), /*orOne=*/false,
+                     "of %b axes only %a differ"))
+    return std::nullopt;
+  return flags;
+}
+
+Dim Node::normalizedAxis(Dim axis, int64_t rank) {
+  DimArithmetic &arith = walk.arith;
+  Dim negative =
+      arith.compare(arith::CmpIPredicate::slt, axis, arith.constant(0));
+  axis = arith.choose(negative, arith.add(axis, arith.constant(rank)), axis);
+  bool inside =
+      arith.requireRange(axis, arith.constant(0), arith.constant(rank - 1),
+                         "axis %a is out of range");
+  return inside ? axis : Dim();
+}
+
+Dims Node::kept(ArrayRef<Dim> dims, ArrayRef<Dim> flags, int64_t count) {
+  DimArithmetic &arith = walk.arith;
+  Dim before = arith.constant(0);
+  Dims result(count, arith.constant(0));
+  for (auto [dim, flag] : llvm::zip(dims, flags)) {
+    for (auto [k, chosen] : llvm::enumerate(result)) {
+      Dim here = arith.mul(
+          arith.sub(arith.constant(1), flag),
+          arith.compare(arith::CmpIPredicate::eq, before, arith.constant(k)));
+      chosen = arith.choose(here, dim, chosen);
+    }
+    before = arith.add(before, arith.sub(arith.constant(1), flag));
+  }
+  return result;
+}
