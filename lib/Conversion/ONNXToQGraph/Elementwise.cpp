@@ -374,6 +374,7 @@ ArrayRef<Handler> onnx_to_qgraph::elementwiseHandlers() {
       {"com.microsoft", "Gelu", 1, kNewest, handleMicrosoftGelu},
       {"com.microsoft", "BiasGelu", 1, kNewest, handleMicrosoftGelu},
       {"com.microsoft", "FastGelu", 1, kNewest, handleMicrosoftGelu},
+      {"com.microsoft", "QuickGelu", 1, kNewest, handleElementwise},
       // Without a name: every other row of the elementwise table.
       {"", "", 1, kNewest, handleElementwise},
   };

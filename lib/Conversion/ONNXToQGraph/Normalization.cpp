@@ -99,7 +99,7 @@ static LogicalResult handleSkipNorm(Node &node) {
       normFrom(node, layer ? qgraph::NormKind::Layer : qgraph::NormKind::RMS,
                sum, sum.rank() - 1, node.in(2),
                layer && node.has(3) ? node.in(3) : TensorInfo(),
-               node.real("epsilon", layer ? 1e-12 : 1e-5));
+               node.real("epsilon", 1e-12));
   if (failed(result))
     return failure();
   node.set(0, *result);
