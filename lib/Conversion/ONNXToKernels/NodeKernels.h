@@ -30,6 +30,8 @@ struct NodeKernel {
   mlir::Value (*scratch)(NodeOp op, mlir::OpBuilder &builder) = nullptr;
   /// "": the standard domain.
   llvm::StringLiteral domain = "";
+  /// The body depends on the node's name, which is part of its key.
+  bool readsName = false;
 };
 
 /// The kernel of this node, or null. Each family has its table.
@@ -48,6 +50,12 @@ llvm::ArrayRef<NodeKernel> resizeKernels();        // Resize.cpp
 llvm::ArrayRef<NodeKernel> samplingKernels();      // Sampling.cpp
 llvm::ArrayRef<NodeKernel> regionKernels();        // Regions.cpp
 llvm::ArrayRef<NodeKernel> recurrentKernels();     // Recurrent.cpp
+llvm::ArrayRef<NodeKernel> signalKernels();        // Signal.cpp
+llvm::ArrayRef<NodeKernel> foldingKernels();       // Folding.cpp
+llvm::ArrayRef<NodeKernel> ngramKernels();         // Ngrams.cpp
+llvm::ArrayRef<NodeKernel> randomKernels();        // Random.cpp
+llvm::ArrayRef<NodeKernel> determinantKernels();   // Determinant.cpp
+llvm::ArrayRef<NodeKernel> optionalKernels();      // Optional.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.
 llvm::LogicalResult acceptsElementwise(NodeOp op, std::string &why);

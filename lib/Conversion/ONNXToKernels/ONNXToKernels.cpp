@@ -112,7 +112,9 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
           reductionKernels(), softmaxKernels(), scanKernels(),
           contractionKernels(), poolingKernels(), einsumKernels(),
           normalizationKernels(), resizeKernels(), samplingKernels(),
-          regionKernels(), recurrentKernels()})
+          regionKernels(), recurrentKernels(), signalKernels(),
+          foldingKernels(), ngramKernels(), randomKernels(),
+          determinantKernels(), optionalKernels()})
       for (const NodeKernel &kernel : family)
         map[(kernel.domain + ":" + kernel.opType).str()] = &kernel;
     return map;
@@ -217,6 +219,8 @@ struct NodeModel
     for (unsigned i = 0; kernel && i < op.getInputs().size(); ++i)
       if (kernel->constantInputs >> i & 1)
         os << i << '=' << constantInput(op, i) << ';';
+    if (kernel && kernel->readsName)
+      os << op.getName().value_or("");
     return key;
   }
 };
