@@ -89,12 +89,26 @@ static bool buildBody(const OpSchema &schema, const onnx::NodeProto &node,
                   schema.SinceVersion()));
 }
 
+/// The schema whose body stands for `node`, or null. These two have a body only
+/// in the newest version, and compute the same in all.
+static const OpSchema *schemaWithBody(NodeOp node) {
+  std::string type = node.getOpType().str(), domain = node.getDomain().str();
+  if (domain.empty() && (type == "DepthToSpace" || type == "SpaceToDepth"))
+    return onnx::OpSchemaRegistry::Schema(type, domain);
+  return onnx::OpSchemaRegistry::Schema(type, int(node.getVersion()), domain);
+}
+
+bool hasFunctionBody(NodeOp node) {
+  const OpSchema *schema = schemaWithBody(node);
+  return schema &&
+         (schema->HasFunction() || schema->HasContextDependentFunction());
+}
+
 FailureOr<bool> expandFunctionBody(NodeOp node, ArrayRef<ValueInfo> inputs,
                                    OpBuilder &builder,
                                    SmallVectorImpl<Value> &results,
                                    MakeConstant makeConstant) {
-  const OpSchema *schema = onnx::OpSchemaRegistry::Schema(
-      node.getOpType().str(), int(node.getVersion()), node.getDomain().str());
+  const OpSchema *schema = schemaWithBody(node);
   if (!schema)
     return false;
   onnx::NodeProto proto;

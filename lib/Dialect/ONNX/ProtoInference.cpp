@@ -304,10 +304,4 @@ FailureOr<SmallVector<ValueInfo>> inferNodeTypes(NodeOp op,
                         << "): " << why;
 }
 
-bool hasFunctionBody(NodeOp node) {
-  const OpSchema *schema = findSchema(node);
-  return schema &&
-         (schema->HasFunction() || schema->HasContextDependentFunction());
-}
-
 } // namespace quantc::onnx_ir
