@@ -31,6 +31,7 @@ Values of inputs (`--values x=KIND`), and of inputs that become initializers (`-
 
 import argparse
 import os
+import re
 import sys
 import warnings
 import zlib
@@ -353,7 +354,7 @@ def main():
             if recipe.split(":")[0] in QUANTIZED:
                 with quantc.load(libraries[recipe]) as loaded:
                     tensors = loaded.manifest["tensors"]
-                count = sum(tensor["format"].startswith("si") for tensor in tensors)
+                count = sum(bool(re.fullmatch("si[1-8]", t["format"])) for t in tensors)
                 if count != args.quantized:
                     fail(f"{recipe} quantizes {count} weights, must be {args.quantized}: {tensors}")
 
