@@ -241,6 +241,48 @@ static void emitScatterElements(NodeOp op, KernelBody &body) {
   });
 }
 
+/// The elements along the axis whose condition holds, one after the other.
+static void emitCompress(NodeOp op, KernelBody &body) {
+  Value input = body.inputs[0], output = body.outputs[0], zero = body.index(0);
+  int64_t rank = rankOf(input), axis = op.getIntAttr("axis", 0);
+  Value size = body.dim(input, axis), kept = body.dim(output, axis);
+  Value outer = body.product(input, 0, axis),
+        inner = body.product(input, axis + 1, rank);
+  Value list = body.flatten(body.inputs[1]), source = body.flatten(input),
+        target = body.flatten(output);
+  Value length = body.minimum(size, body.dim(body.inputs[1], 0));
+  OpBuilder &b = body.builder;
+  forEachRow(
+      body, {outer, inner},
+      [&](ArrayRef<Value> at, Value begin, Value end) {
+        body.loop(begin, end, 1, [&](Value j) {
+          body.loop(
+              zero, length, 1, ValueRange{zero},
+              [&](Value i, ValueRange count) {
+                Value bit = loadIndex(body, list, i);
+                // Never more than there is room for.
+                Value holds = both(body, equals(body, bit, body.index(1)),
+                                   lessThan(body, count[0], kept));
+                auto choice = scf::IfOp::create(b, body.loc, holds,
+                                                /*withElseRegion=*/false);
+                OpBuilder::InsertionGuard guard(b);
+                b.setInsertionPointToStart(choice.thenBlock());
+                auto offset = [&](Value extent, Value index) {
+                  Value row = body.add(body.mul(at[0], extent), index);
+                  return body.add(body.mul(row, inner), j);
+                };
+                storeElement(body,
+                             loadElement(body, source, offset(size, i), Type()),
+                             target, offset(kept, count[0]), Type());
+                b.setInsertionPointAfter(choice);
+                return SmallVector<Value>{select(
+                    body, holds, body.add(count[0], body.index(1)), count[0])};
+              });
+        });
+      },
+      /*grain=*/1);
+}
+
 //===----------------------------------------------------------------------===//
 // Pad, Trilu, OneHot
 //===----------------------------------------------------------------------===//
@@ -447,6 +489,7 @@ ArrayRef<NodeKernel> indexingKernels() {
       {"ReverseSequence", acceptsAny, emitReverseSequence},
       {"TensorScatter", acceptsAny, emitTensorScatter},
       {"Pad", acceptsPad, emitPad, /*constantInputs=*/1u << 1 | 1u << 3},
+      {"Compress", acceptsAny, emitCompress},
       {"Trilu", acceptsAny, emitTrilu},
       {"OneHot", acceptsOneHot, emitOneHot},
   };

@@ -247,12 +247,12 @@ sliceAtRunTime(Node &node, ArrayRef<Element> starts, ArrayRef<Element> ends,
                        /*orOne=*/false, "a step is 0"))
       return {};
   SmallVector<AxisSlice> slices;
-  for (auto [d, extent] : llvm::enumerate(input.dims)) {
+  for (int64_t d = 0; d < input.rank(); ++d) {
+    Dim extent = input.dims[d];
     Dim start, end, step = one, given = zero;
     start = end = zero;
     for (size_t i = 0; i < axes.size(); ++i) {
-      Dim here = arith.compare(Predicate::eq, normalized[i],
-                               arith.constant(int64_t(d)));
+      Dim here = arith.compare(Predicate::eq, normalized[i], arith.constant(d));
       start = arith.choose(here, starts[i], start);
       end = arith.choose(here, ends[i], end);
       step = arith.choose(here, steps.empty() ? one : steps[i], step);
@@ -272,7 +272,7 @@ sliceAtRunTime(Node &node, ArrayRef<Element> starts, ArrayRef<Element> ends,
     Dim span = arith.choose(down, arith.sub(start, end), arith.sub(end, start));
     Dim size = arith.max(arith.max(step, arith.sub(zero, step)), one);
     Dim length = arith.div(arith.add(span, arith.sub(size, one)), size);
-    slices.push_back({int64_t(d), start, step, arith.max(length, zero)});
+    slices.push_back({d, start, step, arith.max(length, zero)});
   }
   return slices;
 }
@@ -693,7 +693,7 @@ static LogicalResult handleTopK(Node &node) {
   if (!k)
     return node.unsupported("its k is computed from data");
   if (!arith.requireRange(k, arith.constant(0), input.dims[axis],
-                          "its k is %a where there are %b elements at most"))
+                          "its k is %a, the nearest possible is %b"))
     return node.unsupported("there are less than k elements");
   Dims dims = input.dims;
   dims[axis] = k;
@@ -730,9 +730,13 @@ static LogicalResult handleOneHot(Node &node) {
   DimArithmetic &arith = walk.arith;
   TensorInfo &indices = node.in(0);
   int64_t axis = normalizeAxis(node.integer("axis", -1), indices.rank() + 1);
-  Dim depth = node.element(1);
-  if (depth && !isa<IntegerType>(node.in(1).elementType))
-    depth = arith.constant(int64_t(numberOf(depth).value_or(0)));
+  Dim depth;
+  if (isa<IntegerType>(node.in(1).elementType))
+    depth = node.element(1);
+  else if (std::optional<double> number = node.scalar(1))
+    depth = arith.constant(int64_t(*number));
+  else if (auto reals = walk.readReals(node.in(1)); reals && reals->size() == 1)
+    depth = walk.floorOf(reals->front());
   if (!depth)
     return node.unsupported("its depth is computed from data");
   if (axis < 0)

@@ -156,13 +156,97 @@ Dim Node::element(unsigned i) {
 }
 
 //===----------------------------------------------------------------------===//
+// Reals
+//===----------------------------------------------------------------------===//
+
+std::optional<SmallVector<Value>> Walk::readReals(TensorInfo &info) {
+  Type f64 = builder.getF64Type();
+  std::optional<SmallVector<int64_t>> shape = staticShape(info.dims);
+  if (!shape || computeProduct(*shape) > kSmall)
+    return std::nullopt;
+  SmallVector<Value> reals;
+  if (isa<IntegerType>(info.elementType) || info.elements) {
+    std::optional<Elements> elements = readElements(info);
+    if (!elements)
+      return std::nullopt;
+    for (Element element : *elements) {
+      if (std::optional<double> number = numberOf(element))
+        reals.push_back(arith::ConstantOp::create(
+            builder, builder.getF64FloatAttr(*number)));
+      else
+        reals.push_back(toReal(element));
+    }
+    return reals;
+  }
+  if (!isa<Float32Type, Float64Type, BFloat16Type>(info.elementType) ||
+      !info.value)
+    return std::nullopt;
+  if (isa<BlockArgument>(info.value)) {
+    for (int64_t i = 0, e = computeProduct(*shape); i < e; ++i) {
+      Value real = qgraph::ElementOp::create(builder, info.value, i);
+      if (info.elementType.isBF16())
+        real = arith::ExtFOp::create(builder, builder.getF32Type(), real);
+      if (real.getType() != f64)
+        real = arith::ExtFOp::create(builder, f64, real);
+      reals.push_back(real);
+    }
+    return reals;
+  }
+  auto node = info.value.getDefiningOp<onnx_ir::NodeOp>();
+  if (!node || !node.getDomain().empty() ||
+      !(node.is("Reshape") || node.is("Cast")))
+    return std::nullopt;
+  TensorInfo from = lookup(node.getInputs()[0]);
+  bool exact = from.elementType == info.elementType ||
+               (isa<IntegerType>(from.elementType) &&
+                info.elementType.getIntOrFloatBitWidth() >= 32);
+  std::optional<SmallVector<Value>> result =
+      exact ? readReals(from) : std::nullopt;
+  if (result && info.elementType.isF32() && from.elementType != f64)
+    for (Value &real : *result)
+      real = roundToF32(real);
+  return result;
+}
+
+Value Walk::toReal(Dim dim) {
+  Value integer = arith::IndexCastOp::create(builder, builder.getI64Type(),
+                                             arith.materialize(dim));
+  return arith::SIToFPOp::create(builder, builder.getF64Type(), integer);
+}
+
+Value Walk::roundToF32(Value real) {
+  real = arith::TruncFOp::create(builder, builder.getF32Type(), real);
+  return arith::ExtFOp::create(builder, builder.getF64Type(), real);
+}
+
+Dim Walk::floorOf(Value real) {
+  // NaN becomes the lower bound; what is too long for a tensor stays that.
+  auto constant = [&](double value) -> Value {
+    return arith::ConstantOp::create(builder, builder.getF64FloatAttr(value));
+  };
+  constexpr int64_t limit = int64_t(1) << 40;
+  real = arith::MaxNumFOp::create(builder, real, constant(-double(limit)));
+  real = arith::MinNumFOp::create(builder, real, constant(double(limit)));
+  // Towards zero, then down where that was up: floor itself may be a call.
+  Value integer = arith::FPToSIOp::create(builder, builder.getI64Type(), real);
+  Value back = arith::SIToFPOp::create(builder, builder.getF64Type(), integer);
+  Value above =
+      arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, back, real);
+  Value excess = arith::ExtUIOp::create(builder, builder.getI64Type(), above);
+  integer = arith::SubIOp::create(builder, integer, excess);
+  Value index =
+      arith::IndexCastOp::create(builder, builder.getIndexType(), integer);
+  return arith.symbol(index, {-limit - 1, limit});
+}
+
+//===----------------------------------------------------------------------===//
 // Axes
 //===----------------------------------------------------------------------===//
 
 std::optional<Dims> Node::axisFlags(ArrayRef<Element> axes, int64_t rank) {
   DimArithmetic &arith = walk.arith;
   using Predicate = arith::CmpIPredicate;
-  Dim zero = arith.constant(0), one = arith.constant(1);
+  Dim zero = arith.constant(0);
   Dims flags(rank, zero);
   for (Dim axis : axes) {
     axis = normalizedAxis(axis, rank);
@@ -183,13 +267,12 @@ std::optional<Dims> Node::axisFlags(ArrayRef<Element> axes, int64_t rank) {
 
 Dim Node::normalizedAxis(Dim axis, int64_t rank) {
   DimArithmetic &arith = walk.arith;
+  if (!arith.requireRange(axis, arith.constant(-rank), arith.constant(rank - 1),
+                          "axis %a is out of range"))
+    return {};
   Dim negative =
       arith.compare(arith::CmpIPredicate::slt, axis, arith.constant(0));
-  axis = arith.choose(negative, arith.add(axis, arith.constant(rank)), axis);
-  bool inside =
-      arith.requireRange(axis, arith.constant(0), arith.constant(rank - 1),
-                         "axis %a is out of range");
-  return inside ? axis : Dim();
+  return arith.choose(negative, arith.add(axis, arith.constant(rank)), axis);
 }
 
 Dims Node::kept(ArrayRef<Dim> dims, ArrayRef<Dim> flags, int64_t count) {

@@ -381,14 +381,50 @@ static LogicalResult handleCast(Node &node) {
   return success();
 }
 
+/// ceil((limit - start) / delta) elements, where these are floats of the
+/// inputs.
+static LogicalResult rangeOfReals(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  SmallVector<Value> reals;
+  for (unsigned i = 0; i < 3; ++i) {
+    std::optional<SmallVector<Value>> one = walk.readReals(node.in(i));
+    if (!one || one->size() != 1)
+      return node.unsupported("its length depends on the data");
+    reals.push_back(one->front());
+  }
+  Value span = arith::SubFOp::create(walk.builder, reals[1], reals[0]);
+  Value quotient = arith::DivFOp::create(walk.builder, span, reals[2]);
+  Value negative = arith::NegFOp::create(walk.builder, quotient);
+  Dim length = arith.max(arith.sub(arith.constant(0), walk.floorOf(negative)),
+                         arith.constant(0));
+  Type type = node.in(0).elementType;
+  // What is stored in half the bits is counted in f32.
+  Type counted =
+      type.getIntOrFloatBitWidth() < 32 ? walk.builder.getF32Type() : type;
+  TensorInfo start = walk.convert(node.in(0), counted),
+             delta = walk.convert(node.in(2), counted), none;
+  TensorInfo range =
+      walk.node("Range", {&start, &none, &delta}, counted, {length});
+  node.set(0, walk.convert(range, type));
+  return success();
+}
+
 static LogicalResult handleRange(Node &node) {
   Walk &walk = node.walk;
+  if (isa<FloatType>(node.in(0).elementType))
+    for (unsigned i = 0; i < 3; ++i)
+      if (!node.scalar(i))
+        return rangeOfReals(node);
   Element start = node.element(0), limit = node.element(1),
           delta = node.element(2);
   Type type = node.in(0).elementType;
   if (!start || !limit || !delta)
     return node.unsupported("its length depends on the data");
   if (isa<FloatType>(type)) {
+    for (Element *element : {&start, &limit, &delta})
+      if (!numberOf(*element))
+        return node.unsupported("its length depends on the data");
     double first = *numberOf(start), step = *numberOf(delta);
     double length = std::ceil((*numberOf(limit) - first) / step);
     if (!(length <= kSmall))

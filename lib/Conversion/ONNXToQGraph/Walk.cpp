@@ -28,7 +28,7 @@ static const auto &handlerTable() {
     for (ArrayRef<Handler> family :
          {shapeHandlers(), movementHandlers(), reductionHandlers(),
           linearHandlers(), normalizationHandlers(), attentionHandlers(),
-          quantizationHandlers(), elementwiseHandlers()})
+          quantizationHandlers(), elementwiseHandlers(), sizeHandlers()})
       for (const Handler &handler : family)
         (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
             &handler);

@@ -126,6 +126,7 @@ llvm::ArrayRef<Handler> linearHandlers();
 llvm::ArrayRef<Handler> normalizationHandlers();
 llvm::ArrayRef<Handler> attentionHandlers();
 llvm::ArrayRef<Handler> quantizationHandlers();
+llvm::ArrayRef<Handler> sizeHandlers();
 llvm::ArrayRef<Handler> elementwiseHandlers();
 
 class Walk {
@@ -218,6 +219,14 @@ public:
   /// All elements, also where they are those of an input of the model or
   /// follow from them; nothing if they are computed from data (RunTime.cpp).
   std::optional<Elements> readElements(TensorInfo &info);
+  /// The same of floats, and of integers that are converted to them: f64
+  /// values.
+  std::optional<llvm::SmallVector<mlir::Value>> readReals(TensorInfo &info);
+  mlir::Value toReal(Dim dim);
+  mlir::Value roundToF32(mlir::Value real);
+  /// The greatest integer that is not above an f64 value; what no size can be
+  /// for infinities and NaN.
+  Dim floorOf(mlir::Value real);
   mlir::LogicalResult unsupported(onnx_ir::NodeOp op, const llvm::Twine &why);
   /// The name of a node for the qgraph op that stands for it.
   mlir::StringAttr nameOf(onnx_ir::NodeOp op) { return op.getNameAttr(); }

@@ -163,6 +163,8 @@ Value Scheduler::readFrame(Operation *op) {
   Value value = InputValueOp::create(
       builder, op->getLoc(), kernelElementType(type), frame,
       static_cast<int64_t>(argument.getArgNumber()), element.getElement());
+  if (isa<FloatType>(type))
+    return value;
   Type index = builder.getIndexType();
   if (type.isUnsignedInteger() || type.isInteger(1))
     return arith::IndexCastUIOp::create(builder, op->getLoc(), index, value);

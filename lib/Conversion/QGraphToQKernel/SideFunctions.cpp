@@ -143,19 +143,28 @@ void Scheduler::emitRequirements(OpBuilder &builder, IRMapping &mapping,
   }
 }
 
-/// True if `value` is computed from an element of an input.
-static bool dependsOnValues(Value value) {
+/// True if `value` is computed from an element of an input. What is found out
+/// is kept: the operands are shared.
+static bool dependsOnValues(Value value, llvm::DenseMap<Value, bool> &known) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
-  return isa<InputValueOp>(op) ||
-         llvm::any_of(op->getOperands(), dependsOnValues);
+  auto [place, isNew] = known.try_emplace(value, false);
+  if (!isNew)
+    return place->second;
+  bool result =
+      isa<InputValueOp>(op) || llvm::any_of(op->getOperands(), [&](Value v) {
+        return dependsOnValues(v, known);
+      });
+  known[value] = result;
+  return result;
 }
 
 void Scheduler::emitSizeChecks(OpBuilder &builder, IRMapping &mapping,
                                Value shapesFrame) {
   Location loc = func.getLoc();
   llvm::DenseSet<Value> checked;
+  llvm::DenseMap<Value, bool> depends;
   auto constant = [&](int64_t number) -> Value {
     return arith::ConstantIndexOp::create(builder, loc, number);
   };
@@ -169,7 +178,7 @@ void Scheduler::emitSizeChecks(OpBuilder &builder, IRMapping &mapping,
         if (!value)
           continue;
         dynamic.push_back(cloneIndex(value, builder, mapping));
-        if (!dependsOnValues(value))
+        if (!dependsOnValues(value, depends))
           continue;
         checkProduct = true;
         if (!checked.insert(value).second)

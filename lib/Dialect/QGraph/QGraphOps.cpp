@@ -267,11 +267,25 @@ LogicalResult ChooseParamsOp::verify() {
   return success();
 }
 
+LogicalResult ElementOp::inferReturnTypes(MLIRContext *context,
+                                          std::optional<Location> location,
+                                          ElementOp::Adaptor adaptor,
+                                          SmallVectorImpl<Type> &types) {
+  auto type = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
+  if (!type)
+    return failure();
+  Type element = type.getElementType();
+  types.push_back(isa<FloatType>(element) ? element
+                                          : Type(IndexType::get(context)));
+  return success();
+}
+
 LogicalResult ElementOp::verify() {
   auto type = cast<RankedTensorType>(getInput().getType());
-  if (!isa<IntegerType>(type.getElementType()))
+  if (!isa<IntegerType, Float32Type, Float64Type, BFloat16Type>(
+          type.getElementType()))
     return emitOpError() << "elements of type " << type.getElementType()
-                         << " are no integers";
+                         << " cannot be read before the run";
   if (!type.hasStaticShape())
     return emitOpError() << "input " << type << " must have a static shape";
   int64_t element = getElement();

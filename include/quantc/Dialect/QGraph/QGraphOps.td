@@ -224,12 +224,15 @@ def QGraph_ReinterpretOp : QGraph_ComputeOp<"reinterpret"> {
   let hasFolder = 1;
 }
 
-def QGraph_ElementOp : QGraph_Op<"element", [Pure]> {
-  let summary = "an element of an integer tensor, as an index value";
+def QGraph_ElementOp : QGraph_Op<"element", [Pure,
+    InferTypeOpAdaptor]> {
+  let summary = "an element of a small tensor, before the run";
   let description = [{
-    Element `element` (row-major) of `input`. The walk uses it where a shape, an
-    axis or a start is given by the values of one of the model's inputs; so
-    `input` must be an argument (perhaps reshaped) by the time kernels are made.
+    Element `element` (row-major) of `input`: of integers an index value, of
+    floats (f32, f64, bf16) a value of their type. The walk uses it where a
+    shape, an axis, a start or a scale is given by the values of one of the
+    model's inputs; so `input` must be an argument (perhaps reshaped) by the time
+    kernels are made.
 
     Example:
 
@@ -238,7 +241,7 @@ def QGraph_ElementOp : QGraph_Op<"element", [Pure]> {
     ```
   }];
   let arguments = (ins AnyRankedTensor:$input, I64Attr:$element);
-  let results = (outs Index:$result);
+  let results = (outs AnyTypeOf<[Index, AnyFloat]>:$result);
   let assemblyFormat = "$input `[` $element `]` attr-dict `:` type($input)";
   let hasFolder = 1;
   let hasVerifier = 1;

@@ -192,7 +192,7 @@ def QKernel_InputValueOp : QKernel_Op<"input_value", [Pure]> {
     ```
   }];
   let arguments = (ins QKernel_Frame:$frame, I64Attr:$input, I64Attr:$element);
-  let results = (outs AnyInteger:$result);
+  let results = (outs AnyTypeOf<[AnyInteger, AnyFloat]>:$result);
   let assemblyFormat = "$frame `[` $input `,` $element `]` attr-dict `:` type($result)";
 }
 
