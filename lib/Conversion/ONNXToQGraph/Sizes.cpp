@@ -84,8 +84,41 @@ static Dim scaled(DimArithmetic &arith, Dim dim, double scale) {
   return arith.div(product, arith.constant(kParts / divisor));
 }
 
+/// floor(dim * scale) for a scale that an input gives, a product of f32 as in
+/// ONNX's own inference.
+static Dim scaledAtRunTime(Walk &walk, Dim dim, Value scale) {
+  Value product = arith::MulFOp::create(walk.builder, scale, walk.toReal(dim));
+  return walk.floorOf(walk.roundToF32(product));
+}
+
+/// The sizes where the input keeps its proportions: all are scaled by the
+/// smallest, resp. largest, scale, and rounded.
+static void keepProportions(Walk &walk, TensorInfo &input,
+                            ArrayRef<int64_t> axes, ArrayRef<Element> sizes,
+                            bool smallest, Dims &dims) {
+  ImplicitLocOpBuilder &b = walk.builder;
+  Value common;
+  for (auto [axis, size] : llvm::zip(axes, sizes)) {
+    Value scale = arith::DivFOp::create(b, walk.toReal(size),
+                                        walk.toReal(input.dims[axis]));
+    if (!common)
+      common = scale;
+    else if (smallest)
+      common = arith::MinNumFOp::create(b, common, scale);
+    else
+      common = arith::MaxNumFOp::create(b, common, scale);
+  }
+  Value half = arith::ConstantOp::create(b, b.getF64FloatAttr(0.5));
+  for (int64_t axis : axes) {
+    Value size =
+        arith::MulFOp::create(b, common, walk.toReal(input.dims[axis]));
+    dims[axis] = walk.floorOf(arith::AddFOp::create(b, size, half));
+  }
+}
+
 static LogicalResult handleResize(Node &node) {
-  DimArithmetic &arith = node.walk.arith;
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
   TensorInfo &input = node.in(0);
   bool old = node.type() == "Upsample" || node.version() < 11;
   unsigned scales = old ? 1 : 2;
@@ -103,7 +136,16 @@ static LogicalResult handleResize(Node &node) {
   };
   if (isGiven(scales)) {
     std::optional<Elements> &factors = node.in(scales).elements;
-    if (!factors || factors->size() != axes.size())
+    if (!factors) {
+      std::optional<SmallVector<Value>> reals = walk.readReals(node.in(scales));
+      if (!reals || reals->size() != axes.size())
+        return node.unsupported("its scales are computed from data, or not one "
+                                "for each axis");
+      for (auto [axis, scale] : llvm::zip(axes, *reals))
+        dims[axis] = scaledAtRunTime(walk, input.dims[axis], scale);
+      return keep(node, dims, input.elementType);
+    }
+    if (factors->size() != axes.size())
       return failure();
     for (auto [axis, factor] : llvm::zip(axes, *factors)) {
       std::optional<double> number = numberOf(factor);
@@ -112,11 +154,18 @@ static LogicalResult handleResize(Node &node) {
         return failure();
       dims[axis] = dim;
     }
-  } else if (!old && isGiven(3) &&
-             node.string("keep_aspect_ratio_policy", "stretch") == "stretch") {
+  } else if (!old && isGiven(3)) {
+    StringRef policy = node.string("keep_aspect_ratio_policy", "stretch");
+    if (policy != "stretch" && node.constants(3) && staticShape(input.dims))
+      return failure();
     std::optional<Elements> sizes = node.elements(3);
     if (!sizes || sizes->size() != axes.size())
-      return failure();
+      return node.unsupported("its sizes are computed from data, or not one "
+                              "for each axis");
+    if (policy != "stretch") {
+      keepProportions(walk, input, axes, *sizes, policy == "not_larger", dims);
+      return keep(node, dims, input.elementType);
+    }
     for (auto [axis, size] : llvm::zip(axes, *sizes))
       dims[axis] = size;
   } else {
@@ -139,9 +188,43 @@ static LogicalResult handleCol2Im(Node &node) {
                             "data");
   if (input.rank() != 3 || image->size() != block->size())
     return node.unsupported("its shapes do not fit each other");
-  Dim channels = arith.div(input.dims[1], arith.product(*block));
-  if (!channels)
-    return node.unsupported("its block is empty");
+  // The kernel goes by the image and the block: they must be those of the
+  // columns.
+  Dim one = arith.constant(1),
+      most = arith.constant(std::numeric_limits<int16_t>::max());
+  auto attribute = [&](StringRef name, size_t i, int64_t otherwise) {
+    auto list = node.integers(name);
+    return list && i < list->size() ? (*list)[i] : otherwise;
+  };
+  Dim size = one, columns = one;
+  for (size_t i = 0; i < block->size(); ++i) {
+    if (!arith.requireRange((*block)[i], one, most,
+                            "a block cannot be %a long"))
+      return node.unsupported("its block is empty");
+    if (!arith.requireRange((*image)[i], one, most,
+                            "an image cannot be %a long"))
+      return node.unsupported("its image is empty");
+    Dim side = arith.clamp((*block)[i], one, most);
+    size = arith.mul(size, side);
+    int64_t dilation = attribute("dilations", i, 1),
+            stride = attribute("strides", i, 1),
+            pads = attribute("pads", i, 0) +
+                   attribute("pads", i + block->size(), 0);
+    if (stride < 1)
+      return node.unsupported("a stride is not positive");
+    Dim reach = arith.mul(arith.sub(side, one), arith.constant(dilation));
+    Dim room = arith.add(arith.sub(arith.clamp((*image)[i], one, most), reach),
+                         arith.constant(pads - 1));
+    Dim steps = arith.div(arith.max(room, arith.constant(-stride)),
+                          arith.constant(stride));
+    columns = arith.mul(columns, arith.add(steps, one));
+  }
+  Dim channels = arith.div(input.dims[1], size);
+  if (!arith.require(arith.mul(channels, size), input.dims[1],
+                     /*orOne=*/false, "%b rows are no whole blocks") ||
+      !arith.require(columns, input.dims[2], /*orOne=*/false,
+                     "its image has %a places for a block, and there are %b"))
+    return node.unsupported("its image and block do not fit the columns");
   Dims dims{input.dims[0], channels};
   llvm::append_range(dims, *image);
   return keep(node, dims, input.elementType);
@@ -220,6 +303,12 @@ static LogicalResult handleSTFT(Node &node) {
     length = node.element(3);
   if (!step || !length)
     return node.unsupported("its step or length is computed from data");
+  Dim one = arith.constant(1),
+      most = arith.constant(std::numeric_limits<int32_t>::max());
+  if (!arith.requireRange(step, one, most, "its step is %a") ||
+      !arith.requireRange(length, arith.constant(0), samples,
+                          "its frames are %a long, the nearest possible is %b"))
+    return node.unsupported("its step or its length is out of range");
   Dim frames = arith.div(arith.sub(samples, length), step);
   if (!frames)
     return node.unsupported("its step is 0");
