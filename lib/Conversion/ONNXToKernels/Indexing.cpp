@@ -390,9 +390,10 @@ static void emitTrilu(NodeOp op, KernelBody &body) {
 }
 
 static LogicalResult acceptsOneHot(NodeOp op, std::string &why) {
-  if (isa_and_nonnull<IntegerType>(inputElement(op, 0)))
+  Type element = inputElement(op, 0);
+  if (isa_and_nonnull<IntegerType, Float32Type, Float64Type>(element))
     return success();
-  why = "OneHot is there for integer indices only";
+  why = "OneHot is there for indices that are integers, f32 or f64";
   return failure();
 }
 
@@ -406,10 +407,25 @@ static void emitOneHot(NodeOp op, KernelBody &body) {
   Value list = body.flatten(indices), values = body.flatten(body.inputs[2]);
   Value off = loadElement(body, values, zero, Type());
   Value on = loadElement(body, values, body.index(1), Type());
+  auto indexAt = [&](Value i) -> Value {
+    Type element = inputElement(op, 0);
+    if (isa<IntegerType>(element))
+      return loadIndex(body, list, i);
+    // Towards zero. What is not in the range of an index (or NaN) is none.
+    OpBuilder &b = body.builder;
+    Value x = loadElement(body, list, i, element);
+    auto bound = [&](double value) -> Value {
+      return body.constant(cast<TypedAttr>(b.getFloatAttr(element, value)));
+    };
+    x = arith::MaxNumFOp::create(b, body.loc, x, bound(-0x1p62));
+    x = arith::MinNumFOp::create(b, body.loc, x, bound(0x1p62));
+    Value integer = arith::FPToSIOp::create(b, body.loc, b.getI64Type(), x);
+    return arith::IndexCastOp::create(b, body.loc, b.getIndexType(), integer);
+  };
   emitPointwise(body, output, Type(), [&](ArrayRef<Value> at) {
     SmallVector<Value> rest(at);
     rest.erase(rest.begin() + axis);
-    Value index = loadIndex(body, list, linearize(body, rest, strides));
+    Value index = indexAt(linearize(body, rest, strides));
     index = select(body, lessThan(body, index, zero), body.add(index, depth),
                    index);
     return select(body, equals(body, index, at[axis]), on, off);

@@ -272,7 +272,8 @@ Dim Node::normalizedAxis(Dim axis, int64_t rank) {
     return {};
   Dim negative =
       arith.compare(arith::CmpIPredicate::slt, axis, arith.constant(0));
-  return arith.choose(negative, arith.add(axis, arith.constant(rank)), axis);
+  axis = arith.choose(negative, arith.add(axis, arith.constant(rank)), axis);
+  return arith.clamp(axis, arith.constant(0), arith.constant(rank - 1));
 }
 
 Dims Node::kept(ArrayRef<Dim> dims, ArrayRef<Dim> flags, int64_t count) {

@@ -135,24 +135,26 @@ static LogicalResult handleResize(Node &node) {
                             DimArithmetic::isConstant(node.in(i).dims[0], 0));
   };
   if (isGiven(scales)) {
-    std::optional<Elements> &factors = node.in(scales).elements;
-    if (!factors) {
-      std::optional<SmallVector<Value>> reals = walk.readReals(node.in(scales));
-      if (!reals || reals->size() != axes.size())
-        return node.unsupported("its scales are computed from data, or not one "
-                                "for each axis");
-      for (auto [axis, scale] : llvm::zip(axes, *reals))
-        dims[axis] = scaledAtRunTime(walk, input.dims[axis], scale);
-      return keep(node, dims, input.elementType);
-    }
-    if (factors->size() != axes.size())
-      return failure();
-    for (auto [axis, factor] : llvm::zip(axes, *factors)) {
-      std::optional<double> number = numberOf(factor);
+    TensorInfo &factors = node.in(scales);
+    for (auto [i, axis] : llvm::enumerate(axes)) {
+      if (!factors.elements || i >= factors.elements->size())
+        break;
+      std::optional<double> number = numberOf((*factors.elements)[i]);
       Dim dim = number ? scaled(arith, dims[axis], *number) : Dim();
       if (!dim)
         return failure();
       dims[axis] = dim;
+    }
+    if (!factors.elements) {
+      auto reals = walk.readReals(factors);
+      if (!reals || reals->size() != axes.size())
+        return node.unsupported("its scales are computed from data");
+      // The product is rounded once, as that of f32 numbers.
+      for (auto [axis, real] : llvm::zip(axes, *reals)) {
+        Value product =
+            arith::MulFOp::create(walk.builder, walk.toReal(dims[axis]), real);
+        dims[axis] = walk.floorOf(walk.roundToF32(product));
+      }
     }
   } else if (!old && isGiven(3)) {
     StringRef policy = node.string("keep_aspect_ratio_policy", "stretch");
