@@ -21,8 +21,8 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_to_qgraph;
 
-/// The node with results of these dimensions.
-static LogicalResult keep(Node &node, ArrayRef<Dims> dims, Type elementType) {
+LogicalResult onnx_to_qgraph::keep(Node &node, ArrayRef<Dims> dims,
+                                   Type elementType) {
   Walk &walk = node.walk;
   SmallVector<Type> types;
   SmallVector<Value> operands, sizes;

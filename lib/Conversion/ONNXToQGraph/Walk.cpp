@@ -28,7 +28,8 @@ static const auto &handlerTable() {
     for (ArrayRef<Handler> family :
          {shapeHandlers(), movementHandlers(), reductionHandlers(),
           linearHandlers(), normalizationHandlers(), attentionHandlers(),
-          quantizationHandlers(), elementwiseHandlers(), sizeHandlers()})
+          quantizationHandlers(), elementwiseHandlers(), sizeHandlers(),
+          windowHandlers()})
       for (const Handler &handler : family)
         (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
             &handler);

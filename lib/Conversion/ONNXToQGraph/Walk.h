@@ -110,6 +110,10 @@ public:
 /// An axis as ONNX writes it, from the end if negative; -1 if out of range.
 int64_t normalizeAxis(int64_t axis, int64_t rank);
 
+/// The node as it is, with results of these dimensions.
+mlir::LogicalResult keep(Node &node, llvm::ArrayRef<Dims> dims,
+                         mlir::Type elementType);
+
 /// How one operator is taken through the walk. A failure without a reason means
 /// that the function body of the schema should be tried.
 struct Handler {
@@ -127,6 +131,7 @@ llvm::ArrayRef<Handler> normalizationHandlers();
 llvm::ArrayRef<Handler> attentionHandlers();
 llvm::ArrayRef<Handler> quantizationHandlers();
 llvm::ArrayRef<Handler> sizeHandlers();
+llvm::ArrayRef<Handler> windowHandlers();
 llvm::ArrayRef<Handler> elementwiseHandlers();
 
 class Walk {
