@@ -7,6 +7,7 @@
 
 #include "Schedule.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
@@ -280,10 +281,12 @@ bool Scheduler::needsBarrier(ArrayRef<Access> accesses) {
 Value Scheduler::emitBuffer(OpBuilder &builder, Value tensor) {
   Location loc = func.getLoc();
   Storage place = storage.lookup(viewRoot(tensor));
+  MemRefType type = kernelMemRefType(cast<RankedTensorType>(tensor.getType()));
+  // A dynamic dimension may have turned out to be a number.
   SmallVector<Value> sizes;
-  for (OpFoldResult size : dims(tensor))
-    if (auto value = dyn_cast<Value>(size))
-      sizes.push_back(value);
+  for (auto [d, size] : llvm::enumerate(dims(tensor)))
+    if (type.isDynamicDim(d))
+      sizes.push_back(getValueOrCreateConstantIndexOp(builder, loc, size));
   Value offset;
   int64_t index = 0;
   BufferKind kind;
@@ -304,7 +307,6 @@ Value Scheduler::emitBuffer(OpBuilder &builder, Value tensor) {
         arena.emitOffset(place.index, builder, loc, [](Value v) { return v; });
     break;
   }
-  MemRefType type = kernelMemRefType(cast<RankedTensorType>(tensor.getType()));
   return BufferOp::create(builder, loc, type, kind, frame, offset, sizes,
                           index);
 }
