@@ -13,8 +13,11 @@ this CPU runs, on two threads. Then:
     the sign of zero included;
   * both give the same bits (`--bits-differ` says that a test knows better), and every recipe
     gives the same bits on every level;
-  * quantized recipes are near the float result: QUANTIZED below says how near and why, and
-    `--quantized N` says how many weights must have been stored quantized.
+  * quantized recipes (with `--set` handed on) are near the float result: QUANTIZED below says how
+    near and why, and `--quantized N` says how many weights must have been stored quantized.
+
+Dynamic dimensions are bounded or pinned by `--pin NAME=N`. With `--raises TEXT` every run must fail
+with that message.
 
 Values of inputs (`--values x=KIND`), and of inputs that become initializers (`--weights w=KIND`):
 
@@ -294,6 +297,7 @@ def main():
     parser.add_argument("--recipes", default="reference,fp32")
     parser.add_argument("--dims", nargs="+", default=[], action="extend")
     parser.add_argument("--pin", nargs="+", default=[], action="extend")
+    parser.add_argument("--set", nargs="+", default=[], action="extend")
     parser.add_argument("--values", nargs="+", default=[], action="extend")
     parser.add_argument("--weights", nargs="+", default=[], action="extend")
     parser.add_argument("--against", choices=["onnx", "ort"], default="onnx")
@@ -318,8 +322,13 @@ def main():
     libraries = {}
     for number, recipe in enumerate(recipes):
         prefix = f"{args.prefix}.{number}"
-        pin = pairs(args.pin, "--pin")
-        libraries[recipe] = quantc.compile(path, prefix, recipe=recipe, dim=pin)
+        libraries[recipe] = quantc.compile(
+            path,
+            prefix,
+            recipe=recipe,
+            dim=pairs(args.pin, "--pin"),
+            set=pairs(args.set, "--set") if recipe.split(":")[0] in QUANTIZED else None,
+        )
 
     sweep = {name: [int(v) for v in values.split(",")]
              for name, values in pairs(args.dims, "--dims").items()}
