@@ -60,6 +60,7 @@ Value fromReal(KernelBody &body, Value real, Type element) {
   OpBuilder &b = body.builder;
   if (isa<FloatType>(element))
     return MathEmitter(b, body.loc, real.getType()).narrow(real, element);
+  real = MathEmitter(b, body.loc, real.getType()).roundEven(real);
   Type types[] = {real.getType(), element};
   return onnx_ir::lookupElementwise("Cast")->build(b, body.loc, {real}, types,
                                                    {});

@@ -23,8 +23,8 @@ mlir::Value convertReal(KernelBody &body, mlir::Value real, mlir::Type type);
 /// An element as the type that it is computed with (see `realType`).
 mlir::Value loadReal(KernelBody &body, mlir::Value memory, mlir::Value index,
                      mlir::Type element);
-/// A computed value as an element: a float rounded, an integer truncated and
-/// clamped.
+/// A computed value as an element: a float rounded, an integer rounded (half to
+/// even) and clamped.
 mlir::Value fromReal(KernelBody &body, mlir::Value real, mlir::Type element);
 /// f64 for f64, f32 for all others.
 mlir::Type realType(mlir::Type element);

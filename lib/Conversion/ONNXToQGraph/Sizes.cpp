@@ -72,8 +72,8 @@ static LogicalResult handleRecurrent(Node &node) {
 // Resize
 //===----------------------------------------------------------------------===//
 
-/// floor(dim * scale), or null if the scale is no fraction of a small power of
-/// two: then the schema's inference decides how the product is rounded.
+/// floor(dim * scale) where no product is rounded: the scale is a fraction of a
+/// small power of two; else null.
 static Dim scaled(DimArithmetic &arith, Dim dim, double scale) {
   constexpr int64_t kParts = 64;
   double parts = scale * kParts;
@@ -82,13 +82,6 @@ static Dim scaled(DimArithmetic &arith, Dim dim, double scale) {
   int64_t divisor = std::gcd(int64_t(parts), kParts);
   Dim product = arith.mul(dim, arith.constant(int64_t(parts) / divisor));
   return arith.div(product, arith.constant(kParts / divisor));
-}
-
-/// floor(dim * scale) for a scale that an input gives, a product of f32 as in
-/// ONNX's own inference.
-static Dim scaledAtRunTime(Walk &walk, Dim dim, Value scale) {
-  Value product = arith::MulFOp::create(walk.builder, scale, walk.toReal(dim));
-  return walk.floorOf(walk.roundToF32(product));
 }
 
 /// The sizes where the input keeps its proportions: all are scaled by the
@@ -140,9 +133,20 @@ static LogicalResult handleResize(Node &node) {
       if (!factors.elements || i >= factors.elements->size())
         break;
       std::optional<double> number = numberOf((*factors.elements)[i]);
-      Dim dim = number ? scaled(arith, dims[axis], *number) : Dim();
-      if (!dim)
+      if (!number)
         return failure();
+      Dim dim = scaled(arith, dims[axis], *number);
+      std::optional<int64_t> known = DimArithmetic::getConstant(dims[axis]);
+      if (!dim && known) {
+        dim =
+            arith.constant(int64_t(std::floor(float(*known) * float(*number))));
+      } else if (!dim) {
+        Value scale = arith::ConstantOp::create(
+            walk.builder, walk.builder.getF64FloatAttr(*number));
+        Value product =
+            arith::MulFOp::create(walk.builder, walk.toReal(dims[axis]), scale);
+        dim = walk.floorOf(walk.roundToF32(product));
+      }
       dims[axis] = dim;
     }
     if (!factors.elements) {
@@ -164,6 +168,15 @@ static LogicalResult handleResize(Node &node) {
     if (!sizes || sizes->size() != axes.size())
       return node.unsupported("its sizes are computed from data, or not one "
                               "for each axis");
+    // Nothing can be made from an empty input but an empty result.
+    Dim zero = arith.constant(0);
+    for (auto [axis, size] : llvm::zip(axes, *sizes)) {
+      Dim empty = arith.compare(arith::CmpIPredicate::eq, dims[axis], zero);
+      if (!arith.require(arith.choose(empty, size, zero), zero,
+                         /*orOne=*/false,
+                         "a dimension of 0 cannot become %a long"))
+        return node.unsupported("it resizes an empty dimension");
+    }
     if (policy != "stretch") {
       keepProportions(walk, input, axes, *sizes, policy == "not_larger", dims);
       return keep(node, dims, input.elementType);
