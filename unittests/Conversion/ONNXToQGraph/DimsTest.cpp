@@ -31,8 +31,8 @@ protected:
     builder.setInsertionPointToEnd(&block);
     for (int i = 0; i < 3; ++i)
       symbols.push_back(arith.symbol(
-          block.addArgument(builder.getIndexType(), builder.getLoc()),
-          {0, 512}));
+          block.addArgument(builder.getIndexType(), builder.getLoc()), {0, 512},
+          /*isInput=*/true));
   }
 
   /// The number that an index value has for these numbers of the arguments.
@@ -56,13 +56,16 @@ protected:
       return std::min(x[0], x[1]);
     if (name == "arith.maxsi")
       return std::max(x[0], x[1]);
+    if (name == "arith.select")
+      return x[0] ? x[1] : x[2];
     if (name == "arith.index_castui")
       return x[0];
     if (name == "arith.floordivsi")
       return (x[0] - ((x[0] % x[1]) + x[1]) % x[1]) / x[1];
     if (auto compare = dyn_cast<arith::CmpIOp>(op))
-      return compare.getPredicate() == arith::CmpIPredicate::eq ? x[0] == x[1]
-                                                                : x[0] <= x[1];
+      return arith::applyCmpPredicate(compare.getPredicate(),
+                                      APInt(64, x[0], /*isSigned=*/true),
+                                      APInt(64, x[1], /*isSigned=*/true));
     ADD_FAILURE() << "not expected: " << name.str();
     return 0;
   }
