@@ -43,6 +43,11 @@ config.substitutions += [
 for variable in ("HOME", "TMPDIR", "CCACHE_DIR", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if variable in os.environ:
         config.environment[variable] = os.environ[variable]
+# Our code is instrumented and the packaged LLVM is not: it does not know of memory that
+# LLVM's headers poison in our code, and frees its statics in its own way.
+if config.quantc_sanitize == "ON":
+    config.environment.setdefault(
+        "ASAN_OPTIONS", "allow_user_poisoning=0:detect_leaks=0")
 config.environment["PYTHONPATH"] = os.path.join(config.quantc_bin_root, "python")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 

@@ -27,6 +27,7 @@
 #include <cstring>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
@@ -282,7 +283,7 @@ void noteStage(const Twine &stage) {
   std::lock_guard<std::mutex> lock(mutex);
   SmallString<256> text;
   StringRef value = stage.toStringRef(text).take_front(kStageBytes - 1);
-  memcpy(stagePage, value.data(), value.size());
+  std::copy(value.begin(), value.end(), stagePage);
   stagePage[value.size()] = 0;
 }
 
