@@ -25,13 +25,15 @@ struct Buffer {
   static Buffer of(std::vector<int64_t> shape, const std::vector<T> &values) {
     Buffer buffer{std::move(shape),
                   std::vector<uint8_t>(values.size() * sizeof(T))};
-    std::memcpy(buffer.bytes.data(), values.data(), buffer.bytes.size());
+    if (!values.empty())
+      std::memcpy(buffer.bytes.data(), values.data(), buffer.bytes.size());
     return buffer;
   }
   template <typename T>
   std::vector<T> as() const {
     std::vector<T> values(bytes.size() / sizeof(T));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (!values.empty())
+      std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
 };
