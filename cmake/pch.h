@@ -1,4 +1,14 @@
 // What nearly every file of the compiler includes, compiled once.
+
+// The packaged LLVM is built without statistics, which is part of the layout of
+// a pass; with our assertions on its header would say otherwise.
+#ifndef NDEBUG
+#define NDEBUG
+#include "llvm/ADT/Statistic.h"
+#undef NDEBUG
+#include <cassert>
+#endif
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
