@@ -26,10 +26,10 @@ static const auto &handlerTable() {
   static const auto *table = [] {
     auto *table = new llvm::StringMap<SmallVector<const Handler *, 1>>;
     for (ArrayRef<Handler> family :
-         {shapeHandlers(), movementHandlers(), reductionHandlers(),
-          linearHandlers(), normalizationHandlers(), attentionHandlers(),
-          quantizationHandlers(), elementwiseHandlers(), sizeHandlers(),
-          windowHandlers()})
+         {shapeHandlers(), movementHandlers(), sliceHandlers(),
+          reductionHandlers(), linearHandlers(), normalizationHandlers(),
+          attentionHandlers(), quantizationHandlers(), elementwiseHandlers(),
+          sizeHandlers(), windowHandlers()})
       for (const Handler &handler : family)
         (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
             &handler);

@@ -125,6 +125,7 @@ constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
 
 llvm::ArrayRef<Handler> shapeHandlers();
 llvm::ArrayRef<Handler> movementHandlers();
+llvm::ArrayRef<Handler> sliceHandlers();
 llvm::ArrayRef<Handler> reductionHandlers();
 llvm::ArrayRef<Handler> linearHandlers();
 llvm::ArrayRef<Handler> normalizationHandlers();
