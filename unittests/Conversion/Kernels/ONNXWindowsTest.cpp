@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelRunner.h"
+#include "NodeRunner.h"
 
 #include "quantc/Numerics/Order.h"
 

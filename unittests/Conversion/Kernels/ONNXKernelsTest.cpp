@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelRunner.h"
+#include "NodeRunner.h"
 
 #include "quantc/Numerics/Math.h"
 #include "quantc/Numerics/Order.h"

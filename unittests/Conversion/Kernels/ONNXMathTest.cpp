@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelRunner.h"
+#include "NodeRunner.h"
 
 #include "quantc/Numerics/Formats.h"
 #include "quantc/Numerics/Math.h"

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelRunner.h"
+#include "NodeRunner.h"
 
 #include "gtest/gtest.h"
 
