@@ -247,9 +247,8 @@ int bench(BenchOptions options) {
     printJSON(**session, result, layers);
     return ExitDone;
   }
-  if (!(*session)->assumed.empty() && !options.quiet)
-    say("note", "taking " + join((*session)->assumed, ", ") +
-                    "; say --dim NAME=N for other sizes");
+  if (!options.quiet)
+    (*session)->noteAssumed();
   printText(**session, result);
   if (options.layers)
     printLayers(layers);
@@ -280,10 +279,7 @@ RunVerb addBench(CLI::App &program) {
                "  quantc bench model.so --dim batch=1 --dim sequence=128 "
                "--threads 1 --layers");
   return [options] {
-    WorkerOptions worker;
-    worker.reproducerPath = "quantc-bench.reproduce.sh";
-    worker.reproducer = [] { return commandLine() + "\n"; };
-    return runInWorker(worker, [&] { return bench(*options); });
+    return runInWorker(commandWorker("bench"), [&] { return bench(*options); });
   };
 }
 

@@ -368,10 +368,8 @@ RunVerb addInspect(CLI::App &program) {
       ->allow_extra_args(false);
   verb->add_flag("--json", options->json, "Print as JSON");
   return [options] {
-    WorkerOptions worker;
-    worker.reproducerPath = "quantc-inspect.reproduce.sh";
-    worker.reproducer = [] { return commandLine() + "\n"; };
-    return runInWorker(worker, [&] { return inspect(*options); });
+    return runInWorker(commandWorker("inspect"),
+                       [&] { return inspect(*options); });
   };
 }
 

@@ -179,9 +179,8 @@ int run(const RunOptions &options) {
     return fail(session.takeError());
   if (Error error = (*session)->makeInputs(options, /*inventMissing=*/false))
     return fail(std::move(error));
-  if (!(*session)->assumed.empty() && !options.quiet)
-    say("note", "taking " + join((*session)->assumed, ", ") +
-                    "; say --dim NAME=N for other sizes");
+  if (!options.quiet)
+    (*session)->noteAssumed();
   noteStage("running '" + options.library + "'");
   if (Error error = (*session)->run())
     return fail(std::move(error));
@@ -215,10 +214,8 @@ RunVerb addRun(CLI::App &program) {
                "  quantc run model.so --input input_ids=ids.npy --input "
                "attention_mask=mask.npy -o outputs.npz");
   return [options] {
-    WorkerOptions worker;
+    WorkerOptions worker = commandWorker("run");
     worker.outputs = {options->output};
-    worker.reproducerPath = "quantc-run.reproduce.sh";
-    worker.reproducer = [] { return commandLine() + "\n"; };
     return runInWorker(worker, [&] { return run(*options); });
   };
 }

@@ -44,6 +44,12 @@ void SessionOptions::addTo(CLI::App &verb) {
       ->type_name("NAME");
 }
 
+void Session::noteAssumed() const {
+  if (!assumed.empty())
+    say("note", "taking " + join(assumed, ", ") +
+                    "; say --dim NAME=N for other sizes");
+}
+
 static Error runtimeError(const quantc_error &error) {
   return createStringError("%s", error.message);
 }

@@ -52,6 +52,9 @@ public:
   /// gives are 1, or the least that the model takes.
   llvm::Error makeInputs(const SessionOptions &options, bool inventMissing);
 
+  /// Says on standard error which dimensions nobody gave.
+  void noteAssumed() const;
+
   /// One run; the outputs stay valid until the next.
   llvm::Error run();
 

@@ -8,6 +8,7 @@
 #include "Worker.h"
 
 #include "Console.h"
+#include "Options.h"
 #include "quantc/Support/AtomicFile.h"
 #include "quantc/Support/MappedFile.h"
 
@@ -285,6 +286,13 @@ void noteStage(const Twine &stage) {
   StringRef value = stage.toStringRef(text).take_front(kStageBytes - 1);
   std::copy(value.begin(), value.end(), stagePage);
   stagePage[value.size()] = 0;
+}
+
+WorkerOptions commandWorker(StringRef verb) {
+  WorkerOptions options;
+  options.reproducerPath = ("quantc-" + verb + ".reproduce.sh").str();
+  options.reproducer = [] { return commandLine() + "\n"; };
+  return options;
 }
 
 int runInWorker(const WorkerOptions &options, function_ref<int()> work) {

@@ -32,6 +32,9 @@ struct WorkerOptions {
   std::string reproducerPath;
 };
 
+/// Those of a verb whose reproducer is its command line.
+WorkerOptions commandWorker(llvm::StringRef verb);
+
 /// Runs `work` in a child process and returns its exit code. To be called
 /// before any thread is started.
 ///
