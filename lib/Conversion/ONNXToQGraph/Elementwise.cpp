@@ -347,34 +347,12 @@ static LogicalResult handleClip(Node &node) {
   return success();
 }
 
-/// com.microsoft: Gelu, and FastGelu with a bias: its tanh form.
-static LogicalResult handleMicrosoftGelu(Node &node) {
-  Walk &walk = node.walk;
-  TensorInfo input = node.in(0);
-  if (node.has(1)) {
-    FailureOr<TensorInfo> sum =
-        walk.elementwise("Add", {&input, &node.in(1)}, input.elementType);
-    if (failed(sum))
-      return node.unsupported("the bias does not broadcast to the data");
-    input = *sum;
-  }
-  bool fast = node.type() == "FastGelu";
-  node.set(0, walk.node("Gelu", {&input}, input.elementType, input.dims,
-                        {{"approximate", walk.builder.getStringAttr(
-                                             fast ? "tanh" : "none")}}));
-  return success();
-}
-
 ArrayRef<Handler> onnx_to_qgraph::elementwiseHandlers() {
   static const Handler table[] = {
       {"", "Min", 1, kNewest, handleVariadic},
       {"", "Max", 1, kNewest, handleVariadic},
       {"", "Sum", 1, kNewest, handleVariadic},
       {"", "Clip", 6, kNewest, handleClip},
-      {"com.microsoft", "Gelu", 1, kNewest, handleMicrosoftGelu},
-      {"com.microsoft", "BiasGelu", 1, kNewest, handleMicrosoftGelu},
-      {"com.microsoft", "FastGelu", 1, kNewest, handleMicrosoftGelu},
-      {"com.microsoft", "QuickGelu", 1, kNewest, handleElementwise},
       // Without a name: every other row of the elementwise table.
       {"", "", 1, kNewest, handleElementwise},
   };

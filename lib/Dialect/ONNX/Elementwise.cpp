@@ -144,8 +144,6 @@ const ElementwiseOp kTable[] = {
     {"Softplus", 1, computed<rows::softplus>, kNone, all<isFloat>},
     {"Softsign", 1, computed<rows::softsign>, kNone, all<isFloat>},
     {"Gelu", 1, computed<rows::gelu>, kNone, all<isFloatUpTo32>},
-    {"FastGelu", 0, computed<rows::fastGelu>, kNone, all<isFloat>},
-    {"QuickGelu", 1, computed<rows::quickGelu>, kNone, all<isFloat>},
     {"Swish", 1, computed<rows::swish>, kNone, all<isFloat>},
     {"Mish", 1, computed<rows::mish>, kNone, all<isFloat>},
     {"Shrink", 1, computed<rows::shrink>, kNone, all<isFloat>},

@@ -142,14 +142,6 @@ Value gelu(Row &row) {
   return row.m.gelu(x);
 }
 
-Value fastGelu(Row &row) {
-  bool biased = row.x.size() > 1 && row.x[1];
-  return geluTanh(row, biased ? row.m.add(row.x[0], row.x[1]) : row.x[0]);
-}
-
-Value quickGelu(Row &row) {
-  return timesSigmoid(row, row.real("alpha", 1.702));
-}
 Value swish(Row &row) { return timesSigmoid(row, row.real("alpha", 1)); }
 Value mish(Row &row) { return row.m.mul(row.x[0], row.m.tanh(softplus(row))); }
 

@@ -106,8 +106,6 @@ mlir::Value thresholdedRelu(Row &);
 mlir::Value softplus(Row &);
 mlir::Value softsign(Row &);
 mlir::Value gelu(Row &);
-mlir::Value fastGelu(Row &);
-mlir::Value quickGelu(Row &);
 mlir::Value swish(Row &);
 mlir::Value mish(Row &);
 mlir::Value shrink(Row &);

@@ -92,6 +92,7 @@ static bool buildBody(const OpSchema &schema, const onnx::NodeProto &node,
 /// The schema whose body stands for `node`, or null. These two have a body only
 /// in the newest version, and compute the same in all.
 static const OpSchema *schemaWithBody(NodeOp node) {
+  registerSchemas();
   std::string type = node.getOpType().str(), domain = node.getDomain().str();
   if (domain.empty() && (type == "DepthToSpace" || type == "SpaceToDepth"))
     return onnx::OpSchemaRegistry::Schema(type, domain);

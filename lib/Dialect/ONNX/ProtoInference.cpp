@@ -29,6 +29,7 @@ static const OpSchema *findSchema(StringRef opType, StringRef domain,
                                   int64_t version) {
   if (version <= 0 || version > std::numeric_limits<int>::max())
     return nullptr;
+  registerSchemas();
   return OpSchemaRegistry::Schema(opType.str(), int(version),
                                   domainKey(domain));
 }
@@ -45,6 +46,7 @@ std::optional<int64_t> sinceVersion(StringRef opType, StringRef domain,
 }
 
 int64_t latestOpset(StringRef domain) {
+  registerSchemas();
   const auto &map = OpSchemaRegistry::DomainToVersionRange::Instance().Map();
   auto it = map.find(domainKey(domain));
   return it == map.end() ? 0 : it->second.second;
@@ -258,6 +260,14 @@ bool inferTypes(const onnx::NodeProto &node, int64_t version,
   if (!schema) {
     why = "there is no such operator";
     return false;
+  }
+  // These schemas tell optional inputs apart by their types.
+  if (node.domain() == kMicrosoftDomain &&
+      llvm::any_of(inputs, [](const ValueInfo &info) {
+        return !info.type || isa<UnknownType>(info.type);
+      })) {
+    results.assign(node.output_size(), ValueInfo());
+    return true;
   }
   try {
     inferBySchema(*schema, node, inputs, context, inferSubgraph, results);

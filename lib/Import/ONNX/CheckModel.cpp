@@ -12,7 +12,7 @@
 
 #include "ModelFile.h"
 
-#include "quantc/Dialect/ONNX/Proto.h"
+#include "quantc/Dialect/ONNX/ProtoMessages.h"
 
 #include "onnx/checker.h"
 #include "llvm/ADT/StringRef.h"
@@ -128,6 +128,7 @@ private:
 } // namespace
 
 bool checkModel(const onnx::ModelProto &model, ReportProblem report) {
+  onnx_ir::registerSchemas();
   return ModelChecker(model, report).run();
 }
 

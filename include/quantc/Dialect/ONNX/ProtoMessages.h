@@ -28,6 +28,18 @@
 namespace quantc::onnx_ir {
 
 //===----------------------------------------------------------------------===//
+// Schemas
+//===----------------------------------------------------------------------===//
+
+/// The domain of ONNX Runtime's own operators.
+constexpr const char *kMicrosoftDomain = "com.microsoft";
+
+/// Adds the operators of other domains that quantc knows to ONNX's registry,
+/// once. Everything declared here and in Proto.h does it by itself; to be called
+/// before ONNX's own functions are.
+void registerSchemas();
+
+//===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//
 
