@@ -33,6 +33,12 @@ static std::pair<Value, unsigned> stepBack(Operation *op, unsigned result,
         return dim + 1 < rank ? Step(op.getInput(), dim)
                               : Step(op.getWeight(), 0);
       })
+      .Case<qgraph::ConvOp, qgraph::QuantizedConvOp>([&](auto op) {
+        // Spatial ones are index values: convDimension.
+        return dim == 0          ? Step(op.getInput(), 0)
+               : dim + 1 == rank ? Step(op.getWeight(), 0)
+                                 : Step();
+      })
       .Case<qgraph::EmbeddingOp>([&](auto op) {
         return dim + 1 < rank ? Step(op.getIndices(), dim)
                               : Step(op.getTable(), 1);
@@ -55,6 +61,18 @@ static std::pair<Value, unsigned> stepBack(Operation *op, unsigned result,
                     dim);
       })
       .Default(Step());
+}
+
+/// The index value that says a spatial dimension of a convolution's result, or
+/// null.
+static Value convDimension(Operation *op, RankedTensorType type, unsigned dim) {
+  unsigned place = type.getDynamicDimIndex(dim) - type.isDynamicDim(0);
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case<qgraph::ConvOp, qgraph::QuantizedConvOp>([&](auto op) {
+        bool spatial = dim > 0 && dim + 1 < type.getRank();
+        return spatial ? Value(op.getDims()[place]) : Value();
+      })
+      .Default(Value());
 }
 
 /// The first dimension of the function's arguments that has the name of this
@@ -112,6 +130,8 @@ DimensionRoot traceDimension(Value tensor, unsigned dim) {
       }
       return traceIndex(node.getDims()[place + type.getDynamicDimIndex(dim)]);
     }
+    if (Value given = convDimension(op, type, dim))
+      return traceIndex(given);
     auto [source, sourceDim] = stepBack(op, result.getResultNumber(), dim);
     if (!source)
       return {tensor, dim};

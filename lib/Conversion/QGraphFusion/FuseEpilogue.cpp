@@ -83,22 +83,15 @@ std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
 class FuseEpiloguePass : public impl::FuseEpilogueBase<FuseEpiloguePass> {
 public:
   void runOnOperation() override {
-    SmallVector<Operation *> layers;
-    getOperation().walk([&](Operation *op) {
-      if (isa<LinearOp, QuantizedLinearOp>(op))
-        layers.push_back(op);
-    });
-    for (Operation *op : layers) {
-      if (auto linear = dyn_cast<LinearOp>(op))
-        fuse(linear);
-      else
-        fuse(cast<QuantizedLinearOp>(op));
-    }
+    SmallVector<LayerOpInterface> layers;
+    getOperation().walk(
+        [&](LayerOpInterface layer) { layers.push_back(layer); });
+    for (LayerOpInterface layer : layers)
+      fuse(layer);
   }
 
 private:
-  template <typename LayerOp>
-  void fuse(LayerOp layer) {
+  void fuse(LayerOpInterface layer) {
     while (layer->hasOneUse()) {
       auto node = dyn_cast<onnx_ir::NodeOp>(*layer->user_begin());
       if (!node || node->getBlock() != layer->getBlock() ||
@@ -113,8 +106,7 @@ private:
 
   /// The layer moves to where the node stands: its only reader, so nothing
   /// between the two notices, and the node's other operand is there.
-  template <typename LayerOp>
-  void append(LayerOp layer, Step step) {
+  void append(LayerOpInterface layer, Step step) {
     int64_t place = -1;
     if (step.operand) {
       place = layer.getEpilogueOperands().size();
@@ -124,8 +116,8 @@ private:
     DictionaryAttr attributes = step.node.getNodeAttributes();
     if (attributes.empty())
       attributes = {};
-    steps.push_back(
-        StepAttr::get(&getContext(), step.node.getOpType(), place, attributes));
+    steps.push_back(StepAttr::get(&getContext(), step.node.getOpType(), place,
+                                  /*scale=*/-1, /*zero_point=*/-1, attributes));
     layer.setEpilogueAttr(ArrayAttr::get(&getContext(), steps));
     layer->moveBefore(step.node);
     step.node->getResult(0).replaceAllUsesWith(layer.getResult());

@@ -14,10 +14,7 @@ using namespace quantc::qgraph;
 namespace quantc::qkernel {
 
 void Plain::emit(qgraph::LinearOp op) {
-  Value input = body.inputs[0], weight = body.inputs[1];
-  Value bias = op.getBias() ? body.inputs[2] : Value();
-  auto operands =
-      ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
+  Value input = body.inputs[0], weight = body.inputs[1], bias = inputOf(op, 2);
   Type x = tensorType(op.getInput()).getElementType();
   Type w = tensorType(op.getWeight()).getElementType();
   forEach(body.outputs[0], [&](const Index &index) {
@@ -28,14 +25,9 @@ void Plain::emit(qgraph::LinearOp op) {
       return std::make_pair(toFloat(load(input, at), x),
                             toFloat(load(weight, {n, k}), w));
     });
-    // A missing bias is one of zeros.
-    Value b = bias ? toFloat(load(bias, {n}),
-                             tensorType(op.getBias()).getElementType())
-                   : body.f32(0);
-    sum = arith::AddFOp::create(builder, loc, sum, b);
-    sum = applyEpilogue(op.getEpilogue(), operands, sum, index);
-    store(fromFloat(sum, tensorType(op.getResult()).getElementType()),
-          body.outputs[0], index);
+    sum = arith::AddFOp::create(builder, loc, sum,
+                                loadBias(bias, op.getBias(), n));
+    finishLayer(op, inputsOf(op, 3), sum, index);
   });
 }
 
@@ -45,15 +37,10 @@ static int64_t groupLength(ArrayRef<int64_t> block, int64_t k) {
 }
 
 void Plain::emit(QuantizedLinearOp op) {
-  unsigned next = 0;
-  Value input = body.inputs[next++], inputScale = body.inputs[next++];
-  Value inputZero = op.getInputZeroPoint() ? body.inputs[next++] : Value();
-  Value weight = body.inputs[next++], weightScale = body.inputs[next++];
-  Value weightZero = op.getWeightZeroPoint() ? body.inputs[next++] : Value();
-  Value bias = op.getBias() ? body.inputs[next++] : Value();
-  auto operands =
-      ArrayRef<Value>(body.inputs).take_back(op.getEpilogueOperands().size());
-
+  Value input = inputOf(op, 0), inputScale = inputOf(op, 1),
+        inputZero = inputOf(op, 2), weight = inputOf(op, 3),
+        weightScale = inputOf(op, 4), weightZero = inputOf(op, 5),
+        bias = inputOf(op, 6);
   Type x = tensorType(op.getInput()).getElementType();
   Type w = tensorType(op.getWeight()).getElementType();
   int64_t k = tensorType(op.getWeight()).getShape()[1];
@@ -96,9 +83,7 @@ void Plain::emit(QuantizedLinearOp op) {
           Value(arith::SIToFPOp::create(builder, loc, f32, dot[0])),
           Value(arith::MulFOp::create(builder, loc, sx, sw)));
     };
-    Value b = bias ? toFloat(load(bias, {n}),
-                             tensorType(op.getBias()).getElementType())
-                   : body.f32(0);
+    Value b = loadBias(bias, op.getBias(), n);
     Value y;
     if (op.getWeightBlock().back() == 0 && op.getInputBlock().back() == 0) {
       auto [dot, factor] = parts(body.index(0));
@@ -112,9 +97,7 @@ void Plain::emit(QuantizedLinearOp op) {
           });
       y = arith::AddFOp::create(builder, loc, sum[0], b);
     }
-    y = applyEpilogue(op.getEpilogue(), operands, y, index);
-    store(fromFloat(y, tensorType(op.getResult()).getElementType()),
-          body.outputs[0], index);
+    finishLayer(op, inputsOf(op, 7), y, index);
   });
 }
 

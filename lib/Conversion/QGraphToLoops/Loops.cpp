@@ -172,31 +172,72 @@ Value Plain::sumRow(Value n, bool square,
   return reduceLanes(lanes);
 }
 
-Value Plain::applyEpilogue(ArrayAttr steps, ValueRange operands, Value value,
-                           const Index &index) {
-  for (auto step : steps.getAsRange<StepAttr>()) {
-    SmallVector<Value> values = {value};
-    if (step.getOperand() >= 0) {
-      Value operand = operands[step.getOperand()];
-      values.push_back(
-          toFloat(loadBroadcast(operand, index),
-                  cast<MemRefType>(operand.getType()).getElementType()));
-    }
-    SmallVector<Type> types(values.size() + 1, value.getType());
-    DictionaryAttr attributes = step.getAttributes();
-    if (!attributes)
-      attributes = builder.getDictionaryAttr({});
-    value = onnx_ir::lookupElementwise(step.getOp())
-                ->build(builder, loc, values, types, attributes);
+Value Plain::stepCode(StepAttr step, ValueRange operands, Value value,
+                      const Index &index) {
+  Value scale = loadBroadcast(operands[step.getScale()], index);
+  Value inverse = arith::DivFOp::create(builder, loc, body.f32(1), scale);
+  value = arith::MulFOp::create(builder, loc, value, inverse);
+  Type stored = builder.getIntegerType(8, /*isSigned=*/true);
+  Value zero;
+  if (step.getZeroPoint() >= 0)
+    zero = loadBroadcast(operands[step.getZeroPoint()], index);
+  return encodeInteger(value, zero, stored);
+}
+
+Value Plain::applyStep(StepAttr step, ValueRange operands, Value value,
+                       const Index &index) {
+  Type si8 = builder.getIntegerType(8, /*isSigned=*/true);
+  // stored - zero point, times the scale.
+  auto decoded = [&](Value code) -> Value {
+    code = toInt(code, si8);
+    if (step.getZeroPoint() >= 0)
+      code = arith::SubIOp::create(
+          builder, loc, code,
+          toInt(loadBroadcast(operands[step.getZeroPoint()], index), si8));
+    Value real =
+        arith::SIToFPOp::create(builder, loc, builder.getF32Type(), code);
+    return arith::MulFOp::create(
+        builder, loc, real, loadBroadcast(operands[step.getScale()], index));
+  };
+  if (step.isQuantizeDequantize())
+    return decoded(stepCode(step, operands, value, index));
+  SmallVector<Value> values = {value};
+  if (step.getOperand() >= 0) {
+    Value operand = operands[step.getOperand()];
+    Type element = cast<MemRefType>(operand.getType()).getElementType();
+    Value loaded = loadBroadcast(operand, index);
+    values.push_back(step.getScale() >= 0 ? decoded(loaded)
+                                          : toFloat(loaded, element));
   }
-  return value;
+  SmallVector<Type> types(values.size() + 1, value.getType());
+  DictionaryAttr attributes = step.getAttributes();
+  if (!attributes)
+    attributes = builder.getDictionaryAttr({});
+  return onnx_ir::lookupElementwise(step.getOp())
+      ->build(builder, loc, values, types, attributes);
+}
+
+Value Plain::loadBias(Value memref, Value bias, Value n) {
+  // A missing bias is one of zeros.
+  return memref ? toFloat(load(memref, {n}), tensorType(bias).getElementType())
+                : body.f32(0);
+}
+
+void Plain::finishLayer(LayerOpInterface op, ValueRange operands, Value value,
+                        const Index &index) {
+  for (auto step : op.getEpilogue().getAsRange<StepAttr>())
+    value = step.isQuantize() ? stepCode(step, operands, value, index)
+                              : applyStep(step, operands, value, index);
+  if (!quantizeStep(op.getEpilogue()))
+    value = fromFloat(value, tensorType(op.getResult()).getElementType());
+  store(value, body.outputs[0], index);
 }
 
 void Plain::emit() {
   llvm::TypeSwitch<Operation *>(op)
       .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp,
-            QuantizedLinearOp, MatmulOp, EmbeddingOp, NormOp, AttentionOp>(
-          [&](auto concrete) { emit(concrete); });
+            QuantizedLinearOp, ConvOp, QuantizedConvOp, MatmulOp, EmbeddingOp,
+            NormOp, AttentionOp>([&](auto concrete) { emit(concrete); });
 }
 
 void emitPlain(Operation *op, KernelBody &body) { Plain(op, body).emit(); }
@@ -217,7 +258,9 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       if (!isReadable(tensor.getElementType()))
         return fail("no loop reads elements of type ", tensor.getElementType());
-  bool stores = isa<QuantizeOp, ChooseParamsOp>(op);
+  auto layer = dyn_cast<LayerOpInterface>(op);
+  bool stores = isa<QuantizeOp, ChooseParamsOp>(op) ||
+                (layer && quantizeStep(layer.getEpilogue()));
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
     bool good = stores ? isReadable(element)
@@ -227,20 +270,9 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
     if (!good)
       return fail("no loop writes elements of type ", element);
   }
-  ArrayAttr steps;
-  TypeRange operands;
-  llvm::TypeSwitch<Operation *>(op).Case<qgraph::LinearOp, QuantizedLinearOp>(
-      [&](auto linear) {
-        steps = linear.getEpilogue();
-        operands = linear.getEpilogueOperands().getTypes();
-      });
-  for (Type type : operands)
-    if (Type element = cast<RankedTensorType>(type).getElementType();
-        !isPlainFloat(element))
-      return fail("no epilogue has operands of type ", element);
-  if (steps)
-    for (auto step : steps.getAsRange<StepAttr>())
-      if (!onnx_ir::lookupElementwise(step.getOp())) {
+  if (layer)
+    for (auto step : layer.getEpilogue().getAsRange<StepAttr>())
+      if (step.isElementwise() && !onnx_ir::lookupElementwise(step.getOp())) {
         why = ("epilogue step '" + step.getOp() +
                "' is not an elementwise operator")
                   .str();

@@ -30,6 +30,8 @@ private:
   void emit(qgraph::ChooseParamsOp op);
   void emit(qgraph::LinearOp op);
   void emit(qgraph::QuantizedLinearOp op);
+  void emit(qgraph::ConvOp op);
+  void emit(qgraph::QuantizedConvOp op);
   void emit(qgraph::MatmulOp op);
   void emit(qgraph::EmbeddingOp op);
   void emit(qgraph::NormOp op);
@@ -81,8 +83,39 @@ private:
   /// Sum over a row in 16 lanes and a fixed tree (numerics::sumRow).
   mlir::Value sumRow(mlir::Value n, bool square,
                      llvm::function_ref<mlir::Value(mlir::Value)> term);
-  mlir::Value applyEpilogue(mlir::ArrayAttr steps, mlir::ValueRange operands,
-                            mlir::Value value, const Index &index);
+  /// The memrefs of one of the op's operand groups (ODS' number).
+  template <typename OpT>
+  llvm::ArrayRef<mlir::Value> inputsOf(OpT op, unsigned group) {
+    auto [first, count] = op.getODSOperandIndexAndLength(group);
+    return llvm::ArrayRef<mlir::Value>(body.inputs).slice(first, count);
+  }
+  /// The same where the group is one optional operand: null if absent.
+  template <typename OpT>
+  mlir::Value inputOf(OpT op, unsigned group) {
+    llvm::ArrayRef<mlir::Value> memrefs = inputsOf(op, group);
+    return memrefs.empty() ? mlir::Value() : memrefs.front();
+  }
+  /// bias[n] of a layer as f32, 0 where there is none.
+  mlir::Value loadBias(mlir::Value memref, mlir::Value bias, mlir::Value n);
+  /// The epilogue of a layer, with `operands` its memrefs, and the store of the
+  /// result.
+  void finishLayer(qgraph::LayerOpInterface op, mlir::ValueRange operands,
+                   mlir::Value value, const Index &index);
+  mlir::Value applyStep(qgraph::StepAttr step, mlir::ValueRange operands,
+                        mlir::Value value, const Index &index);
+  /// clamp(round(y * (1 / scale)) + zero_point) of an epilogue's step, i8.
+  mlir::Value stepCode(qgraph::StepAttr step, mlir::ValueRange operands,
+                       mlir::Value value, const Index &index);
+  /// Where a convolution's position k of K = (taps, channels) lies for one
+  /// result: in the weight and, unless it is outside the image, in the input.
+  struct Tap {
+    Index weight, input;
+    mlir::Value inside; // i1
+  };
+  template <typename OpT>
+  Tap tapOf(OpT op, const Index &index, mlir::Value k);
+  /// memref[tap.input], or 0 outside.
+  mlir::Value loadTap(mlir::Value memref, const Tap &tap);
   /// A small buffer on the stack.
   mlir::Value buffer(int64_t size, mlir::Type element);
   /// 16 sums of f32 on the stack, and the fixed tree over them

@@ -152,6 +152,8 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, QGraphDialect *) {
     qgraph::LinearOp::attachInterface<PlainModel<qgraph::LinearOp>>(*context);
     QuantizedLinearOp::attachInterface<PlainModel<QuantizedLinearOp>>(*context);
+    ConvOp::attachInterface<PlainModel<ConvOp>>(*context);
+    QuantizedConvOp::attachInterface<PlainModel<QuantizedConvOp>>(*context);
     DequantizeOp::attachInterface<PlainModel<DequantizeOp>>(*context);
     QuantizeOp::attachInterface<RowModel<QuantizeOp>>(*context);
     ChooseParamsOp::attachInterface<RowModel<ChooseParamsOp>>(*context);

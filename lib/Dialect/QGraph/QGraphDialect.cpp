@@ -18,6 +18,8 @@ using namespace quantc::qgraph;
 #include "quantc/Dialect/QGraph/QGraphDialect.cpp.inc"
 #include "quantc/Dialect/QGraph/QGraphEnums.cpp.inc"
 
+#include "quantc/Dialect/QGraph/LayerInterface.cpp.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"
 

@@ -49,15 +49,21 @@ LogicalResult ChooseParamsOp::fold(FoldAdaptor,
   return success(bool(block));
 }
 
-OpFoldResult QuantizedLinearOp::fold(FoldAdaptor) {
-  DenseI64ArrayAttr input = canonicalBlock(getInput(), getInputBlockAttr());
-  DenseI64ArrayAttr weight = canonicalBlock(getWeight(), getWeightBlockAttr());
+template <typename OpT>
+static OpFoldResult foldBlocks(OpT op) {
+  DenseI64ArrayAttr input =
+      canonicalBlock(op.getInput(), op.getInputBlockAttr());
+  DenseI64ArrayAttr weight =
+      canonicalBlock(op.getWeight(), op.getWeightBlockAttr());
   if (input)
-    setInputBlockAttr(input);
+    op.setInputBlockAttr(input);
   if (weight)
-    setWeightBlockAttr(weight);
-  return input || weight ? getResult() : OpFoldResult();
+    op.setWeightBlockAttr(weight);
+  return input || weight ? op.getResult() : OpFoldResult();
 }
+
+OpFoldResult QuantizedLinearOp::fold(FoldAdaptor) { return foldBlocks(*this); }
+OpFoldResult QuantizedConvOp::fold(FoldAdaptor) { return foldBlocks(*this); }
 
 //===----------------------------------------------------------------------===//
 // Values of small constants

@@ -94,6 +94,14 @@ SmallVector<int64_t> qgraph::getScaleShape(ArrayRef<int64_t> shape,
   return scale;
 }
 
+int64_t qgraph::convExtent(int64_t extent, int64_t taps, int64_t stride,
+                           int64_t dilation, int64_t before, int64_t after) {
+  if (ShapedType::isDynamic(extent) || ShapedType::isDynamic(taps))
+    return ShapedType::kDynamic;
+  int64_t room = extent + before + after - ((taps - 1) * dilation + 1);
+  return room < 0 ? 0 : room / stride + 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Results shaped as an operand
 //===----------------------------------------------------------------------===//
@@ -166,6 +174,33 @@ LogicalResult
 QuantizedLinearOp::reifyResultShapes(OpBuilder &builder,
                                      ReifiedRankedShapedTypeDims &shapes) {
   return reifyLinear(builder, getInput(), getWeight(), shapes);
+}
+
+/// The batch is the input's, the columns the weight's; what is dynamic of the
+/// rest is given.
+template <typename OpT>
+static LogicalResult reifyConv(OpBuilder &builder, OpT op,
+                               ReifiedRankedShapedTypeDims &shapes) {
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  SmallVector<OpFoldResult> dims = {getDim(builder, op.getInput(), 0)};
+  auto next = op.getDims().begin();
+  for (int64_t extent : type.getShape().drop_front().drop_back())
+    dims.push_back(ShapedType::isDynamic(extent)
+                       ? OpFoldResult(*next++)
+                       : OpFoldResult(builder.getIndexAttr(extent)));
+  dims.push_back(getDim(builder, op.getWeight(), 0));
+  shapes.push_back(std::move(dims));
+  return success();
+}
+
+LogicalResult ConvOp::reifyResultShapes(OpBuilder &builder,
+                                        ReifiedRankedShapedTypeDims &shapes) {
+  return reifyConv(builder, *this, shapes);
+}
+LogicalResult
+QuantizedConvOp::reifyResultShapes(OpBuilder &builder,
+                                   ReifiedRankedShapedTypeDims &shapes) {
+  return reifyConv(builder, *this, shapes);
 }
 
 /// The dimension that two broadcast to: the one that is not 1. Both are equal

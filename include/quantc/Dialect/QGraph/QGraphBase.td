@@ -65,19 +65,48 @@ def QGraph_WeightAttr : QGraph_Attr<"Weight", "weight", [TypedAttrInterface]> {
 }
 
 def QGraph_StepAttr : QGraph_Attr<"Step", "step"> {
-  let summary = "one elementwise step of an epilogue";
+  let summary = "one step of an epilogue";
   let description = [{
     `op` is a row of the elementwise table (its ONNX name). With `operand` the
     step is binary, its second operand being that entry of the op's
     `epilogue_operands` (broadcast over the leading dimensions); `attributes`
-    are the node's own.
+    are the node's own. `scale` and `zero_point` are entries too, of one element
+    each: an operand with a scale is stored, and its real value is
+    scale * (operand - zero_point) (0 without one).
 
-    Example: `#qgraph.step<"Gelu">`, `#qgraph.step<"Add", operand = 0>`.
+    Two steps are no rows of the table. They take a scale s and perhaps a zero
+    point z of si8, and r = 1 / s in f32:
+
+    * `Quantize`, the last step: clamp(round(y * r) + z, qmin, qmax), the range
+      being that of the result's element type, which is si8. Equal over the reals
+      to `qgraph.quantize`, which divides.
+    * `QuantizeDequantize`: s * (clamp(round(y * r) + z, -128, 127) - z), what a
+      value is that was stored in between.
+
+    Rounding is half to even, NaN stores qmin, the product with s is one
+    rounding.
+
+    Example: `#qgraph.step<"Gelu">`, `#qgraph.step<"Add", operand = 0>`,
+    `#qgraph.step<"Add", operand = 0, scale = 1, zero_point = 2>`,
+    `#qgraph.step<"Quantize", scale = 3>`.
   }];
   let parameters = (ins StringRefParameter<"op">:$op,
                         DefaultValuedParameter<"int64_t", "-1">:$operand,
+                        DefaultValuedParameter<"int64_t", "-1">:$scale,
+                        DefaultValuedParameter<"int64_t", "-1">:$zero_point,
                         OptionalParameter<"::mlir::DictionaryAttr">:$attributes);
-  let assemblyFormat = "`<` $op (`,` struct($operand, $attributes)^)? `>`";
+  let assemblyFormat = [{
+    `<` $op (`,` struct($operand, $scale, $zero_point, $attributes)^)? `>`
+  }];
+  let extraClassDeclaration = [{
+    /// The steps that are no rows of the elementwise table.
+    static constexpr ::llvm::StringLiteral kQuantize{"Quantize"};
+    static constexpr ::llvm::StringLiteral kQuantizeDequantize{"QuantizeDequantize"};
+    bool isQuantize() const { return getOp() == kQuantize; }
+    bool isQuantizeDequantize() const { return getOp() == kQuantizeDequantize; }
+    /// True for a row of the elementwise table.
+    bool isElementwise() const { return !isQuantize() && !isQuantizeDequantize(); }
+  }];
 }
 def QGraph_StepArrayAttr : TypedArrayAttrBase<QGraph_StepAttr, "epilogue steps">;
 

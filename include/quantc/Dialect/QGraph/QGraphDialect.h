@@ -22,6 +22,8 @@
 #define GET_ATTRDEF_CLASSES
 #include "quantc/Dialect/QGraph/QGraphAttributes.h.inc"
 
+#include "quantc/Dialect/QGraph/LayerInterface.h.inc"
+
 #define GET_OP_CLASSES
 #include "quantc/Dialect/QGraph/QGraphOps.h.inc"
 

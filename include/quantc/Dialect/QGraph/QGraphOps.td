@@ -8,6 +8,7 @@
 #ifndef QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
 #define QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD
 
+include "quantc/Dialect/QGraph/LayerInterface.td"
 include "quantc/Dialect/QGraph/QGraphBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
@@ -226,13 +227,13 @@ def QGraph_ReinterpretOp : QGraph_ComputeOp<"reinterpret"> {
 
 def QGraph_ElementOp : QGraph_Op<"element", [Pure,
     InferTypeOpAdaptor]> {
-  let summary = "an element of a small tensor, before the run";
+  let summary = "an element of a small tensor, as a value of the schedule";
   let description = [{
     Element `element` (row-major) of `input`: of integers an index value, of
     floats (f32, f64, bf16) a value of their type. The walk uses it where a
-    shape, an axis, a start or a scale is given by the values of one of the
-    model's inputs; so `input` must be an argument (perhaps reshaped) by the time
-    kernels are made.
+    shape, an axis, a start, a scale or a condition is given by values. Of an
+    argument (perhaps reshaped) it is read before the run; of what the model
+    computes it is *late*: every thread reads it when the schedule is there.
 
     Example:
 
@@ -251,10 +252,10 @@ def QGraph_RequireOp : QGraph_Op<"require"> {
   let summary = "says that two index values are equal in every valid run";
   let description = [{
     What the walk assumed of values that are only known at run time: `a` equals
-    `b` or, with `or_one`, one of the two is 1. It is checked before the run,
-    which fails with `text` (%a and %b stand for the values) where it does not
-    hold. So the values must follow from dimensions and elements of the
-    arguments.
+    `b` or, with `or_one`, one of the two is 1. A run for which that does not
+    hold fails with `text` (%a and %b stand for the values): before it begins, if
+    the values follow from dimensions and elements of the arguments; where it
+    stands, if they are late or it is inside a region.
 
     Example:
 
@@ -272,11 +273,34 @@ def QGraph_RequireOp : QGraph_Op<"require"> {
 //===----------------------------------------------------------------------===//
 
 defvar epilogueText = [{
-    `epilogue` is a list of elementwise steps applied in order to each result;
-    a binary step's second operand is an entry of `epilogue_operands`, broadcast
-    to the result's shape.}];
+    `epilogue` is a list of `#qgraph.step`s applied in order to each result; what
+    they refer to is in `epilogue_operands`, broadcast to the result's shape. If
+    the last step is `Quantize` the result is si8.}];
 
-def QGraph_LinearOp : QGraph_ComputeOp<"linear", [AttrSizedOperandSegments]> {
+/// A layer with weights: `sides` are input and weight with what belongs to
+/// them, `sizes` index operands, `parameters` attributes of the op's own.
+class QGraph_LayerOp<string mnemonic, dag sides, dag parameters, dag sizes = (ins)>
+    : QGraph_ComputeOp<mnemonic, [AttrSizedOperandSegments, QGraph_LayerOpInterface]> {
+  let arguments = !con(sides,
+                       (ins Optional<AnyRankedTensor>:$bias,
+                            Variadic<AnyRankedTensor>:$epilogue_operands),
+                       sizes, parameters,
+                       (ins DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
+                            OptionalAttr<StrAttr>:$name));
+  let results = (outs AnyRankedTensor:$result);
+  let hasVerifier = 1;
+}
+
+defvar floatSides = (ins AnyRankedTensor:$input, AnyRankedTensor:$weight);
+defvar quantizedSides = (ins AnyRankedTensor:$input, AnyRankedTensor:$input_scale,
+                             Optional<AnyRankedTensor>:$input_zero_point,
+                             AnyRankedTensor:$weight, AnyRankedTensor:$weight_scale,
+                             Optional<AnyRankedTensor>:$weight_zero_point);
+defvar blocks = (ins DenseI64ArrayAttr:$input_block, DenseI64ArrayAttr:$weight_block);
+defvar window = (ins DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                     DenseI64ArrayAttr:$pads, DefaultValuedAttr<I64Attr, "1">:$groups);
+
+def QGraph_LinearOp : QGraph_LayerOp<"linear", floatSides, (ins)> {
   let summary = "x * w^T + bias";
   let description = [{
         y[.., n] = epilogue(sum_k x[.., k] * w[n, k] + bias[n])
@@ -293,20 +317,13 @@ def QGraph_LinearOp : QGraph_ComputeOp<"linear", [AttrSizedOperandSegments]> {
          : (tensor<?x384xf32>, tensor<1536x384xf32>, tensor<1536xf32>) -> tensor<?x1536xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$weight,
-                       Optional<AnyRankedTensor>:$bias,
-                       Variadic<AnyRankedTensor>:$epilogue_operands,
-                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
-                       OptionalAttr<StrAttr>:$name);
-  let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)?
     attr-dict `:` functional-type(operands, results)
   }];
-  let hasVerifier = 1;
 }
 
-def QGraph_QuantizedLinearOp : QGraph_ComputeOp<"quantized_linear", [AttrSizedOperandSegments]> {
+def QGraph_QuantizedLinearOp : QGraph_LayerOp<"quantized_linear", quantizedSides, blocks> {
   let summary = "linear on stored values, integer sums";
   let description = [{
     Let g run over the groups of K that share both scales (`input_block` and
@@ -328,23 +345,85 @@ def QGraph_QuantizedLinearOp : QGraph_ComputeOp<"quantized_linear", [AttrSizedOp
          : (tensor<4x64xsi8>, tensor<4x1xf32>, tensor<8x64xsi8>, tensor<8x1xf32>) -> tensor<4x8xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$input_scale,
-                       Optional<AnyRankedTensor>:$input_zero_point,
-                       AnyRankedTensor:$weight, AnyRankedTensor:$weight_scale,
-                       Optional<AnyRankedTensor>:$weight_zero_point,
-                       Optional<AnyRankedTensor>:$bias,
-                       Variadic<AnyRankedTensor>:$epilogue_operands,
-                       DenseI64ArrayAttr:$input_block, DenseI64ArrayAttr:$weight_block,
-                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
-                       OptionalAttr<StrAttr>:$name);
-  let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $input `scale` $input_scale (`zero_point` $input_zero_point^)? `,`
     $weight `scale` $weight_scale (`zero_point` $weight_zero_point^)?
     (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)?
     attr-dict `:` functional-type(operands, results)
   }];
-  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+defvar windowText = [{
+    `strides` and `dilations` have an entry for each spatial dimension, `pads` one
+    for the begin of each and then one for the end of each (they may be negative:
+    then the image is cut). The result's spatial extents are floor((extent + pads
+    - reach) / stride) + 1 with reach = (taps - 1) * dilation + 1; those that are
+    dynamic are given as `dims`, index values.}];
+
+def QGraph_ConvOp : QGraph_LayerOp<"conv", floatSides, window, (ins Variadic<Index>:$dims)> {
+  let summary = "convolution, channels last";
+  let description = [{
+    `input` is [N, spatial.., C], `weight` [O, taps.., C / groups], `bias` [O], the
+    result [N, spatial.., O], with 1 to 3 spatial dimensions. Column o belongs to
+    group g = o / (O / groups), which reads channels c0 = g * (C / groups) on:
+
+        y[n, p.., o] = epilogue(sum_{t.., c} x[n, p * stride + t * dilation - pad.., c0 + c]
+                                             * w[o, t.., c]  + bias[o])
+
+    f32: the sum is that of `linear` over K = (taps, channels of the group), the
+    taps in row-major order and the channel fastest: a chain of fused
+    multiply-adds in index order, in blocks of 256 (`Numerics/Order.h`) that are
+    then added in order; then the bias is added. A position outside the image is
+    a 0 that is multiplied as any other.
+  }] # windowText # "\n" # epilogueText # [{
+
+    Example:
+
+    ```mlir
+    %y = qgraph.conv %x, %w bias %b {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>,
+             pads = array<i64: 1, 1, 1, 1>, epilogue = [#qgraph.step<"Relu">]}
+         : (tensor<?x8x8x16xf32>, tensor<32x3x3x16xf32>, tensor<32xf32>) -> tensor<?x4x4x32xf32>
+    ```
+  }];
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)?
+    (`dims` `(` $dims^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def QGraph_QuantizedConvOp : QGraph_LayerOp<"quantized_conv", quantizedSides,
+    !con(blocks, window), (ins Variadic<Index>:$dims)> {
+  let summary = "convolution of stored values, integer sums";
+  let description = [{
+    `conv` on stored integers, the whole sum with one pair of scales:
+
+        dot = sum_{t.., c} (x[..] - zx) * (w[o, t.., c] - zw[o])       exact, i32
+        y   = epilogue(fma(f32(dot), sx * sw[o], bias[o]))             (bias 0 where absent)
+
+    A position outside the image has the zero point, so it adds nothing.
+    `input_block` is 0 but for the batch, which may be 1 (a scale an image);
+    `weight_block` is 0 but for the columns, which may be 1 (a scale a column).
+    f16 scales are widened to f32 first.
+  }] # windowText # "\n" # epilogueText # [{
+
+    Example:
+
+    ```mlir
+    %y = qgraph.quantized_conv %x scale %sx zero_point %zx, %w scale %sw bias %b epilogue(%sy, %zy)
+           {input_block = array<i64: 0, 0, 0, 0>, weight_block = array<i64: 1, 0, 0, 0>,
+            strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>,
+            epilogue = [#qgraph.step<"Relu">, #qgraph.step<"Quantize", scale = 0, zero_point = 1>]}
+         : (tensor<1x8x8x16xsi8>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xsi8>, tensor<32x3x3x16xsi8>,
+            tensor<32x1x1x1xf32>, tensor<32xf32>, tensor<1xf32>, tensor<1xsi8>) -> tensor<1x8x8x32xsi8>
+    ```
+  }];
+  let assemblyFormat = [{
+    $input `scale` $input_scale (`zero_point` $input_zero_point^)? `,`
+    $weight `scale` $weight_scale (`zero_point` $weight_zero_point^)?
+    (`bias` $bias^)? (`epilogue` `(` $epilogue_operands^ `)`)? (`dims` `(` $dims^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
   let hasFolder = 1;
 }
 
@@ -487,14 +566,92 @@ def QGraph_RowsOp : QGraph_Op<"rows", [Pure,
   let hasVerifier = 1;
 }
 
-def QGraph_YieldOp : QGraph_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"RowsOp">]> {
-  let summary = "the results of a fused region";
+def QGraph_YieldOp : QGraph_Op<"yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["RowsOp", "IfOp", "LoopOp"]>]> {
+  let summary = "the results of a region";
   let description = [{
-    Example: see `qgraph.rows`.
+    Example: see `qgraph.rows`, `qgraph.if`, `qgraph.loop`.
   }];
-  let arguments = (ins Variadic<AnyRankedTensor>:$operands);
+  let arguments = (ins Variadic<AnyType>:$operands);
   let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+def QGraph_IfOp : QGraph_Op<"if", [RecursiveMemoryEffects, NoRegionArguments, SingleBlock]> {
+  let summary = "one of two regions";
+  let description = [{
+    Runs the first region if `condition` is not 0, else the second. A result is
+    what that region yields. Element types and ranks of the two are those of the
+    result; a dimension that is dynamic in the result's type is that of the
+    yielded tensor, to be asked for by `tensor.dim`.
+
+    Constraints: both regions yield one tensor for each result, of its element
+    type and rank, and of its static dimensions.
+
+    Example:
+
+    ```mlir
+    %r = qgraph.if %c {
+      %0 = onnx.node "Relu"(%x) {version = 14 : i64} : (tensor<4xf32>) -> tensor<4xf32>
+      qgraph.yield %0 : tensor<4xf32>
+    } else {
+      qgraph.yield %y : tensor<2xf32>
+    } : tensor<?xf32>
+    ```
+  }];
+  let arguments = (ins Index:$condition, OptionalAttr<StrAttr>:$name);
+  let results = (outs Variadic<AnyRankedTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$then_body, SizedRegion<1>:$else_body);
+  let assemblyFormat = [{
+    $condition $then_body `else` $else_body attr-dict (`:` type($outputs)^)?
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def QGraph_LoopOp : QGraph_Op<"loop", [RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "a region that runs several times";
+  let description = [{
+    ONNX's Loop with all of its operands present:
+
+        carried = init; go = condition
+        for i in 0 .. trips, while go != 0:
+            go, carried, pieces = body(i, carried)
+
+    The body's arguments are i and the carried tensors; it yields the condition
+    (an index value), the carried tensors, then the pieces. Results are the last
+    carried tensors, then for each piece a tensor [iterations, ...] of all of
+    them in order. A dimension that is dynamic in the type of a carried argument
+    may change from one iteration to the next; it and those of the results are
+    asked for by `tensor.dim`. The dimensions of a piece may not change, which is
+    checked where they are dynamic.
+
+    Constraints: element types and ranks of init, argument, yielded value and
+    result are equal; static dimensions agree.
+
+    Example:
+
+    ```mlir
+    %last, %all = qgraph.loop %n while %c init(%x : tensor<4xf32>) {
+    ^bb0(%i: index, %a: tensor<4xf32>):
+      %0 = onnx.node "Add"(%a, %a) {version = 14 : i64}
+           : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+      qgraph.yield %c, %0, %0 : index, tensor<4xf32>, tensor<4xf32>
+    } : tensor<4xf32>, tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins Index:$trips, Index:$condition, Variadic<AnyRankedTensor>:$init,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Variadic<AnyRankedTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $trips `while` $condition (`init` `(` $init^ `:` type($init) `)`)? $body attr-dict
+    (`:` type($outputs)^)?
+  }];
+  let hasRegionVerifier = 1;
 }
 
 #endif // QUANTC_DIALECT_QGRAPH_QGRAPHOPS_TD

@@ -17,6 +17,8 @@
 
 namespace quantc::qgraph {
 
+class StepAttr;
+
 /// The dimensions of a ranked tensor: an index attribute where static,
 /// otherwise an index value. Goes back through the ops that made the tensor, by
 /// their reified shapes, to the block arguments, where it emits `tensor.dim`.
@@ -46,13 +48,22 @@ bool isStoredType(mlir::Type elementType);
 llvm::SmallVector<int64_t> getScaleShape(llvm::ArrayRef<int64_t> shape,
                                          llvm::ArrayRef<int64_t> block);
 
+/// The extent of a convolution along one spatial dimension: floor((extent +
+/// before + after - reach) / stride) + 1 with reach = (taps - 1) * dilation +
+/// 1, 0 for an image that is too small; dynamic where `extent` or `taps` is.
+int64_t convExtent(int64_t extent, int64_t taps, int64_t stride,
+                   int64_t dilation, int64_t before, int64_t after);
+
 /// Checks an epilogue that is applied to `result`: every step is a row of the
-/// elementwise table with the right number of operands, and every operand
-/// broadcasts to `result`.
+/// elementwise table with the right number of operands or quantizes, and every
+/// operand broadcasts to `result`.
 llvm::LogicalResult verifyEpilogue(mlir::Operation *op,
                                    mlir::ArrayAttr epilogue,
                                    mlir::ValueRange operands,
                                    mlir::Value result);
+
+/// The last step of an epilogue if it is `Quantize`, else null.
+StepAttr quantizeStep(mlir::ArrayAttr epilogue);
 
 } // namespace quantc::qgraph
 
