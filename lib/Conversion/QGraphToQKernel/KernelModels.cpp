@@ -152,7 +152,7 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, QGraphDialect *) {
     qgraph::LinearOp::attachInterface<PlainModel<qgraph::LinearOp>>(*context);
     QuantizedLinearOp::attachInterface<PlainModel<QuantizedLinearOp>>(*context);
-    ConvOp::attachInterface<PlainModel<ConvOp>>(*context);
+    qgraph::ConvOp::attachInterface<PlainModel<qgraph::ConvOp>>(*context);
     QuantizedConvOp::attachInterface<PlainModel<QuantizedConvOp>>(*context);
     DequantizeOp::attachInterface<PlainModel<DequantizeOp>>(*context);
     QuantizeOp::attachInterface<RowModel<QuantizeOp>>(*context);
@@ -160,6 +160,23 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
     NormOp::attachInterface<RowModel<NormOp>>(*context);
     EmbeddingOp::attachInterface<RowModel<EmbeddingOp>>(*context);
     RowsOp::attachInterface<RowsModel>(*context);
+struct PackedConvModel
+    : KernelOpInterface::ExternalModel<PackedConvModel, qkernel::ConvOp> {
+  std::string getKernelName(Operation *op) const {
+    return convKernelName(cast<qkernel::ConvOp>(op));
+  }
+  LogicalResult canEmit(Operation *op, std::string &why) const {
+    return canEmitConv(cast<qkernel::ConvOp>(op), why);
+  }
+  LogicalResult emitKernel(Operation *op, KernelBody &body) const {
+    emitConv(cast<qkernel::ConvOp>(op), body);
+    return success();
+  }
+  Value getScratchBytes(Operation *op, OpBuilder &builder) const {
+    return convScratchBytes(cast<qkernel::ConvOp>(op), builder);
+  }
+};
+
     AttentionOp::attachInterface<AttentionModel>(*context);
     MatmulOp::attachInterface<MatmulModel>(*context);
   });
@@ -167,3 +184,4 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
     qkernel::LinearOp::attachInterface<PackedLinearModel>(*context);
   });
 }
+    qkernel::ConvOp::attachInterface<PackedConvModel>(*context);

@@ -19,6 +19,13 @@ llvm::LogicalResult emitLinear(LinearOp op, KernelBody &body);
 mlir::Value linearScratchBytes(LinearOp op, mlir::OpBuilder &builder,
                                mlir::Value rows);
 
+// qkernel.conv (ConvKernel.cpp, DepthwiseKernel.cpp).
+std::string convKernelName(ConvOp op);
+llvm::LogicalResult canEmitConv(ConvOp op, std::string &why);
+void emitConv(ConvOp op, KernelBody &body);
+void emitDepthwiseConv(ConvOp op, KernelBody &body);
+mlir::Value convScratchBytes(ConvOp op, mlir::OpBuilder &builder);
+
 // Ops that work row by row, alone or in a qgraph.rows (RowsKernel.cpp).
 bool canEmitRows(mlir::Operation *op);
 void emitRows(mlir::Operation *op, KernelBody &body);

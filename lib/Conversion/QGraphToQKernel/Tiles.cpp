@@ -7,6 +7,7 @@
 
 #include "Tiles.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -164,7 +165,7 @@ Value reduceLanes(KernelBody &body, Value lanes,
 std::optional<Epilogue::Shape> Epilogue::shapeOf(Type operand,
                                                  RankedTensorType resultType) {
   auto type = dyn_cast<RankedTensorType>(operand);
-  if (!type || type.getElementType() != resultType.getElementType())
+  if (!type)
     return std::nullopt;
   if (type.hasStaticShape() && type.getNumElements() == 1)
     return Shape::Scalar;
@@ -172,66 +173,158 @@ std::optional<Epilogue::Shape> Epilogue::shapeOf(Type operand,
   if (type.hasStaticShape() && type.getNumElements() == columns &&
       type.getShape().back() == columns)
     return Shape::Row;
-  if (type == resultType)
+  if (type.getShape() == resultType.getShape())
     return Shape::Full;
   return std::nullopt;
 }
 
 bool Epilogue::canEmit(ArrayAttr steps, TypeRange types,
                        RankedTensorType resultType, std::string &why) {
+  auto elementOf = [&](int64_t operand) {
+    return cast<RankedTensorType>(types[operand]).getElementType();
+  };
   for (auto step : steps.getAsRange<qgraph::StepAttr>()) {
-    if (!onnx_ir::lookupElementwise(step.getOp())) {
-      why = ("epilogue step '" + step.getOp() +
-             "' is not an elementwise operator")
-                .str();
+    auto fail = [&](const Twine &text) {
+      why = ("epilogue step '" + step.getOp() + "' " + text).str();
       return false;
+    };
+    if (step.isElementwise() && !onnx_ir::lookupElementwise(step.getOp()))
+      return fail("is not an elementwise operator");
+    if (step.getScale() >= 0) {
+      auto scale = cast<RankedTensorType>(types[step.getScale()]);
+      if (!scale.hasStaticShape() || scale.getNumElements() != 1 ||
+          !scale.getElementType().isF32())
+        return fail("has a scale that is no single f32");
     }
-    if (step.getOperand() >= 0 &&
-        !shapeOf(types[step.getOperand()], resultType)) {
-      why = ("the second operand of epilogue step '" + step.getOp() +
-             "' is no scalar, no row and not of the result's shape")
-                .str();
-      return false;
-    }
+    if (step.getOperand() < 0)
+      continue;
+    if (!shapeOf(types[step.getOperand()], resultType))
+      return fail(
+          "has a second operand that is no scalar, no row and not of the "
+          "result's shape");
+    Type element = elementOf(step.getOperand());
+    if (step.getScale() < 0 ? !element.isF32() : !element.isSignedInteger(8))
+      return fail("has a second operand that is neither f32 nor si8 with a "
+                  "scale");
   }
   return true;
 }
 
 Epilogue::Epilogue(KernelBody &body, ArrayAttr steps, ValueRange memrefs,
                    TypeRange types, RankedTensorType resultType)
-    : body(body), steps(steps), elementType(resultType.getElementType()) {
+    : body(body), steps(steps) {
   for (auto [memref, type] : llvm::zip_equal(memrefs, types)) {
-    Shape shape = *shapeOf(type, resultType);
-    operands.push_back({shape, shape == Shape::Full ? body.asRows(memref)
-                                                    : body.flatten(memref)});
+    std::optional<Shape> shape = shapeOf(type, resultType);
+    operands.push_back({*shape, *shape == Shape::Full ? body.asRows(memref)
+                                                      : body.flatten(memref)});
   }
+  for (auto step : steps.getAsRange<qgraph::StepAttr>())
+    stored.push_back(step.getScale() >= 0 ? prepare(step) : Stored());
+}
+
+Epilogue::Stored Epilogue::prepare(qgraph::StepAttr step) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  auto only = [&](int64_t operand) -> Value {
+    return memref::LoadOp::create(builder, loc, operands[operand].second,
+                                  ValueRange{body.index(0)});
+  };
+  Stored result;
+  Value scale = only(step.getScale());
+  result.scale = splat(body, scale);
+  result.inverse =
+      splat(body, arith::DivFOp::create(builder, loc, body.f32(1), scale));
+  Value least = body.f32(-128), greatest = body.f32(127);
+  if (step.getZeroPoint() >= 0) {
+    Value zero = arith::ExtSIOp::create(builder, loc, builder.getI32Type(),
+                                        only(step.getZeroPoint()));
+    Value shift =
+        arith::SIToFPOp::create(builder, loc, builder.getF32Type(), zero);
+    result.zeroPoint = splat(body, zero);
+    least = arith::SubFOp::create(builder, loc, least, shift);
+    greatest = arith::SubFOp::create(builder, loc, greatest, shift);
+  }
+  result.least = splat(body, least);
+  result.greatest = splat(body, greatest);
+  return result;
+}
+
+/// clamp(round(y / scale) + z) as i32. The bounds are whole, so that clamping
+/// before rounding is the same; a NaN becomes the lower one.
+Value Epilogue::encode(Value lanes, const Stored &stored) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  lanes = arith::MulFOp::create(builder, loc, lanes, stored.inverse);
+  lanes = body.larger(lanes, stored.least);
+  lanes = body.smaller(lanes, stored.greatest);
+  lanes = math::RoundEvenOp::create(builder, loc, lanes);
+  Value codes = arith::FPToSIOp::create(builder, loc,
+                                        laneType(builder.getI32Type()), lanes);
+  if (stored.zeroPoint)
+    codes = arith::AddIOp::create(builder, loc, codes, stored.zeroPoint);
+  return codes;
+}
+
+/// scale * (codes - z).
+Value Epilogue::decode(Value codes, const Stored &stored) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  if (stored.zeroPoint)
+    codes = arith::SubIOp::create(builder, loc, codes, stored.zeroPoint);
+  Value real = arith::SIToFPOp::create(builder, loc,
+                                       laneType(builder.getF32Type()), codes);
+  return arith::MulFOp::create(builder, loc, real, stored.scale);
+}
+
+/// The second operand of a step, before it is decoded.
+Value Epilogue::loadOperand(qgraph::StepAttr step, Value row, Value column,
+                            int64_t valid) {
+  auto [shape, memref] = operands[step.getOperand()];
+  switch (shape) {
+  case Shape::Full:
+    return loadLanes(body, memref, {row, column}, valid);
+  case Shape::Row:
+    return loadLanes(body, memref, {column}, valid);
+  case Shape::Scalar:
+    return splat(body, memref::LoadOp::create(body.builder, body.loc, memref,
+                                              ValueRange{body.index(0)}));
+  }
+  llvm_unreachable("unknown shape");
 }
 
 Value Epilogue::emit(Value lanes, Value row, Value column, int64_t valid) {
-  for (auto step : steps.getAsRange<qgraph::StepAttr>()) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  for (auto [step, stored] :
+       llvm::zip_equal(steps.getAsRange<qgraph::StepAttr>(), stored)) {
+    if (step.isQuantize()) {
+      lanes = arith::TruncIOp::create(
+          builder, loc, laneType(builder.getI8Type()), encode(lanes, stored));
+      continue;
+    }
+    if (step.isQuantizeDequantize()) {
+      // The code and the zero point cancel: what is left is round(clamp).
+      Stored centred = stored;
+      centred.zeroPoint = Value();
+      lanes = decode(encode(lanes, centred), centred);
+      continue;
+    }
     SmallVector<Value> values = {lanes};
     if (step.getOperand() >= 0) {
-      auto [shape, memref] = operands[step.getOperand()];
-      switch (shape) {
-      case Shape::Full:
-        values.push_back(loadLanes(body, memref, {row, column}, valid));
-        break;
-      case Shape::Row:
-        values.push_back(loadLanes(body, memref, {column}, valid));
-        break;
-      case Shape::Scalar:
-        values.push_back(
-            splat(body, memref::LoadOp::create(body.builder, body.loc, memref,
-                                               ValueRange{body.index(0)})));
-        break;
-      }
+      Value operand = loadOperand(step, row, column, valid);
+      if (step.getScale() >= 0)
+        operand =
+            decode(arith::ExtSIOp::create(
+                       builder, loc, laneType(builder.getI32Type()), operand),
+                   stored);
+      values.push_back(operand);
     }
-    SmallVector<Type> types(values.size() + 1, elementType);
+    SmallVector<Type> types(values.size() + 1, builder.getF32Type());
     DictionaryAttr attributes = step.getAttributes();
     if (!attributes)
-      attributes = body.builder.getDictionaryAttr({});
+      attributes = builder.getDictionaryAttr({});
     lanes = onnx_ir::lookupElementwise(step.getOp())
-                ->build(body.builder, body.loc, values, types, attributes);
+                ->build(builder, loc, values, types, attributes);
   }
   return lanes;
 }

@@ -73,10 +73,23 @@ public:
   /// tensor, a row or a scalar; otherwise says why not.
   static bool canEmit(mlir::ArrayAttr steps, mlir::TypeRange types,
                       mlir::RankedTensorType resultType, std::string &why);
+  /// The result's lanes; i8 if the last step is Quantize.
   mlir::Value emit(mlir::Value lanes, mlir::Value row, mlir::Value column,
                    int64_t valid);
 
 private:
+  /// What a step with a scale needs, in all lanes: the scale, 1 / scale, the
+  /// zero point (i32, or null) and the least and greatest code before it is
+  /// added.
+  struct Stored {
+    mlir::Value scale, inverse, zeroPoint, least, greatest;
+  };
+  Stored prepare(qgraph::StepAttr step);
+  mlir::Value encode(mlir::Value lanes, const Stored &stored);
+  mlir::Value decode(mlir::Value codes, const Stored &stored);
+  mlir::Value loadOperand(qgraph::StepAttr step, mlir::Value row,
+                          mlir::Value column, int64_t valid);
+
   enum class Shape { Full, Row, Scalar };
   static std::optional<Shape> shapeOf(mlir::Type operand,
                                       mlir::RankedTensorType resultType);
@@ -84,7 +97,7 @@ private:
   KernelBody &body;
   mlir::ArrayAttr steps;
   llvm::SmallVector<std::pair<Shape, mlir::Value>> operands;
-  mlir::Type elementType;
+  llvm::SmallVector<Stored> stored; // by step
 };
 
 } // namespace quantc::qkernel

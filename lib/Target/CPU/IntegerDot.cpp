@@ -14,6 +14,17 @@ using namespace mlir;
 
 namespace quantc::cpu {
 
+std::pair<Value, Value> IntegerDot::widenPairs(Value pairs, bool isSigned) {
+  Type wide = pairs.getType();
+  Value eight = splat(wide, 8);
+  if (!isSigned)
+    return {arith::AndIOp::create(builder, loc, pairs, splat(wide, 0xff)),
+            arith::ShRUIOp::create(builder, loc, pairs, eight)};
+  Value even = arith::ShRSIOp::create(
+      builder, loc, arith::ShLIOp::create(builder, loc, pairs, eight), eight);
+  return {even, arith::ShRSIOp::create(builder, loc, pairs, eight)};
+}
+
 VectorType IntegerDot::vec(int64_t lanes, unsigned bits) {
   return VectorType::get({lanes}, builder.getIntegerType(bits));
 }

@@ -230,6 +230,7 @@ struct LowerTile : OpRewritePattern<TileDotOp> {
       return success();
     }
     std::unique_ptr<IntegerDot> dot = makeDot(level, rewriter, op.getLoc());
+    dot->unsignedInput = op.getUnsignedInput();
     SmallVector<Value> sums(op.getInit());
     tile.begin = dot->addLeading(op, sums);
     if (getConstantIntValue(op.getLength()) != tile.begin)

@@ -19,12 +19,16 @@ using Prepared = llvm::SmallVector<mlir::Value, 4>;
 
 /// How a level multiplies integers. Weights come as vector<64xi8>: 16 columns
 /// of 4 consecutive k, unsigned on x86 and signed on AArch64; an activation is
-/// 4 consecutive signed bytes of one row, in an i32.
+/// 4 consecutive signed bytes of one row, in an i32. With `unsignedInput`,
+/// which x86 alone has, it is the other way round: bytes of an activation are
+/// unsigned and those of a weight signed.
 class IntegerDot {
 public:
   IntegerDot(mlir::OpBuilder &builder, mlir::Location loc)
       : builder(builder), loc(loc) {}
   virtual ~IntegerDot() = default;
+
+  bool unsignedInput = false;
 
   /// `bits` is the width of the stored weights: their products may need fewer
   /// bits.
@@ -51,6 +55,9 @@ public:
   }
 
 protected:
+  /// The even and the odd bytes of 16-bit lanes, widened to these.
+  std::pair<mlir::Value, mlir::Value> widenPairs(mlir::Value pairs,
+                                                 bool isSigned);
   mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
                         mlir::ValueRange operands);
   mlir::Value bitcast(mlir::Type type, mlir::Value value);

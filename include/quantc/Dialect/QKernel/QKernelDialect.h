@@ -15,6 +15,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Dialect/QKernel/KernelBody.h"
+#include "quantc/Numerics/PackPanels.h"
 
 #include "quantc/Dialect/QKernel/QKernelDialect.h.inc"
 #include "quantc/Dialect/QKernel/QKernelEnums.h.inc"

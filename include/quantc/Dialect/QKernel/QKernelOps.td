@@ -132,6 +132,63 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
 def QKernel_BufferKindAttr : I32EnumAttr<"BufferKind", "where a buffer lives", [
     I32EnumAttrCase<"Input", 0, "input">, I32EnumAttrCase<"Output", 1, "output">,
     I32EnumAttrCase<"Weights", 2, "weights">, I32EnumAttrCase<"Arena", 3, "arena">]> {
+def QKernel_ConvOp : QKernel_Op<"conv", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
+  let summary = "conv or quantized_conv with packed weights";
+  let description = [{
+    The meaning is that of `qgraph.conv` (`format = "f32"`) or
+    `qgraph.quantized_conv` (`si8`; one scale a column, no weight zero points)
+    with weights [n, taps.., C / groups]. `packed` holds the panels of one group
+    after the other, each those of a linear layer with n / groups columns and K =
+    (taps, channels). For `si8` K is cut into *runs*, which a row of the image
+    holds side by side: a row of taps with all channels or, with groups or a
+    dilation along the last dimension, one tap's channels; each run is padded with
+    zeros to a multiple of 4, the panels hold column sums, and the stored weights
+    are signed on every target. A depthwise convolution (groups = n = C,
+    at most 256 taps) has panels of n columns with K = taps; its weights are
+    finite, so that a tap outside the image adds nothing.
+
+    Example:
+
+    ```mlir
+    %y = qkernel.conv %x, %p {format = "f32", n = 16, taps = array<i64: 3, 3>,
+             strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+             pads = array<i64: 1, 1, 1, 1>, groups = 1}
+         : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, Optional<AnyRankedTensor>:$input_scale,
+                       Optional<AnyRankedTensor>:$input_zero_point,
+                       AnyRankedTensor:$packed,
+                       Variadic<AnyRankedTensor>:$epilogue_operands,
+                       Variadic<Index>:$dims,
+                       StrAttr:$format, I64Attr:$n, DenseI64ArrayAttr:$taps,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$pads, I64Attr:$groups,
+                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input (`scale` $input_scale^)? (`zero_point` $input_zero_point^)? `,` $packed
+    (`epilogue` `(` $epilogue_operands^ `)`)? (`dims` `(` $dims^ `)`)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Channels of the input.
+    int64_t getChannels();
+    /// True if each channel is a group of its own with one column, and few
+    /// taps.
+    bool isDepthwise();
+    /// Values of K that lie side by side in the image, and how many such runs
+    /// there are. (A depthwise convolution has none.)
+    int64_t getRunLength();
+    int64_t getRuns();
+    /// What the packed weight's panels are; `unsigned_weights` is not set.
+    ::quantc::numerics::PanelLayout getPanelLayout();
+  }];
+}
+
   let cppNamespace = "::quantc::qkernel";
 }
 
@@ -293,7 +350,8 @@ def QKernel_TileDotOp : QKernel_Op<"tile_dot", [MemoryEffects<[MemRead]>,
     order. `si8`, `si4`: exact i32 sums of a (signed bytes) times the *stored*
     weight, so with unsigned weights the caller starts the accumulator at
     -2^(b-1) times the sum of a. `length` is a multiple of 4 (8 for `si4`) in
-    the panels; `a` has that many bytes to read too.
+    the panels; `a` has that many bytes to read too. With `unsigned_input` (x86,
+    `si8`) the bytes of a are unsigned and the stored weights signed.
 
     Example:
 
@@ -305,7 +363,8 @@ def QKernel_TileDotOp : QKernel_Op<"tile_dot", [MemoryEffects<[MemRead]>,
   }];
   let arguments = (ins AnyMemRef:$a, Index:$m, Index:$k, AnyMemRef:$packed, Index:$offset,
                        Index:$stride, Index:$length, Variadic<AnyVectorOfNonZeroRank>:$init,
-                       StrAttr:$format, I64Attr:$rows, I64Attr:$panels);
+                       StrAttr:$format, I64Attr:$rows, I64Attr:$panels,
+                       UnitAttr:$unsigned_input);
   let results = (outs Variadic<AnyVectorOfNonZeroRank>:$results);
   let assemblyFormat = [{
     $a `[` $m `,` $k `]` `,` $packed `[` $offset `]` `stride` $stride `length` $length

@@ -3,7 +3,7 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Whole tiles: 16 rows by 2 panels of bytes, 64 values of k a step. 16 vectors
+// Tiles of 8 to 16 rows by 2 panels of bytes, 64 values of k a step. 16 vectors
 // of a panel are just one B tile, so the layout is that of the other levels.
 // The sums leave the tile registers through memory. What is left of K, tiles of
 // fewer rows (tails) and nibbles go the way of AVX-512 VNNI, of which this
@@ -25,7 +25,8 @@ using namespace mlir;
 namespace quantc::cpu {
 namespace {
 
-constexpr int64_t kRows = 16, kStep = 64, kLanes = 16;
+constexpr int64_t kPanelRows = 16, kLeastRows = 8, kMostRows = 16;
+constexpr int64_t kStep = 64, kLanes = 16;
 
 class AMXDot : public AVX512VNNIDot {
 public:
@@ -40,14 +41,15 @@ public:
 int64_t AMXDot::addLeading(qkernel::TileDotOp op,
                            SmallVectorImpl<Value> &values) {
   std::optional<int64_t> length = getConstantIntValue(op.getLength());
-  int64_t panels = op.getPanels();
-  if (op.getFormat() != "si8" || op.getRows() != kRows || panels > 2 ||
-      !length || *length < kStep)
+  int64_t rows = op.getRows(), panels = op.getPanels();
+  if (op.getFormat() != "si8" || rows < kLeastRows || rows > kMostRows ||
+      panels > 2 || !length || *length < kStep)
     return 0;
   int64_t whole = *length / kStep * kStep;
   Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
-  auto bytes = amx::TileType::get({kRows, kStep}, i8);
-  auto sums = amx::TileType::get({kRows, kLanes}, i32);
+  auto bytes = amx::TileType::get({rows, kStep}, i8);
+  auto weights = amx::TileType::get({kPanelRows, kStep}, i8);
+  auto sums = amx::TileType::get({rows, kLanes}, i32);
   auto index = [&](int64_t v) -> Value {
     return arith::ConstantIndexOp::create(builder, loc, v);
   };
@@ -75,14 +77,14 @@ int64_t AMXDot::addLeading(qkernel::TileDotOp op,
               b, l, offset, arith::MulIOp::create(b, l, k, index(kLanes)));
           Value panel = memref::ReinterpretCastOp::create(
               b, l, rowType, op.getPacked(), OpFoldResult(offset),
-              ArrayRef<OpFoldResult>{b.getIndexAttr(kRows),
+              ArrayRef<OpFoldResult>{b.getIndexAttr(kPanelRows),
                                      b.getIndexAttr(kStep)},
               ArrayRef<OpFoldResult>{b.getIndexAttr(kStep), b.getIndexAttr(1)});
-          Value w = amx::TileLoadOp::create(b, l, bytes, panel,
+          Value w = amx::TileLoadOp::create(b, l, weights, panel,
                                             ValueRange{index(0), index(0)});
           next.push_back(amx::TileMulIOp::create(b, l, sums, a, w, carried[p],
-                                                 /*isZextLhs=*/false,
-                                                 /*isZextRhs=*/true));
+                                                 /*isZextLhs=*/unsignedInput,
+                                                 !unsignedInput));
         }
         scf::YieldOp::create(b, l, next);
       });
@@ -97,12 +99,12 @@ int64_t AMXDot::addLeading(qkernel::TileDotOp op,
                .getFunctionBody()
                .front());
       memory = memref::AllocaOp::create(builder, loc,
-                                        MemRefType::get({kRows, kLanes}, i32),
+                                        MemRefType::get({rows, kLanes}, i32),
                                         builder.getI64IntegerAttr(64));
     }
     amx::TileStoreOp::create(builder, loc, memory,
                              ValueRange{index(0), index(0)}, loop.getResult(p));
-    for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < rows; ++r) {
       Value row = vector::LoadOp::create(builder, loc, vec(kLanes, 32), memory,
                                          ValueRange{index(r), index(0)});
       Value &value = values[r * panels + p];

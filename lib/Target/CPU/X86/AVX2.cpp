@@ -32,12 +32,8 @@ public:
         parts.push_back(part);
         continue;
       }
-      Type wide = vec(16, 16);
-      Value pairs = bitcast(wide, part);
-      parts.push_back(
-          arith::AndIOp::create(builder, loc, pairs, splat(wide, 0xff)));
-      parts.push_back(
-          arith::ShRUIOp::create(builder, loc, pairs, splat(wide, 8)));
+      auto [even, odd] = widenPairs(bitcast(vec(16, 16), part), unsignedInput);
+      parts.append({even, odd});
     }
     return parts;
   }
@@ -46,11 +42,7 @@ public:
   /// bits.
   Prepared prepareActivation(Value word) override {
     Value bytes = splat(vec(8, 32), word);
-    Type wide = vec(16, 16);
-    Value pairs = bitcast(wide, bytes), eight = splat(wide, 8);
-    Value even = arith::ShRSIOp::create(
-        builder, loc, arith::ShLIOp::create(builder, loc, pairs, eight), eight);
-    Value odd = arith::ShRSIOp::create(builder, loc, pairs, eight);
+    auto [even, odd] = widenPairs(bitcast(vec(16, 16), bytes), !unsignedInput);
     return {bytes, even, odd};
   }
 
@@ -93,10 +85,13 @@ public:
   Value dot(Value sums, const Prepared &weights, const Prepared &activation,
             int64_t) override {
     SmallVector<Value> halves;
-    for (int64_t half : {0, 1})
-      halves.push_back(
-          intrinsic("llvm.x86.avx512.vpdpbusd.256", vec(8, 32),
-                    {slice(sums, 8 * half, 8), weights[half], activation[0]}));
+    for (int64_t half : {0, 1}) {
+      Value first = weights[half], second = activation[0];
+      if (unsignedInput)
+        std::swap(first, second);
+      halves.push_back(intrinsic("llvm.x86.avx512.vpdpbusd.256", vec(8, 32),
+                                 {slice(sums, 8 * half, 8), first, second}));
+    }
     return concat(halves);
   }
 };

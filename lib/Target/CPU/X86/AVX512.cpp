@@ -25,19 +25,14 @@ public:
   Prepared prepareWeights(Value bytes, int64_t bits) override {
     if (bits <= 4)
       return {bytes};
-    Type wide = vec(32, 16);
-    Value pairs = bitcast(wide, bytes);
-    return {arith::AndIOp::create(builder, loc, pairs, splat(wide, 0xff)),
-            arith::ShRUIOp::create(builder, loc, pairs, splat(wide, 8))};
+    auto [even, odd] = widenPairs(bitcast(vec(32, 16), bytes), unsignedInput);
+    return {even, odd};
   }
 
   Prepared prepareActivation(Value word) override {
     Value bytes = splat(vec(16, 32), word);
-    Type wide = vec(32, 16);
-    Value pairs = bitcast(wide, bytes), eight = splat(wide, 8);
-    Value even = arith::ShRSIOp::create(
-        builder, loc, arith::ShLIOp::create(builder, loc, pairs, eight), eight);
-    return {bytes, even, arith::ShRSIOp::create(builder, loc, pairs, eight)};
+    auto [even, odd] = widenPairs(bitcast(vec(32, 16), bytes), !unsignedInput);
+    return {bytes, even, odd};
   }
 
   Value dot(Value sums, const Prepared &weights, const Prepared &activation,

@@ -4,7 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // One instruction for 64 products. The unsigned operand is the weight, stored
-// with 2^(b-1) added; the activation is broadcast from memory.
+// with 2^(b-1) added, or the activation; the activation is broadcast from
+// memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,8 +23,11 @@ Prepared AVX512VNNIDot::prepareActivation(Value word) {
 
 Value AVX512VNNIDot::dot(Value sums, const Prepared &weights,
                          const Prepared &activation, int64_t) {
+  Value first = weights[0], second = activation[0];
+  if (unsignedInput)
+    std::swap(first, second);
   return intrinsic("llvm.x86.avx512.vpdpbusd.512", vec(16, 32),
-                   {sums, weights[0], activation[0]});
+                   {sums, first, second});
 }
 
 std::unique_ptr<IntegerDot> makeAVX512VNNIDot(OpBuilder &builder,

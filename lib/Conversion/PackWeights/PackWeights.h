@@ -1,0 +1,31 @@
+//===- PackWeights.h - Linear layers and convolutions share -----*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_CONVERSION_PACKWEIGHTS_PACKWEIGHTS_H
+#define QUANTC_LIB_CONVERSION_PACKWEIGHTS_PACKWEIGHTS_H
+
+#include "quantc/Analysis/ConstantTensor.h"
+#include <optional>
+
+namespace quantc {
+
+/// Reads a constant operand; says why that cannot be, or nothing.
+std::string readConstant(llvm::StringRef what, mlir::Value value,
+                         std::optional<ConstantTensor> &result);
+
+/// Constants that nobody reads any more go.
+void eraseUnread(llvm::ArrayRef<mlir::Value> values);
+
+/// `qgraph.conv` and `quantized_conv` become `qkernel.conv`
+/// (PackConvolutions.cpp). Returns the bytes of the packed weight; 0 if the
+/// layer is left to the plain way, after a remark that says why. Fails after an
+/// error was reported.
+llvm::FailureOr<int64_t> packConvolution(mlir::Operation *layer);
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_CONVERSION_PACKWEIGHTS_PACKWEIGHTS_H
