@@ -237,6 +237,8 @@ Dim DimArithmetic::div(Dim a, Dim b) {
   std::optional<int64_t> numerator = getConstant(a), divisor = getConstant(b);
   if (divisor == 0)
     return {};
+  if (numerator && divisor == -1) // also of the least number
+    return constant(int64_t(-uint64_t(*numerator)));
   if (numerator && divisor)
     return constant(*numerator / *divisor);
   if (std::optional<Polynomial> quotient =
@@ -266,6 +268,8 @@ Dim DimArithmetic::mod(Dim a, Dim b) {
   std::optional<int64_t> number = getConstant(a), divisor = getConstant(b);
   if (divisor == 0)
     return {};
+  if (divisor == -1)
+    return constant(0);
   if (number && divisor)
     return constant(((*number % *divisor) + *divisor) % *divisor);
   if (divideExactly(polynomial(a), polynomial(b)))

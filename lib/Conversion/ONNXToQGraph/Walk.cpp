@@ -185,6 +185,12 @@ void Walk::arguments() {
           range->second.low == range->second.high)
         extent = range->second.low;
     }
+    if (std::optional<std::string> why =
+            objectionToSize(shape, type.getElementType())) {
+      emitError(argument.getLoc())
+          << "input " << argument.getArgNumber() << ": " << *why;
+      ++errors;
+    }
     BlockArgument added =
         newBody->addArgument(type.clone(shape), argument.getLoc());
     Dims dims;
@@ -354,6 +360,8 @@ void Walk::visit(onnx_ir::NodeOp op) {
     return report(op, "control flow is not supported; export the model without "
                       "it, for instance by tracing");
 
+  if (std::optional<std::string> why = objectionTo(node))
+    return report(op, *why);
   if (handler) {
     if (succeeded(handler->handle(node)))
       return;
@@ -417,6 +425,9 @@ FailureOr<Walk::Counts> Walk::run() {
         continue;
       }
       visit(node);
+      Node handled(*this, node);
+      if (std::optional<std::string> why = objectionToResults(handled))
+        report(node, *why);
       if (op->getPrevNode() != done)
         continue;
     } else if (auto none = dyn_cast<onnx_ir::NoneOp>(op)) {

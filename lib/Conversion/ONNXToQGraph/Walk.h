@@ -114,6 +114,20 @@ int64_t normalizeAxis(int64_t axis, int64_t rank);
 mlir::LogicalResult keep(Node &node, llvm::ArrayRef<Dims> dims,
                          mlir::Type elementType);
 
+//===----------------------------------------------------------------------===//
+// Objections to bad models (Checks.cpp): what is wrong, if anything is.
+//===----------------------------------------------------------------------===//
+
+/// A shape (kDynamic where it is not known) with a negative dimension, or of
+/// more bytes than a process can address. Arithmetic on sizes relies on it.
+std::optional<std::string> objectionToSize(llvm::ArrayRef<int64_t> shape,
+                                           mlir::Type elementType);
+/// The same of what became of a node.
+std::optional<std::string> objectionToResults(Node &node);
+/// Attributes and shapes that contradict the operator's text and that schemas
+/// let pass.
+std::optional<std::string> objectionTo(Node &node);
+
 /// How one operator is taken through the walk. A failure without a reason means
 /// that the function body of the schema should be tried.
 struct Handler {

@@ -91,8 +91,11 @@ void GraphEmitter::emitGraph(const onnx::GraphProto &graph, Scope &scope,
   };
   for (const onnx::TensorProto &tensor : graph.initializer()) {
     Location location = locationOf(tensor.name());
-    scope.define(tensor.name(), addConstant(location, tensor, tensor.name(),
-                                            /*temporary=*/false));
+    if (!scope.define(tensor.name(),
+                      addConstant(location, tensor, tensor.name(),
+                                  /*temporary=*/false)))
+      fail(location,
+           "tensor '" + tensor.name() + "': there are two of that name");
   }
   for (const onnx::SparseTensorProto &sparse : graph.sparse_initializer()) {
     const std::string &name = sparse.values().name();
@@ -104,7 +107,8 @@ void GraphEmitter::emitGraph(const onnx::GraphProto &graph, Scope &scope,
       value = addConstant(location, dense, name, /*temporary=*/true);
     else
       fail(location, "sparse tensor '" + name + "': " + why);
-    scope.define(name, value);
+    if (!scope.define(name, value))
+      fail(location, "tensor '" + name + "': there are two of that name");
   }
   emitNodes(graph.node(), scope, frame);
 }

@@ -175,6 +175,19 @@ struct InferenceContext : onnx::shape_inference::InferenceContextImpl {
 };
 } // namespace
 
+/// The elements of lists up to this long are followed: shapes, axes.
+static constexpr int64_t kMaxPropagatedElements = 1024;
+
+/// ONNX makes a message for each element of a list, also of those that it does
+/// not know, and a list may have any length.
+static bool mayPropagate(ArrayRef<ValueInfo> inputs) {
+  return llvm::all_of(inputs, [](const ValueInfo &info) {
+    auto type = dyn_cast_or_null<RankedTensorType>(info.type);
+    return !type || type.getRank() != 1 ||
+           type.getDimSize(0) <= kMaxPropagatedElements;
+  });
+}
+
 /// Everything after the schema is found. Throws what the schema's functions
 /// throw.
 static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
@@ -230,7 +243,7 @@ static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
   }
   schema.CheckInputOutputType(inference);
 
-  if (schema.has_data_propagation_function()) {
+  if (schema.has_data_propagation_function() && mayPropagate(inputs)) {
     onnx::shape_inference::DataPropagationContextImpl propagation(
         node, typeByName, dataByName, elementsByName);
     propagation.allOutputTypes_ = inference.allOutputTypes_;

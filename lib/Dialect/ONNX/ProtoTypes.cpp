@@ -132,6 +132,11 @@ Type typeFromProto(const onnx::TypeProto &proto, MLIRContext *context,
   SmallVector<int64_t> shape;
   for (const auto &dim : tensor.shape().dim()) {
     // Some exporters write -1 for a dimension that they do not know.
+    if (dim.has_dim_value() && dim.dim_value() < -1) {
+      why = "its dimension " + std::to_string(dims.size()) + " is " +
+            std::to_string(dim.dim_value());
+      return nullptr;
+    }
     bool known = dim.has_dim_value() && dim.dim_value() >= 0;
     shape.push_back(known ? dim.dim_value() : ShapedType::kDynamic);
     dims.push_back(known ? "" : dim.dim_param());

@@ -23,6 +23,24 @@ using namespace llvm;
 namespace quantc {
 namespace {
 
+/// Subgraphs in one another, and types in one another, that are taken. Passes
+/// over the module recurse.
+constexpr unsigned kMaxSubgraphs = 64, kMaxTypes = 16;
+
+/// The element type of a type that has one.
+const onnx::TypeProto *elementOf(const onnx::TypeProto &type) {
+  switch (type.value_case()) {
+  case onnx::TypeProto::kSequenceType:
+    return &type.sequence_type().elem_type();
+  case onnx::TypeProto::kOptionalType:
+    return &type.optional_type().elem_type();
+  case onnx::TypeProto::kMapType:
+    return &type.map_type().value_type();
+  default:
+    return nullptr;
+  }
+}
+
 class ModelChecker {
 public:
   ModelChecker(const onnx::ModelProto &model, ReportProblem report)
@@ -30,6 +48,7 @@ public:
 
   bool run() {
     checkVersions();
+    checkNesting();
     if (!good)
       return false;
     context.set_ir_version(int(model.ir_version()));
@@ -90,6 +109,54 @@ private:
       if (model.ir_version() >= 3)
         problem("", "it does not say which opset it uses (no opset_import)");
       opsets[""] = 1;
+    }
+  }
+
+  void checkType(StringRef where, const onnx::TypeProto &type) {
+    unsigned depth = 0;
+    for (const onnx::TypeProto *inner = &type; inner; inner = elementOf(*inner))
+      if (++depth > kMaxTypes)
+        return problem(where, formatv("'{0}': its type is nested more than {1} "
+                                      "deep",
+                                      where, kMaxTypes));
+  }
+
+  /// Does not recurse, unlike all that comes later.
+  void checkNesting() {
+    struct Level {
+      const onnx::GraphProto *graph;
+      unsigned depth;
+    };
+    SmallVector<Level> todo;
+    auto addSubgraphs = [&](const auto &nodes, unsigned depth) {
+      for (const onnx::NodeProto &node : nodes)
+        for (const onnx::AttributeProto &attribute : node.attribute()) {
+          if (attribute.has_tp())
+            checkType(node.name(), attribute.tp());
+          for (const onnx::TypeProto &type : attribute.type_protos())
+            checkType(node.name(), type);
+          if (depth == kMaxSubgraphs &&
+              (attribute.has_g() || attribute.graphs_size()))
+            return problem(node.name(),
+                           formatv("node '{0}' ({1}): subgraphs are nested "
+                                   "more than {2} deep",
+                                   node.name(), node.op_type(), kMaxSubgraphs));
+          if (attribute.has_g())
+            todo.push_back({&attribute.g(), depth + 1});
+          for (const onnx::GraphProto &graph : attribute.graphs())
+            todo.push_back({&graph, depth + 1});
+        }
+    };
+    todo.push_back({&model.graph(), 0});
+    for (const onnx::FunctionProto &function : model.functions())
+      addSubgraphs(function.node(), 0);
+    while (!todo.empty()) {
+      auto [graph, depth] = todo.pop_back_val();
+      for (const auto *values :
+           {&graph->input(), &graph->output(), &graph->value_info()})
+        for (const onnx::ValueInfoProto &value : *values)
+          checkType(value.name(), value.type());
+      addSubgraphs(graph->node(), depth);
     }
   }
 

@@ -252,6 +252,16 @@ bool Importer::addArguments(func::FuncOp function, Scope &scope) {
   return good;
 }
 
+/// True if no tensor can be of both types.
+static bool contradicts(Type declared, Type inferred) {
+  auto left = dyn_cast<TensorType>(declared),
+       right = dyn_cast<TensorType>(inferred);
+  if (!left || !right)
+    return false;
+  return left.getElementType() != right.getElementType() ||
+         failed(verifyCompatibleShape(left, right));
+}
+
 func::FuncOp Importer::buildFunction(ModuleOp module) {
   const onnx::GraphProto &graph = model->graph();
   builder.setInsertionPointToEnd(module.getBody());
@@ -270,6 +280,7 @@ func::FuncOp Importer::buildFunction(ModuleOp module) {
 
   SmallVector<Value> results;
   SmallVector<Attribute> resultNames, argumentNames;
+  llvm::StringSet<> outputs;
   for (const onnx::ValueInfoProto &output : graph.output()) {
     std::optional<Value> value = scope.find(output.name());
     if (!value)
@@ -277,10 +288,19 @@ func::FuncOp Importer::buildFunction(ModuleOp module) {
            "output '" + output.name() + "' of the model is defined by no node");
     if (!value || !*value)
       continue;
+    if (!outputs.insert(output.name()).second)
+      fail(module.getLoc(), "output '" + output.name() +
+                                "' of the model: there are two of that name");
     results.push_back(*value);
     std::string why;
     SmallVector<std::string> dims;
-    typeFromProto(output.type(), builder.getContext(), dims, why);
+    Type declared =
+        typeFromProto(output.type(), builder.getContext(), dims, why);
+    if (declared && contradicts(declared, value->getType()))
+      fail(value->getLoc(),
+           llvm::formatv("output '{0}' of the model is "
+                         "declared as {1}, and is {2}",
+                         output.name(), declared, value->getType()));
     // The names of the output as declared, else of what it was computed from.
     auto ranked = dyn_cast<RankedTensorType>(value->getType());
     const ValueInfo &known = info(*value);

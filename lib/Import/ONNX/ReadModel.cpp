@@ -22,6 +22,14 @@ using namespace llvm;
 
 namespace quantc {
 
+/// Messages in one another that are read: a level of subgraphs is three. What
+/// `checkModel` finds too deep is refused with the node's name, but it has to
+/// be read for that, which recurses.
+static constexpr int kMaxMessageDepth = 4000;
+
+/// The same of brackets in a text.
+static constexpr unsigned kMaxBrackets = 500;
+
 static bool isText(StringRef bytes) {
   return all_of(bytes.take_front(4096), [](char c) {
     return isPrint(c) || isSpace(c) || static_cast<unsigned char>(c) >= 0x80;
@@ -63,8 +71,31 @@ static std::string describe(StringRef bytes) {
   return "";
 }
 
+/// How deep brackets of all kinds stand in one another. ONNX's parser calls
+/// itself for each of them.
+static unsigned textNesting(StringRef text) {
+  unsigned depth = 0, most = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (quoted && c == '\\')
+      ++i;
+    else if (c == '"')
+      quoted = !quoted;
+    else if (!quoted && StringRef("{(<[").contains(c))
+      most = std::max(most, ++depth);
+    else if (!quoted && StringRef("})>]").contains(c) && depth)
+      --depth;
+  }
+  return most;
+}
+
 static bool parseText(StringRef text, onnx::ModelProto &model,
                       std::string &error) {
+  if (textNesting(text) > kMaxBrackets) {
+    error = formatv("its brackets are nested more than {0} deep", kMaxBrackets);
+    return false;
+  }
   onnx::OnnxParser parser(std::string_view(text.data(), text.size()));
   onnx::Common::Status status = parser.Parse(model);
   if (!status.IsOK())
@@ -86,6 +117,7 @@ static bool parseBinary(StringRef bytes, onnx::ModelProto &model,
   google::protobuf::LogSilencer silence;
   google::protobuf::io::CodedInputStream stream(
       reinterpret_cast<const uint8_t *>(bytes.data()), int(bytes.size()));
+  stream.SetRecursionLimit(kMaxMessageDepth);
   bool parsed =
       model.ParseFromCodedStream(&stream) && stream.ConsumedEntireMessage();
   if (parsed && model.has_graph())
@@ -100,8 +132,9 @@ static bool parseBinary(StringRef bytes, onnx::ModelProto &model,
   else if (!parsed && bytes.front() == 8)
     // Field 1, ir_version, is what writers put first.
     error = formatv("it begins as an ONNX model does, but is cut off or "
-                    "damaged (it has {0} bytes); get the file again",
-                    bytes.size());
+                    "damaged (it has {0} bytes), or its subgraphs are nested "
+                    "more than {1} deep; get the file again",
+                    bytes.size(), kMaxMessageDepth / 3);
   else
     error = "it is no ONNX model";
   return false;
