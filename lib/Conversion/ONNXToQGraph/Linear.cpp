@@ -214,7 +214,7 @@ std::optional<TensorInfo> Walk::recognizeBias(Node &node) {
 ArrayRef<Handler> onnx_to_qgraph::linearHandlers() {
   static const Handler table[] = {
       {"", "MatMul", 1, kNewest, handleMatMul},
-      {"", "Gemm", 7, kNewest, handleGemm},
+      {"", "Gemm", 1, kNewest, handleGemm},
   };
   return table;
 }
