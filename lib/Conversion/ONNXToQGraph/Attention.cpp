@@ -70,14 +70,31 @@ static FailureOr<TensorInfo> toHeads(Node &node, TensorInfo &info,
       info, {info.dims[0], info.dims[1], walk.arith.constant(heads), width});
 }
 
+/// What is new, [B, S, H, D], behind a past [B, H, P, D].
+static LogicalResult appendToPast(Node &node, unsigned input, TensorInfo &all) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  TensorInfo &past = node.in(input);
+  TensorInfo next = walk.transpose(all, {0, 2, 1, 3});
+  if (past.rank() != 4 || !arith.require(past.dims[0], next.dims[0]) ||
+      !arith.require(past.dims[1], next.dims[1]) ||
+      !arith.require(past.dims[3], next.dims[3]))
+    return node.unsupported("the dimensions of its past do not fit");
+  Dims dims = next.dims;
+  dims[2] = arith.add(past.dims[2], next.dims[2]);
+  TensorInfo joined = walk.node("Concat", {&past, &next}, next.elementType,
+                                dims, {{"axis", walk.integerAttr(2)}});
+  all = walk.transpose(joined, {0, 2, 1, 3});
+  return success();
+}
+
 static LogicalResult handleAttention(Node &node) {
   Walk &walk = node.walk;
   if (!isReal(node.in(0).elementType))
     return failure();
   // The function body does the rest.
-  if (node.has(4) || node.has(5) || node.resultUsed(1) || node.resultUsed(2) ||
-      node.resultUsed(3) || node.real("softcap", 0) != 0 ||
-      node.integer("qk_matmul_output_mode", 0) != 0 || node.has(6) ||
+  if (node.has(4) != node.has(5) || node.resultUsed(3) ||
+      node.real("softcap", 0) != 0 || node.has(6) ||
       node.integer("left_window_size", -1) >= 0 ||
       node.integer("right_window_size", -1) >= 0)
     return failure();
@@ -100,10 +117,16 @@ static LogicalResult handleAttention(Node &node) {
       !arith.require(key->dims[2], value->dims[2]))
     return node.unsupported("the dimensions of its operands do not fit");
   bool causal = node.integer("is_causal", 0);
-  // ONNX aligns the triangle at the start, qgraph at the end: the same where
-  // there are as many keys as queries.
+  // ONNX aligns the triangle at the first new key, qgraph at the end of all:
+  // the same where there are as many new keys as queries.
   if (causal && !walk.arith.equal(query->dims[1], key->dims[1]))
     return failure();
+  for (auto [i, all] : {std::pair(1u, &*key), std::pair(2u, &*value)}) {
+    if (node.has(i + 3) && failed(appendToPast(node, i + 3, *all)))
+      return failure();
+    if (node.resultUsed(i))
+      node.set(i, walk.transpose(*all, {0, 2, 1, 3}));
+  }
   double scale = node.real("scale", 1 / std::sqrt(double(*width)));
   TensorInfo result = buildAttention(walk, *query, *key, *value,
                                      node.has(3) ? node.in(3) : TensorInfo(),

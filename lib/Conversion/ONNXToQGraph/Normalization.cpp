@@ -78,35 +78,6 @@ static LogicalResult handleNorm(Node &node) {
   return success();
 }
 
-/// com.microsoft: the norm of input + skip (+ bias), and that sum.
-static LogicalResult handleSkipNorm(Node &node) {
-  Walk &walk = node.walk;
-  bool layer = node.type() == "SkipLayerNormalization";
-  if (node.resultUsed(1) || node.resultUsed(2))
-    return node.unsupported("its mean or inverse deviation is used");
-  TensorInfo sum = node.in(0);
-  unsigned biasIndex = layer ? 4 : 3;
-  for (unsigned i : {1u, biasIndex}) {
-    if (!node.has(i))
-      continue;
-    FailureOr<TensorInfo> next =
-        walk.elementwise("Add", {&sum, &node.in(i)}, sum.elementType);
-    if (failed(next))
-      return node.unsupported("its operands cannot be broadcast together");
-    sum = *next;
-  }
-  FailureOr<TensorInfo> result =
-      normFrom(node, layer ? qgraph::NormKind::Layer : qgraph::NormKind::RMS,
-               sum, sum.rank() - 1, node.in(2),
-               layer && node.has(3) ? node.in(3) : TensorInfo(),
-               node.real("epsilon", 1e-12));
-  if (failed(result))
-    return failure();
-  node.set(0, *result);
-  node.set(3, sum);
-  return success();
-}
-
 //===----------------------------------------------------------------------===//
 // Recognition
 //===----------------------------------------------------------------------===//
@@ -234,11 +205,6 @@ ArrayRef<Handler> onnx_to_qgraph::normalizationHandlers() {
   static const Handler table[] = {
       {"", "LayerNormalization", 1, kNewest, handleNorm},
       {"", "RMSNormalization", 23, kNewest, handleNorm},
-      {"", "SimplifiedLayerNormalization", 1, kNewest, handleNorm},
-      {"com.microsoft", "SimplifiedLayerNormalization", 1, kNewest, handleNorm},
-      {"com.microsoft", "SkipLayerNormalization", 1, kNewest, handleSkipNorm},
-      {"com.microsoft", "SkipSimplifiedLayerNormalization", 1, kNewest,
-       handleSkipNorm},
   };
   return table;
 }

@@ -114,6 +114,15 @@ FailureOr<bool> expandFunctionBody(NodeOp node, ArrayRef<ValueInfo> inputs,
     return false;
   onnx::NodeProto proto;
   nodeToProto(node, proto);
+  if (node.getDomain() == kMicrosoftDomain) {
+    // Their inference is also what says whether a node is right.
+    if (failed(inferNodeTypes(node, inputs)))
+      return failure();
+    // These bodies leave out what nobody uses.
+    for (auto [i, result] : llvm::enumerate(node.getOutputs()))
+      if (result.use_empty())
+        proto.set_output(int(i), "");
+  }
   onnx::FunctionProto body;
   try {
     if (!buildBody(*schema, proto, inputs, body))

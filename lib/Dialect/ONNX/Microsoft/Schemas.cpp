@@ -10,6 +10,7 @@
 #include "quantc/Dialect/ONNX/ProtoMessages.h"
 
 #include "onnx/defs/tensor_proto_util.h"
+#include "onnx/shape_inference/implementation.h"
 
 #include <stdexcept>
 
@@ -22,6 +23,12 @@ void registerSchemas() {
         kMicrosoftDomain, 1, 1);
     SchemaList list;
     addActivations(list);
+    addAttention(list);
+    addExperts(list);
+    addGroupQueryAttention(list);
+    addNormalization(list);
+    addProducts(list);
+    addRotary(list);
     for (onnx::OpSchema &schema : list)
       onnx::RegisterSchema(std::move(schema), /*opset_version_to_load=*/0,
                            /*fail_duplicate_schema=*/true,
@@ -349,6 +356,29 @@ onnx::OpSchema microsoft(const char *name) {
   return schema;
 }
 
+/// The body as a function with the schema's inputs and results.
+static void buildFunction(const onnx::FunctionBodyBuildContext &context,
+                          const onnx::OpSchema &schema, void (*build)(Body &),
+                          onnx::FunctionProto &proto) {
+  onnx::OperatorSetIdProto &opset = *proto.add_opset_import();
+  opset.set_domain(onnx::ONNX_DOMAIN);
+  opset.set_version(kBodyOpset);
+  schema.BuildFunction(proto);
+  Body body(context, proto);
+  build(body);
+}
+
+static void addBody(onnx::OpSchema &schema, void (*build)(Body &)) {
+  schema.SetContextDependentFunctionBodyBuilder(
+      [build](const onnx::FunctionBodyBuildContext &context,
+              const onnx::OpSchema &schema, onnx::FunctionProto &proto) {
+        buildFunction(context, schema, build, proto);
+        return true;
+      },
+      // Of the standard domain this is also the opset of the body.
+      schema.domain() == onnx::ONNX_DOMAIN ? kBodyOpset : 1);
+}
+
 onnx::OpSchema complete(onnx::OpSchema &schema, void (*infer)(Inference &),
                         void (*build)(Body &)) {
   schema.TypeAndShapeInferenceFunction(
@@ -357,21 +387,31 @@ onnx::OpSchema complete(onnx::OpSchema &schema, void (*infer)(Inference &),
         Inference inference(context, view);
         infer(inference);
       });
-  if (!build)
-    return std::move(schema);
-  schema.SetContextDependentFunctionBodyBuilder(
-      [build](const onnx::FunctionBodyBuildContext &context,
-              const onnx::OpSchema &schema, onnx::FunctionProto &proto) {
-        Body body(context, schema, proto);
-        build(body);
-        onnx::OperatorSetIdProto &opset = *proto.add_opset_import();
-        opset.set_domain("");
-        opset.set_version(kBodyOpset);
-        schema.BuildFunction(proto);
-        return true;
-      },
-      // Of the standard domain this is also the opset of the body.
-      schema.domain().empty() ? kBodyOpset : 1);
+  if (build)
+    addBody(schema, build);
+  return std::move(schema);
+}
+
+onnx::OpSchema completeByBody(onnx::OpSchema &schema, void (*build)(Body &)) {
+  // Only names of formal parameters are asked of the copy.
+  schema.TypeAndShapeInferenceFunction(
+      [build, formal = schema](onnx::InferenceContext &context) {
+        InferenceView view(context);
+        Call call(view);
+        for (int i = 0; i < int(context.getNumInputs()); ++i)
+          if (call.has(i) && call.rank(i) < 0)
+            return;
+        onnx::FunctionProto proto;
+        buildFunction(view, formal, build, proto);
+        // Results that the node does not have are not computed either.
+        onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict=*/1,
+                                            /*data_prop=*/true);
+        onnx::shape_inference::DataValueMap elements;
+        onnx::shape_inference::InferShapeForFunctionNode(
+            proto, onnx::OpSchemaRegistry::Instance(), context, options, {},
+            /*symbol_table=*/nullptr, &elements);
+      });
+  addBody(schema, build);
   return std::move(schema);
 }
 

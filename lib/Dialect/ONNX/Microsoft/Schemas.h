@@ -128,13 +128,14 @@ public:
   using Attributes =
       std::vector<onnx::FunctionBodyHelper::AttributeProtoWrapper>;
 
+  /// Nodes are added to `proto`, which has its inputs and outputs already.
   Body(const onnx::FunctionBodyBuildContext &context,
-       const onnx::OpSchema &schema, onnx::FunctionProto &proto)
-      : Call(context), schema(schema), proto(proto) {}
+       onnx::FunctionProto &proto)
+      : Call(context), proto(proto) {}
 
   /// The formal name of an input or result.
-  Name in(int input) const { return schema.inputs()[input].GetName(); }
-  Name out(int output) const { return schema.outputs()[output].GetName(); }
+  Name in(int input) const { return proto.input(input); }
+  Name out(int output) const { return proto.output(output); }
 
   /// A node with one result, and its name.
   Name op(const std::string &type, const Names &inputs,
@@ -168,7 +169,6 @@ public:
   Name range(const Name &count);
 
 private:
-  const onnx::OpSchema &schema;
   onnx::FunctionProto &proto;
   int count = 0;
 };
@@ -182,6 +182,9 @@ onnx::OpSchema microsoft(const char *name);
 /// Adds inference and, if there is one, the body.
 onnx::OpSchema complete(onnx::OpSchema &schema, void (*infer)(Inference &),
                         void (*build)(Body &) = nullptr);
+/// The same, with inference through the body, where the ranks of all inputs are
+/// known.
+onnx::OpSchema completeByBody(onnx::OpSchema &schema, void (*build)(Body &));
 
 /// Lists of types, for TypeConstraint: 32 and 16 bits; 64 bits as well.
 std::vector<std::string> floats();
@@ -189,6 +192,12 @@ std::vector<std::string> floatsAndDouble();
 
 /// Families, a file each.
 void addActivations(SchemaList &list);
+void addAttention(SchemaList &list);
+void addExperts(SchemaList &list);
+void addGroupQueryAttention(SchemaList &list);
+void addNormalization(SchemaList &list);
+void addProducts(SchemaList &list);
+void addRotary(SchemaList &list);
 
 } // namespace quantc::onnx_ir::microsoft
 
