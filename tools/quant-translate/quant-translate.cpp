@@ -7,11 +7,14 @@
 
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "quantc/Export/ONNX.h"
 #include "quantc/Import/ONNX.h"
 #include "quantc/Package/Object.h"
 #include "quantc/Target/CPU/Levels.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Tools/mlir-translate/MlirTranslateMain.h"
@@ -34,6 +37,25 @@ static llvm::cl::opt<std::string> weightsOut(
 static llvm::cl::opt<bool> allowUnknownOps(
     "allow-unknown-ops",
     llvm::cl::desc("Import operators of domains that are not known"));
+
+static llvm::cl::opt<std::string> weightsDirectory(
+    "weights-dir", llvm::cl::value_desc("directory"),
+    llvm::cl::desc("What weight files of a module are relative to (default: "
+                   "the folder of the input file)"));
+static llvm::cl::opt<uint64_t> externalDataAbove(
+    "external-data-above", llvm::cl::value_desc("bytes"),
+    llvm::cl::init(ExportONNXOptions().externalDataAbove),
+    llvm::cl::desc("Weights of more bytes than this, all together, go to "
+                   "OUTPUT.data (default: 64 MiB)"));
+static llvm::cl::opt<int64_t> onnxOpset(
+    "onnx-opset", llvm::cl::value_desc("version"),
+    llvm::cl::init(ExportONNXOptions().opset),
+    llvm::cl::desc("The least version of ONNX's operators to export to "
+                   "(default: 21)"));
+static llvm::cl::opt<bool> matMulNBits(
+    "matmul-nbits",
+    llvm::cl::desc("Export weights of 2, 4 and 8 bits in groups as MatMulNBits "
+                   "of com.microsoft"));
 
 /// The value of mlir-translate's own option `-o`.
 static std::string outputPath() {
@@ -75,6 +97,29 @@ importONNXFile(const std::shared_ptr<llvm::SourceMgr> &source,
   if (failed(module) || failed(saveWeights(**module)))
     return {};
   return OwningOpRef<Operation *>(module->release());
+}
+
+static LogicalResult exportONNXFile(Operation *op, llvm::raw_ostream &os) {
+  auto module = dyn_cast<ModuleOp>(op);
+  if (!module)
+    return op->emitError("only a module can be exported to ONNX");
+  std::string directory = weightsDirectory;
+  if (auto file = module.getLoc()->findInstanceOf<FileLineColLoc>();
+      file && directory.empty())
+    directory = llvm::sys::path::parent_path(file.getFilename()).str();
+  if (!directory.empty())
+    qgraph::getWeights(op).setBaseDirectory(directory);
+  ExportONNXOptions options;
+  if (std::string output = outputPath(); output != "-")
+    options.path = output;
+  options.externalDataAbove = externalDataAbove;
+  options.opset = onnxOpset;
+  options.matMulNBits = matMulNBits;
+  std::string model;
+  if (failed(exportONNX(module, options, model)))
+    return failure();
+  os << model;
+  return success();
 }
 
 static void registerCode(DialectRegistry &registry) {
@@ -124,6 +169,13 @@ int main(int argc, char **argv) {
   TranslateFromMLIRRegistration assembly(
       "mlir-to-asm", "LLVM dialect to the assembly of the module's level",
       exportAssembly, registerCode);
+  TranslateFromMLIRRegistration exportModel(
+      "export-onnx", "onnx.node and qgraph operations to an ONNX model",
+      exportONNXFile, [](DialectRegistry &registry) {
+        registry.insert<arith::ArithDialect, func::FuncDialect,
+                        onnx_ir::ONNXDialect, qgraph::QGraphDialect,
+                        tensor::TensorDialect>();
+      });
   TranslateToMLIRRegistration import(
       "import-onnx", "ONNX model to onnx.node operations", importONNXFile,
       [](DialectRegistry &registry) {
