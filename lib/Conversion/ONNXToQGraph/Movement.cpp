@@ -378,6 +378,29 @@ static LogicalResult handleCompress(Node &node) {
   return success();
 }
 
+/// The elements of the result, if the positions are numbers: exporters write
+/// repeats that way.
+static std::optional<Elements> oneHotElements(const TensorInfo &indices,
+                                              const TensorInfo &values,
+                                              ArrayRef<int64_t> shape,
+                                              int64_t axis) {
+  int64_t size = computeProduct(shape), depth = shape[axis];
+  if (!indices.elements || !values.elements || size > kSmall)
+    return std::nullopt;
+  Elements result(size, (*values.elements)[0]);
+  int64_t inner = computeProduct(shape.drop_front(axis + 1));
+  for (auto [i, index] : llvm::enumerate(*indices.elements)) {
+    std::optional<double> position = numberOf(index);
+    if (!position)
+      return std::nullopt;
+    int64_t at = normalizeAxis(int64_t(*position), depth);
+    if (at >= 0)
+      result[(i / inner * depth + at) * inner + i % inner] =
+          (*values.elements)[1];
+  }
+  return result;
+}
+
 /// The depth is a dimension of the result.
 static LogicalResult handleOneHot(Node &node) {
   Walk &walk = node.walk;
@@ -401,6 +424,13 @@ static LogicalResult handleOneHot(Node &node) {
     return node.unsupported("its depth is negative");
   Dims dims = indices.dims;
   dims.insert(dims.begin() + axis, depth);
+  if (std::optional<SmallVector<int64_t>> shape = staticShape(dims))
+    if (std::optional<Elements> elements =
+            oneHotElements(indices, node.in(2), *shape, axis)) {
+      node.set(0, walk.fromElements(node.in(2).elementType, dims,
+                                    std::move(*elements)));
+      return success();
+    }
   TensorInfo count = walk.fromElements(walk.builder.getIntegerType(64, true),
                                        {arith.constant(1)}, {depth});
   node.set(0, walk.node("OneHot", {&indices, &count, &node.in(2)},

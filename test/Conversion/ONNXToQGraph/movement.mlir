@@ -150,3 +150,23 @@ func.func @generic(%x: tensor<4x?xf32> {onnx.dims = ["", "b"]}, %n: tensor<?xsi6
   %0 = onnx.node "ReverseSequence"(%x, %n) {version = 10 : i64} : (tensor<4x?xf32>, tensor<?xsi64>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
 }
+
+// -----
+
+// A OneHot of numbers is what repeats may be computed from.
+
+// CHECK-LABEL: func.func @one_hot_repeats
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x1x8xf32>
+// CHECK-NOT:     "OneHot"
+// CHECK:         onnx.node "Expand"(%[[X]]) {{.*}} -> tensor<?x3x8xf32>
+func.func @one_hot_repeats(%x: tensor<?x1x8xf32>) -> tensor<*xf32> {
+  %one = qgraph.constant dense<1> : tensor<1xsi64>
+  %depth = qgraph.constant dense<3> : tensor<si64>
+  %values = qgraph.constant dense<[1, 3]> : tensor<2xsi64>
+  %0 = onnx.node "OneHot"(%one, %depth, %values) {version = 11 : i64}
+    : (tensor<1xsi64>, tensor<si64>, tensor<2xsi64>) -> tensor<*xsi64>
+  %shape = qgraph.constant dense<-1> : tensor<1xsi64>
+  %1 = onnx.node "Reshape"(%0, %shape) {version = 14 : i64} : (tensor<*xsi64>, tensor<1xsi64>) -> tensor<*xsi64>
+  %2 = onnx.node "Tile"(%x, %1) {version = 13 : i64} : (tensor<?x1x8xf32>, tensor<*xsi64>) -> tensor<*xf32>
+  return %2 : tensor<*xf32>
+}
