@@ -119,6 +119,8 @@ static llvm::Expected<PackageEntry> entryOf(Operation *function) {
   if (auto checks = function->getAttrOfType<ArrayAttr>("qkernel.checks"))
     for (auto text : checks.getAsRange<StringAttr>())
       entry.checks.push_back(text.str());
+  if (auto slots = function->getAttrOfType<IntegerAttr>("qkernel.slots"))
+    entry.slots = slots.getInt();
   return entry;
 }
 

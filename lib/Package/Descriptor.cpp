@@ -25,7 +25,7 @@ namespace {
 static_assert(sizeof(quantc_tensor_info) == 6 * 8 &&
                   sizeof(quantc_symbol_info) == 3 * 8 &&
                   sizeof(quantc_entry_info) == 9 * 8 &&
-                  sizeof(quantc_entry_desc) == 13 * 8 &&
+                  sizeof(quantc_entry_desc) == 14 * 8 &&
                   sizeof(quantc_level_desc) == 8 * 8 &&
                   sizeof(quantc_model_desc) == 9 * 8,
               "the tables below are those of abi.h");
@@ -148,7 +148,7 @@ Constant *Tables::entries(ArrayRef<PackageEntry> list) {
                  symbols(entry.symbols), integer(entry.layers.size()),
                  texts(entry.layers), integer(entry.levels.size()),
                  levels(entry.levels), integer(entry.checks.size()),
-                 texts(entry.checks)});
+                 texts(entry.checks), integer(entry.slots)});
   return words(all);
 }
 

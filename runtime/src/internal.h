@@ -58,6 +58,10 @@ void quantc_rt_wake(_Atomic uint32_t *word, _Atomic uint32_t *sleepers);
 
 uint64_t quantc_rt_now(void); /* monotonic, ns */
 
+/*===-- heap.c ----------------------------------------------------------===*/
+
+void quantc_rt_free_heap(quantc_slot *heap, int64_t n);
+
 /*===-- team.c ----------------------------------------------------------===*/
 
 #define QUANTC_RT_MAX_THREADS 1024
@@ -110,6 +114,7 @@ struct quantc_rt_session {
   int64_t *in_dims, *out_dims, *out_dims_end;
   int64_t *in_bytes, *out_bytes; /* as kernels, as the caller has them */
   int64_t *out_unpacked; /* bytes of s->unpacked, 0 for types of whole bytes */
+  int64_t *out_late;     /* whether the run itself finds the dims */
   int64_t *symbol_value, *symbol_input, *symbol_dim;
   quantc_layer_time *profile; /* or NULL */
   struct quantc_barrier_state *barrier;
@@ -137,8 +142,10 @@ int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
 int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
                            int64_t n, quantc_error *err);
 
-/* After the run: s->unpacked to where the caller reads. */
-void quantc_rt_pack_outputs(quantc_rt_session *s);
+/* After the run: s->unpacked to where the caller reads; outputs whose size the
+ * run has found. */
+int quantc_rt_finish_outputs(quantc_rt_session *s, quantc_value *outputs,
+                             quantc_error *err);
 
 /* Makes a block at least `bytes` large; its contents are lost if it grows. */
 int quantc_rt_grow(quantc_block *block, int64_t bytes, const char *what,

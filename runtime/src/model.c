@@ -122,8 +122,11 @@ static const char *isa_of(const quantc_session *s) {
 static int64_t threads_of(const quantc_session *s) { return impl(s)->threads; }
 
 static int64_t memory_of(const quantc_session *s) {
+  int64_t i, heap = 0;
+  for (i = 0; i < impl(s)->entry->n_slots; ++i)
+    heap += impl(s)->frame.heap[i].bytes;
   return impl(s)->arena.bytes + impl(s)->outputs.bytes + impl(s)->copies.bytes +
-         impl(s)->unpacked.bytes;
+         impl(s)->unpacked.bytes + heap;
 }
 
 static const quantc_layer_time *profile(quantc_session *s, int reset) {

@@ -3,6 +3,7 @@
 #include "fpenv.h"
 #include "internal.h"
 #include <errno.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -74,13 +75,14 @@ static void *take(int64_t **at, int64_t n) {
 }
 
 static quantc_rt_session *allocate(const quantc_entry_desc *entry,
-                                   bool profile) {
+                                   int64_t threads, bool profile) {
   const quantc_entry_info *e = &entry->info;
   int64_t in_rank = total_rank(e->inputs, e->n_inputs);
   int64_t out_rank = total_rank(e->outputs, e->n_outputs);
   int64_t layers = profile ? 2 * e->n_layers : 0;
-  int64_t words = 2 * e->n_inputs + 4 * e->n_outputs + in_rank + out_rank + 1 +
-                  3 * e->n_symbols + layers;
+  int64_t slot_words = sizeof(quantc_slot) / 8 * entry->n_slots;
+  int64_t words = 2 * e->n_inputs + 5 * e->n_outputs + in_rank + out_rank + 1 +
+                  3 * e->n_symbols + layers + slot_words + threads;
   size_t fixed = (sizeof(quantc_rt_session) + 63) / 64 * 64;
   size_t bytes = fixed + sizeof(struct quantc_barrier_state) + 8 * words;
   quantc_rt_session *s = NULL;
@@ -96,6 +98,7 @@ static quantc_rt_session *allocate(const quantc_entry_desc *entry,
   s->out_bytes = take(&at, e->n_outputs);
   s->packed_data = take(&at, e->n_outputs);
   s->out_unpacked = take(&at, e->n_outputs);
+  s->out_late = take(&at, e->n_outputs);
   s->in_dims = take(&at, in_rank);
   /* One more, so that a scalar's shape has an address of its own. */
   s->out_dims = take(&at, out_rank + 1);
@@ -103,6 +106,8 @@ static quantc_rt_session *allocate(const quantc_entry_desc *entry,
   s->symbol_value = take(&at, e->n_symbols);
   s->symbol_input = take(&at, e->n_symbols);
   s->symbol_dim = take(&at, e->n_symbols);
+  s->frame.heap = take(&at, slot_words);
+  s->frame.leave = take(&at, threads);
   if (profile)
     s->profile = take(&at, layers);
   return s;
@@ -141,7 +146,7 @@ quantc_session *quantc_rt_open(quantc_model *model, const quantc_options *given,
   weights = quantc_rt_acquire(err);
   if (!weights)
     return NULL;
-  s = allocate(entry, options.profile != 0);
+  s = allocate(entry, options.threads, options.profile != 0);
   if (!s) {
     quantc_rt_error(err, QUANTC_ERROR_MEMORY, "out of memory");
     quantc_rt_release();
@@ -174,6 +179,7 @@ void quantc_rt_close(quantc_session *session) {
   quantc_rt_free_block(&s->outputs);
   quantc_rt_free_block(&s->copies);
   quantc_rt_free_block(&s->unpacked);
+  quantc_rt_free_heap(s->frame.heap, s->entry->n_slots);
   free(s);
   quantc_rt_release();
 }
@@ -187,6 +193,20 @@ static int report_check(quantc_rt_session *s, quantc_error *err) {
   const char *text, *next;
   quantc_rt_error(err, QUANTC_ERROR_MODEL,
                   "model '%s': ", quantc_rt_description.name);
+  if (code == QUANTC_FAIL_SIZE) {
+    quantc_rt_append(err, "a tensor whose size is computed from the data has a "
+                          "negative dimension, or too many elements");
+    return -1;
+  }
+  if (code == QUANTC_FAIL_MEMORY) {
+    if (err)
+      err->status = QUANTC_ERROR_MEMORY;
+    quantc_rt_append(err,
+                     "cannot get %lld bytes for a tensor whose size is computed "
+                     "from the data",
+                     (long long)s->frame.error_a);
+    return -1;
+  }
   if (code < 1 || code > entry->n_checks) {
     quantc_rt_append(err, "check %lld failed at run time (%lld, %lld)",
                      (long long)code, (long long)s->frame.error_a,
@@ -211,7 +231,10 @@ static int report_check(quantc_rt_session *s, quantc_error *err) {
 static void job(void *arg, int64_t thread, int64_t threads) {
   quantc_rt_session *s = arg;
   uint64_t mode = quantc_rt_set_fp_mode(QUANTC_RT_FP_DEFAULT);
-  s->level->entry(&s->frame, thread, threads);
+  jmp_buf left; /* by quantc_rt_leave */
+  s->frame.leave[thread] = &left;
+  if (_setjmp(left) == 0)
+    s->level->entry(&s->frame, thread, threads);
   quantc_rt_set_fp_mode(mode);
 }
 
@@ -246,6 +269,5 @@ int quantc_rt_run(quantc_session *session, const quantc_value *inputs,
                            (long long)s->threads);
   if (s->frame.error)
     return report_check(s, err);
-  quantc_rt_pack_outputs(s);
-  return 0;
+  return quantc_rt_finish_outputs(s, outputs, err);
 }

@@ -226,11 +226,24 @@ static int check_dim(quantc_rt_session *s, int64_t input, int64_t dim,
       (long long)have, info->name, (long long)dim);
 }
 
-static bool overlaps(const quantc_block *block, const char *data,
+static bool overlaps(const char *ours, int64_t size, const char *data,
                      int64_t bytes) {
-  uintptr_t a = (uintptr_t)block->data, b = (uintptr_t)data;
-  return block->data && bytes > 0 && b < a + (uintptr_t)block->bytes &&
+  uintptr_t a = (uintptr_t)ours, b = (uintptr_t)data;
+  return ours && bytes > 0 && b < a + (uintptr_t)size &&
          a < b + (uintptr_t)bytes;
+}
+
+/* Whether data lies where the session gives memory to outputs. */
+static bool is_an_output(const quantc_rt_session *s, const char *data,
+                         int64_t bytes) {
+  int64_t i;
+  if (overlaps(s->outputs.data, s->outputs.bytes, data, bytes))
+    return true;
+  for (i = 0; i < s->entry->info.n_outputs; ++i)
+    if (s->out_late[i] &&
+        overlaps(s->frame.heap[i].data, s->frame.heap[i].bytes, data, bytes))
+      return true;
+  return false;
 }
 
 /* Checks input `i` and notes its dims, bytes and, where it can be read in
@@ -267,7 +280,7 @@ static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
   if (bytes == 0)
     return 0;
   dense = is_dense(t);
-  if (dense && overlaps(&s->outputs, data, bytes))
+  if (dense && is_an_output(s, data, bytes))
     return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
                            "input '%s' lies in memory that the session gave an "
                            "output of its last run, which this run overwrites; "
@@ -369,6 +382,14 @@ static bool is_given(const quantc_rt_session *s, const quantc_value *v) {
          !(v->tensor.shape >= s->out_dims && v->tensor.shape < s->out_dims_end);
 }
 
+static bool is_late(const int64_t *dims, int64_t rank) {
+  int64_t i;
+  for (i = 0; i < rank; ++i)
+    if (dims[i] < 0)
+      return true;
+  return false;
+}
+
 /* The session's memory, as a tensor. */
 static void fill(const quantc_tensor_info *info, quantc_value *v, char *data,
                  int64_t *dims) {
@@ -388,6 +409,12 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
     const quantc_tensor_info *info = &e->outputs[i];
     int64_t bytes = dense_bytes(dims, info->rank, info->bits);
     int64_t wide = info->bits < 8 ? dense_bytes(dims, info->rank, 8) : 0;
+    s->out_late[i] = is_late(dims, info->rank);
+    if (s->out_late[i]) {
+      s->out_bytes[i] = s->out_unpacked[i] = 0;
+      dims += info->rank;
+      continue;
+    }
     if (bytes < 0 || bytes > INT64_MAX / 4 || need > INT64_MAX / 4 ||
         wide < 0 || wide > INT64_MAX / 4 || unpacked > INT64_MAX / 4)
       return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
@@ -411,7 +438,9 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
   dims = s->out_dims;
   for (i = 0; i < n; ++i) {
     const quantc_tensor_info *info = &e->outputs[i];
-    if (is_given(s, &outputs[i])) {
+    if (s->out_late[i]) {
+      s->output_data[i] = NULL; /* it is made on the heap */
+    } else if (is_given(s, &outputs[i])) {
       s->output_data[i] =
           (char *)outputs[i].tensor.data + outputs[i].tensor.byte_offset;
     } else {
@@ -432,11 +461,41 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
   return 0;
 }
 
-void quantc_rt_pack_outputs(quantc_rt_session *s) {
+/* An output that the run has made on the heap, one element of less than 8 bits
+ * a byte: given to the caller as it lies there, or copied to his memory. */
+static int finish_late(quantc_rt_session *s, int64_t i, int64_t *dims,
+                       quantc_value *v, quantc_error *err) {
+  const quantc_tensor_info *info = &s->entry->info.outputs[i];
+  int64_t bytes = dense_bytes(dims, info->rank, info->bits);
+  bool given = is_given(s, v);
+  char *data = s->frame.heap[i].data, *to = data;
+  if (given && check_given(s, i, v, dims, err))
+    return -1;
+  if (given)
+    to = (char *)v->tensor.data + v->tensor.byte_offset;
+  if (info->bits < 8)
+    quantc_rt_pack(to, data, dense_bytes(dims, info->rank, 8), info->bits);
+  else if (given)
+    memcpy(to, data, (size_t)bytes);
+  if (!given)
+    fill(info, v, data, dims);
+  s->out_bytes[i] = bytes;
+  return 0;
+}
+
+int quantc_rt_finish_outputs(quantc_rt_session *s, quantc_value *outputs,
+                             quantc_error *err) {
   const quantc_entry_info *e = &s->entry->info;
-  int64_t i;
-  for (i = 0; i < e->n_outputs; ++i)
-    if (s->out_unpacked[i] > 0)
+  int64_t *dims = s->out_dims, i;
+  for (i = 0; i < e->n_outputs; ++i) {
+    if (s->out_late[i]) {
+      if (finish_late(s, i, dims, &outputs[i], err))
+        return -1;
+    } else if (s->out_unpacked[i] > 0) {
       quantc_rt_pack(s->packed_data[i], s->output_data[i], s->out_unpacked[i],
                      e->outputs[i].bits);
+    }
+    dims += e->outputs[i].rank;
+  }
+  return 0;
 }

@@ -54,6 +54,7 @@ struct PackageEntry {
   std::vector<std::string> layers; ///< what quantc_rt_mark counts
   std::vector<std::string>
       checks; ///< texts of quantc_rt_fail's codes 1, 2, ...
+  int64_t slots = 0; ///< of the session's heap
   std::vector<CompiledLevel> levels;
 };
 

@@ -55,6 +55,7 @@ llvm::ArrayRef<NodeKernel> foldingKernels();       // Folding.cpp
 llvm::ArrayRef<NodeKernel> ngramKernels();         // Ngrams.cpp
 llvm::ArrayRef<NodeKernel> randomKernels();        // Random.cpp
 llvm::ArrayRef<NodeKernel> determinantKernels();   // Determinant.cpp
+llvm::ArrayRef<NodeKernel> selectionKernels();     // Selection.cpp
 llvm::ArrayRef<NodeKernel> optionalKernels();      // Optional.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.

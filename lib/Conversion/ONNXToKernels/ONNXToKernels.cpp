@@ -114,7 +114,8 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
           normalizationKernels(), resizeKernels(), samplingKernels(),
           regionKernels(), recurrentKernels(), signalKernels(),
           foldingKernels(), ngramKernels(), randomKernels(),
-          determinantKernels(), optionalKernels()})
+          determinantKernels(), optionalKernels(),
+          selectionKernels()})
       for (const NodeKernel &kernel : family)
         map[(kernel.domain + ":" + kernel.opType).str()] = &kernel;
     return map;

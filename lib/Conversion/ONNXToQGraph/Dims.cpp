@@ -78,6 +78,11 @@ bool DimArithmetic::narrow(Dim dim, Bounds range) {
   if (terms.size() != 1 || terms.begin()->first.size() != 1 ||
       terms.begin()->second != 1 || !inputs[terms.begin()->first.front()])
     return false;
+  // In a region that need not run, the input may have another size.
+  if (atoms[terms.begin()->first.front()].getParentBlock() !=
+      builder.getInsertionBlock())
+    return requireRange(dim, constant(std::max<int64_t>(range.low, 0)),
+                        constant(range.high), "a dimension is %a");
   Bounds &known = ranges[terms.begin()->first.front()];
   known.low = std::max(known.low, range.low);
   known.high = std::min(known.high, range.high);
@@ -479,13 +484,25 @@ bool DimArithmetic::require(Dim a, Dim b, bool orOne, StringRef text) {
     check.text += "dimensions of %a and %b do not broadcast";
   else
     check.text += "what has %a elements must have %b";
-  if (!llvm::is_contained(checks, check))
+  if (!llvm::is_contained(checks, check)) {
+    check.placed = place && place(check);
     checks.push_back(check);
+  }
   return true;
 }
 
 bool DimArithmetic::requireRange(Dim value, Dim low, Dim high, StringRef text) {
   return require(value, clamp(value, low, high), /*orOne=*/false, text);
+}
+
+std::optional<DimArithmetic::Polynomial>
+DimArithmetic::inTermsOf(const DimState &earlier, Dim dim) {
+  Polynomial terms = polynomial(dim);
+  for (const auto &[monomial, coefficient] : terms)
+    for (unsigned index : monomial)
+      if (index >= earlier.atoms.size())
+        return std::nullopt;
+  return terms;
 }
 
 Value DimArithmetic::materialize(Dim dim) {

@@ -21,6 +21,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -38,8 +39,43 @@ struct Bounds {
   int64_t high = std::numeric_limits<int64_t>::max();
 };
 
-class DimArithmetic {
+/// What arithmetic on dimensions has made so far. Taken before a region of the
+/// new body is walked and put back afterwards, since what was made inside is
+/// only there inside.
+struct DimState {
+  /// Atoms of one product, sorted; the empty one is the constant term.
+  using Monomial = std::vector<unsigned>;
+  using Polynomial = std::map<Monomial, int64_t>;
+  /// What a valid model implies and nothing proves, to be checked at run time:
+  /// two dimensions are equal, or (`orOne`) one is 1.
+  struct Check {
+    Dim dim;
+    Dim equals;
+    bool orOne;
+    std::string text;    // with %a and %b for the two
+    bool placed = false; // a qgraph.require stands where it was met
+
+    bool operator==(const Check &other) const {
+      return dim == other.dim && equals == other.equals && orOne == other.orOne;
+    }
+  };
+
+  std::vector<mlir::Value> atoms;
+  std::vector<Bounds> ranges;
+  std::vector<bool> inputs; // which atoms are dimensions of the inputs
+  llvm::DenseMap<mlir::Value, Polynomial> polynomials;
+  std::map<Polynomial, mlir::Value> values;
+  std::map<int64_t, mlir::Value> numbers;
+  std::vector<Check> checks;
+  std::map<std::tuple<std::string, void *, void *, int>, mlir::Value>
+      operations;
+  std::map<std::tuple<void *, void *, void *>, mlir::Value> choices;
+};
+
+class DimArithmetic : private DimState {
 public:
+  using DimState::Check;
+  using DimState::Polynomial;
   explicit DimArithmetic(mlir::ImplicitLocOpBuilder &builder)
       : builder(builder) {}
 
@@ -89,18 +125,6 @@ public:
   /// the simpler.
   Dim broadcast(Dim a, Dim b);
 
-  /// What a valid model implies and nothing proves, to be checked at run time:
-  /// two dimensions are equal, or (`orOne`) one is 1.
-  struct Check {
-    Dim dim;
-    Dim equals;
-    bool orOne;
-    std::string text; // with %a and %b for the two
-
-    bool operator==(const Check &other) const {
-      return dim == other.dim && equals == other.equals && orOne == other.orOne;
-    }
-  };
   /// Notes that the dimensions must be equal (or one of them 1); false if they
   /// are known not to be. `text` says what else is wrong, with %a and %b.
   bool require(Dim a, Dim b, bool orOne = false, llvm::StringRef text = "");
@@ -113,11 +137,23 @@ public:
   /// An `index` value for a dimension.
   mlir::Value materialize(Dim dim);
 
-private:
-  /// Atoms of one product, sorted; the empty one is the constant term.
-  using Monomial = std::vector<unsigned>;
-  using Polynomial = std::map<Monomial, int64_t>;
+  /// Emits a check where it is met and returns true, or returns false for one
+  /// that is to be collected.
+  std::function<bool(const Check &)> place;
 
+  const DimState &state() const { return *this; }
+  /// Goes back to an earlier state. Bounds that have become known since are
+  /// forgotten.
+  void restore(DimState earlier) {
+    static_cast<DimState &>(*this) = std::move(earlier);
+  }
+  /// The dimension in terms of what was there in an earlier state, so that it
+  /// means the same once that is restored (`rebuild`); nothing if it depends on
+  /// what came later.
+  std::optional<Polynomial> inTermsOf(const DimState &earlier, Dim dim);
+  Dim rebuild(const Polynomial &terms) { return fromPolynomial(terms); }
+
+private:
   Polynomial polynomial(Dim dim);
   Dim fromPolynomial(const Polynomial &polynomial);
   mlir::Value emit(const Polynomial &polynomial);
@@ -133,16 +169,6 @@ private:
   void guardDivision(Dim &a, Dim &b);
 
   mlir::ImplicitLocOpBuilder &builder;
-  std::vector<mlir::Value> atoms;
-  std::vector<Bounds> ranges;
-  std::vector<bool> inputs; // which atoms are dimensions of the inputs
-  llvm::DenseMap<mlir::Value, Polynomial> polynomials;
-  std::map<Polynomial, mlir::Value> values;
-  std::map<int64_t, mlir::Value> numbers;
-  std::vector<Check> checks;
-  std::map<std::tuple<std::string, void *, void *, int>, mlir::Value>
-      operations;
-  std::map<std::tuple<void *, void *, void *>, mlir::Value> choices;
 };
 
 } // namespace quantc::onnx_to_qgraph

@@ -305,7 +305,7 @@ static LogicalResult handleCumulative(Node &node) {
 }
 
 //===----------------------------------------------------------------------===//
-// TopK, Compress, OneHot
+// TopK, OneHot
 //===----------------------------------------------------------------------===//
 
 static LogicalResult handleTopK(Node &node) {
@@ -347,34 +347,6 @@ static LogicalResult handleTopK(Node &node) {
       /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
   for (int i = 0; i < 2; ++i)
     node.set(i, walk.tensor(op.getResult(i), dims));
-  return success();
-}
-
-/// As many as the condition has true elements.
-static LogicalResult handleCompress(Node &node) {
-  Walk &walk = node.walk;
-  DimArithmetic &arith = walk.arith;
-  TensorInfo input = node.in(0);
-  std::optional<Elements> condition = node.elements(1);
-  if (!condition)
-    return node.unsupported("its condition is computed from data");
-  int64_t axis = 0;
-  if (node.op.getNodeAttr("axis")) {
-    axis = normalizeAxis(node.integer("axis", 0), input.rank());
-    if (axis < 0)
-      return node.unsupported("axis is out of range");
-  } else {
-    input = walk.reshape(input, {arith.product(input.dims)});
-  }
-  Dim count = arith.constant(0), extent = input.dims[axis];
-  for (auto [i, chosen] : llvm::enumerate(*condition))
-    count = arith.add(
-        count, arith.mul(chosen, arith.compare(arith::CmpIPredicate::slt,
-                                               arith.constant(i), extent)));
-  Dims dims = input.dims;
-  dims[axis] = count;
-  node.set(0, walk.node("Compress", {&input, &node.in(1)}, input.elementType,
-                        dims, {{"axis", walk.integerAttr(axis)}}));
   return success();
 }
 
@@ -450,7 +422,6 @@ ArrayRef<Handler> onnx_to_qgraph::movementHandlers() {
       {"", "Trilu", 14, kNewest, handleTrilu},
       {"", "CumSum", 11, kNewest, handleCumulative},
       {"", "CumProd", 26, kNewest, handleCumulative},
-      {"", "Compress", 9, kNewest, handleCompress},
       {"", "TopK", 10, kNewest, handleTopK},
       {"", "OneHot", 9, kNewest, handleOneHot},
   };

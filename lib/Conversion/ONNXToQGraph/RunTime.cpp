@@ -7,9 +7,10 @@
 //
 // Shapes, axes and starts may be inputs of the model. Their elements are read
 // before the run (`qgraph.element`), and what is computed from them by nodes
-// that are already in the new body is computed once more, as index values. All
-// of this only happens where a handler asks for it: most small integer tensors
-// are data.
+// that are already in the new body is computed once more, as index values.
+// Where other nodes compute them they are read when they are there. All of this
+// only happens where a handler asks for it: most small integer tensors are
+// data.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,9 +29,10 @@ using namespace quantc::onnx_to_qgraph;
 /// dimensions do not overflow. ONNX writes "to the end" as the greatest int64.
 static constexpr int64_t kFarAway = int64_t(1) << 60;
 
-/// The elements of an argument.
-static Elements readArgument(Walk &walk, Value argument, int64_t count) {
-  auto type = cast<RankedTensorType>(argument.getType());
+/// The elements of a tensor, by reading them: of an argument before the run, of
+/// what the model computes when it is there.
+static Elements readTensor(Walk &walk, Value tensor, int64_t count) {
+  auto type = cast<RankedTensorType>(tensor.getType());
   auto element = cast<IntegerType>(type.getElementType());
   unsigned width = element.getWidth();
   Bounds range;
@@ -43,8 +45,8 @@ static Elements readArgument(Walk &walk, Value argument, int64_t count) {
   Elements elements;
   DimArithmetic &arith = walk.arith;
   for (int64_t i = 0; i < count; ++i) {
-    Dim value = arith.symbol(
-        qgraph::ElementOp::create(walk.builder, argument, i), range);
+    Dim value =
+        arith.symbol(qgraph::ElementOp::create(walk.builder, tensor, i), range);
     elements.push_back(arith.clamp(value, arith.constant(-kFarAway),
                                    arith.constant(kFarAway)));
   }
@@ -124,7 +126,7 @@ std::optional<Elements> Walk::readElements(TensorInfo &info) {
   std::optional<Elements> result;
   Operation *op = info.value.getDefiningOp();
   if (!op) {
-    result = readArgument(*this, info.value, computeProduct(*shape));
+    result = readTensor(*this, info.value, computeProduct(*shape));
   } else if (auto value = dyn_cast<qgraph::ConstantOp>(op)) {
     if (auto dense = dyn_cast<DenseElementsAttr>(value.getValue()))
       result = elementsOf(dense, builder);
@@ -134,14 +136,18 @@ std::optional<Elements> Walk::readElements(TensorInfo &info) {
       result.emplace();
       for (Value element : list.getElements()) {
         auto cast = element.getDefiningOp<arith::IndexCastOp>();
-        if (!cast)
-          return std::nullopt;
-        result->push_back(cast.getIn());
+        if (cast)
+          result->push_back(cast.getIn());
       }
+      if (result->size() != list.getElements().size())
+        result.reset();
     }
   } else if (auto node = dyn_cast<onnx_ir::NodeOp>(op)) {
     result = readNode(*this, node);
   }
+  // What data computes is read when it is there.
+  if (!result)
+    result = readTensor(*this, info.value, computeProduct(*shape));
   read[info.value] = result;
   return result;
 }
@@ -181,31 +187,31 @@ std::optional<SmallVector<Value>> Walk::readReals(TensorInfo &info) {
   if (!isa<Float32Type, Float64Type, BFloat16Type>(info.elementType) ||
       !info.value)
     return std::nullopt;
-  if (isa<BlockArgument>(info.value)) {
-    for (int64_t i = 0, e = computeProduct(*shape); i < e; ++i) {
-      Value real = qgraph::ElementOp::create(builder, info.value, i);
-      if (info.elementType.isBF16())
-        real = arith::ExtFOp::create(builder, builder.getF32Type(), real);
-      if (real.getType() != f64)
-        real = arith::ExtFOp::create(builder, f64, real);
-      reals.push_back(real);
-    }
-    return reals;
-  }
+  std::optional<SmallVector<Value>> result;
   auto node = info.value.getDefiningOp<onnx_ir::NodeOp>();
-  if (!node || !node.getDomain().empty() ||
-      !(node.is("Reshape") || node.is("Cast")))
-    return std::nullopt;
-  TensorInfo from = lookup(node.getInputs()[0]);
-  bool exact = from.elementType == info.elementType ||
-               (isa<IntegerType>(from.elementType) &&
-                info.elementType.getIntOrFloatBitWidth() >= 32);
-  std::optional<SmallVector<Value>> result =
-      exact ? readReals(from) : std::nullopt;
-  if (result && info.elementType.isF32() && from.elementType != f64)
-    for (Value &real : *result)
-      real = roundToF32(real);
-  return result;
+  if (node && node.getDomain().empty() &&
+      (node.is("Reshape") || node.is("Cast"))) {
+    TensorInfo from = lookup(node.getInputs()[0]);
+    bool exact = from.elementType == info.elementType ||
+                 (isa<IntegerType>(from.elementType) &&
+                  info.elementType.getIntOrFloatBitWidth() >= 32);
+    if (exact)
+      result = readReals(from);
+    if (result && info.elementType.isF32() && from.elementType != f64)
+      for (Value &real : *result)
+        real = roundToF32(real);
+  }
+  if (result)
+    return result;
+  for (int64_t i = 0, e = computeProduct(*shape); i < e; ++i) {
+    Value real = qgraph::ElementOp::create(builder, info.value, i);
+    if (info.elementType.isBF16())
+      real = arith::ExtFOp::create(builder, builder.getF32Type(), real);
+    if (real.getType() != f64)
+      real = arith::ExtFOp::create(builder, f64, real);
+    reals.push_back(real);
+  }
+  return reals;
 }
 
 Value Walk::toReal(Dim dim) {

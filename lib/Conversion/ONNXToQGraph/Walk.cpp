@@ -28,8 +28,11 @@ static const auto &handlerTable() {
     for (ArrayRef<Handler> family :
          {shapeHandlers(), movementHandlers(), sliceHandlers(),
           reductionHandlers(), linearHandlers(), normalizationHandlers(),
-          attentionHandlers(), quantizationHandlers(), elementwiseHandlers(),
-          sizeHandlers(), windowHandlers()})
+          attentionHandlers(), quantizationHandlers(),
+          integerProductHandlers(), blockWeightHandlers(),
+          elementwiseHandlers(),
+          sizeHandlers(), windowHandlers(), convolutionHandlers(),
+          selectionHandlers(), branchHandlers(), iterationHandlers()})
       for (const Handler &handler : family)
         (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
             &handler);
@@ -356,9 +359,8 @@ void Walk::visit(onnx_ir::NodeOp op) {
       infos[result].failed = true;
     return;
   }
-  if (!op.getSubgraphs().empty())
-    return report(op, "control flow is not supported; export the model without "
-                      "it, for instance by tracing");
+  if (!op.getSubgraphs().empty() && !handler)
+    return report(op, "an operator with subgraphs that quantc does not know");
 
   if (std::optional<std::string> why = objectionTo(node))
     return report(op, *why);
@@ -383,6 +385,7 @@ void Walk::visit(onnx_ir::NodeOp op) {
         onnx_ir::expandFunctionBody(op, inputs, before, results);
     if (succeeded(expanded) && *expanded) {
       ++counts.expanded;
+      this->expanded.insert(op);
       for (auto [result, replacement] : llvm::zip(op.getOutputs(), results))
         if (replacement)
           result.replaceAllUsesWith(replacement);
@@ -405,21 +408,21 @@ void Walk::visit(onnx_ir::NodeOp op) {
     report(op, reasons[op]);
 }
 
-FailureOr<Walk::Counts> Walk::run() {
-  function.getBody().push_back(newBody);
-  builder.setInsertionPointToEnd(newBody);
-  arguments();
-
+void Walk::walkBlock(Block &old) {
   // An expansion puts nodes before the one that it replaces, so the walk keeps
   // the last operation that is done, not the next.
   Operation *done = nullptr;
   llvm::SmallPtrSet<Operation *, 16> visited;
   while (true) {
-    Operation *op = done ? done->getNextNode() : &oldBody->front();
+    Operation *op = done ? done->getNextNode() : &old.front();
     if (op->hasTrait<OpTrait::IsTerminator>())
       break;
     builder.setLoc(op->getLoc());
     if (auto node = dyn_cast<onnx_ir::NodeOp>(op)) {
+      if (expanded.contains(op)) {
+        done = op;
+        continue;
+      }
       if (!visited.insert(op).second) {
         done = op;
         continue;
@@ -452,6 +455,17 @@ FailureOr<Walk::Counts> Walk::run() {
     }
     done = op;
   }
+}
+
+FailureOr<Walk::Counts> Walk::run() {
+  function.getBody().push_back(newBody);
+  builder.setInsertionPointToEnd(newBody);
+  arith.place = [this](const DimArithmetic::Check &check) {
+    return placeCheck(check);
+  };
+  arguments();
+
+  walkBlock(*oldBody);
 
   // The results.
   Operation *terminator = oldBody->getTerminator();
@@ -520,6 +534,8 @@ void Walk::describeDims() {
   }
   SmallVector<Attribute> checks;
   for (const DimArithmetic::Check &check : arith.getChecks()) {
+    if (check.placed)
+      continue;
     auto known = [&](Dim dim) {
       auto value = dyn_cast<Value>(dim);
       return value ? nameOf.lookup(value) : StringRef();

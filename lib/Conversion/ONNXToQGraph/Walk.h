@@ -145,9 +145,15 @@ llvm::ArrayRef<Handler> linearHandlers();
 llvm::ArrayRef<Handler> normalizationHandlers();
 llvm::ArrayRef<Handler> attentionHandlers();
 llvm::ArrayRef<Handler> quantizationHandlers();
+llvm::ArrayRef<Handler> integerProductHandlers();
+llvm::ArrayRef<Handler> blockWeightHandlers();
 llvm::ArrayRef<Handler> sizeHandlers();
 llvm::ArrayRef<Handler> windowHandlers();
+llvm::ArrayRef<Handler> convolutionHandlers();
 llvm::ArrayRef<Handler> elementwiseHandlers();
+llvm::ArrayRef<Handler> selectionHandlers();
+llvm::ArrayRef<Handler> branchHandlers();
+llvm::ArrayRef<Handler> iterationHandlers();
 
 class Walk {
 public:
@@ -217,6 +223,11 @@ public:
   /// [N, K] of a [K, N] weight: a constant, dequantized constants, or the
   /// transpose of one; null if it is none. Constants are rewritten once.
   mlir::Value transposedWeight(mlir::Value weight);
+  /// [O, taps.., C] of a [O, C, taps..] weight: a constant, or dequantized
+  /// constants; null if it is none.
+  mlir::Value channelsLastWeight(mlir::Value weight);
+  /// [O, C] of a [O, C, 1..] weight, likewise.
+  mlir::Value matrixWeight(mlir::Value weight);
   /// A constant with other dimensions or null if `value` is no constant.
   mlir::Value reshapedConstant(mlir::Value value,
                                llvm::ArrayRef<int64_t> shape);
@@ -230,6 +241,7 @@ public:
   std::optional<TensorInfo> recognizeActivation(Node &node);
   std::optional<TensorInfo> recognizeAttention(Node &node);
   std::optional<TensorInfo> recognizeBias(Node &node);
+  std::optional<TensorInfo> recognizeStored(Node &node);
 
   //===--------------------------------------------------------------------===//
   // State
@@ -248,6 +260,38 @@ public:
   /// for infinities and NaN.
   Dim floorOf(mlir::Value real);
   mlir::LogicalResult unsupported(onnx_ir::NodeOp op, const llvm::Twine &why);
+
+  //===--------------------------------------------------------------------===//
+  // Regions (Scopes.cpp)
+  //===--------------------------------------------------------------------===//
+
+  /// What is known before a region is walked.
+  struct Scope {
+    llvm::DenseMap<mlir::Value, TensorInfo> infos;
+    llvm::DenseMap<mlir::Value, Dims> dimsOf;
+    llvm::DenseMap<mlir::Value, std::optional<Elements>> read;
+    DimState dims;
+    std::string where;
+    mlir::OpBuilder::InsertPoint place;
+    mlir::Location location;
+  };
+  /// Puts the builder at the end of `block`. What is made and learnt from then
+  /// on is forgotten when the scope is closed.
+  Scope openScope(mlir::Block *block);
+  void closeScope(Scope scope);
+  /// Walks the nodes of a subgraph into where the builder stands. Its arguments'
+  /// infos are set.
+  void walkBlock(mlir::Block &old);
+  /// Runs `build`, which walks a region, and holds back its messages, to be
+  /// shown or forgotten.
+  std::vector<mlir::Diagnostic>
+  holdMessages(llvm::function_ref<void()> build);
+  void show(std::vector<mlir::Diagnostic> messages);
+  unsigned errorCount() const { return errors; }
+  void forgetErrors(unsigned count) { errors = count; }
+  /// True if an index value is only known once the schedule runs, or inside a
+  /// region.
+  bool isLate(mlir::Value value);
   /// The name of a node for the qgraph op that stands for it.
   mlir::StringAttr nameOf(onnx_ir::NodeOp op) { return op.getNameAttr(); }
 
@@ -259,6 +303,7 @@ private:
   void report(onnx_ir::NodeOp op, llvm::StringRef reason);
   void finish();
   void describeDims();
+  bool placeCheck(const DimArithmetic::Check &check);
   std::string unnamed(unsigned argument, int64_t dim);
 
   friend class Node;
@@ -269,6 +314,8 @@ private:
   llvm::DenseMap<mlir::Value, Dims> dimsOf; // of the new body
   llvm::DenseMap<mlir::Value, std::optional<Elements>> read;
   llvm::DenseMap<mlir::Operation *, std::string> reasons;
+  /// Nodes that stand for nothing any more: their function bodies do.
+  llvm::DenseSet<mlir::Operation *> expanded;
   llvm::StringMap<Dim> names;
   unsigned errors = 0;
 };

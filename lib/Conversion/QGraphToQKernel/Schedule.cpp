@@ -4,12 +4,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// An index value is *early* if it follows from the inputs, their dimensions and
+// elements: it is computed once, before the run. It is *late* if it depends on
+// what the run computes, or stands in a region: it is computed where it stands.
+//
+//===----------------------------------------------------------------------===//
 
 #include "Schedule.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Iterators.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -24,13 +31,14 @@ Scheduler::Scheduler(func::FuncOp func, WeightList &weights,
 LogicalResult Scheduler::run() {
   OpBuilder builder(func.getBody());
   Location loc = func.getLoc();
-  Block &block = func.getBody().front();
+  Block &block = entry();
   auto pointer = LLVM::LLVMPointerType::get(func.getContext());
   frame = block.addArgument(pointer, loc);
   thread = block.addArgument(builder.getIndexType(), loc);
   threads = block.addArgument(builder.getIndexType(), loc);
 
-  if (failed(collect()))
+  ownYields(block);
+  if (!collect(block))
     return failure();
   hoistIndexOps();
   assignStorage();
@@ -42,16 +50,12 @@ LogicalResult Scheduler::run() {
 }
 
 /// Finds the ops that become kernels, and reports all that cannot.
-LogicalResult Scheduler::collect() {
+bool Scheduler::collect(Block &block) {
   bool good = true;
-  copyReturnedViews();
-  for (Operation &op : func.getBody().front().without_terminator()) {
-    if (auto element = dyn_cast<qgraph::ElementOp>(op);
-        element && !isa<BlockArgument>(viewRoot(element.getInput()))) {
-      element.emitError("cannot be compiled: the element is computed by the "
-                        "model itself; only elements of its inputs are known "
-                        "before a run");
-      good = false;
+  for (Operation &op : block.without_terminator()) {
+    if (isa<qgraph::IfOp, qgraph::LoopOp>(op)) {
+      for (Region &region : op.getRegions())
+        good &= collect(region.front());
       continue;
     }
     bool isTensorOp = llvm::any_of(
@@ -75,32 +79,7 @@ LogicalResult Scheduler::collect() {
     }
     kernelOps.push_back(&op);
   }
-  return success(good);
-}
-
-/// A result of the model needs memory of its own: where it is a view of an
-/// argument, of a constant or of another result, it is copied.
-void Scheduler::copyReturnedViews() {
-  Operation *terminator = func.getBody().front().getTerminator();
-  OpBuilder builder(terminator);
-  llvm::DenseSet<Value> written;
-  for (OpOperand &operand : terminator->getOpOperands()) {
-    Value root = viewRoot(operand.get());
-    bool owned =
-        root.getDefiningOp() && !isa<qgraph::ConstantOp>(root.getDefiningOp());
-    if (owned && written.insert(root).second)
-      continue;
-    SmallVector<Value> dynamic;
-    for (OpFoldResult dim : qgraph::getDims(builder, operand.get()))
-      if (auto value = dyn_cast<Value>(dim))
-        dynamic.push_back(value);
-    auto copy = onnx_ir::NodeOp::create(
-        builder, terminator->getLoc(), TypeRange{operand.get().getType()},
-        ValueRange{operand.get()}, dynamic, builder.getStringAttr("Identity"),
-        builder.getStringAttr(""), builder.getI64IntegerAttr(1),
-        builder.getDictionaryAttr({}), StringAttr(), ArrayAttr(), 0);
-    operand.set(copy.getResult(0));
-  }
+  return good;
 }
 
 static bool isIndexOp(Operation *op) {
@@ -111,13 +90,84 @@ static bool isIndexOp(Operation *op) {
          });
 }
 
-/// Moves all arithmetic on dimensions to the head of the function and resolves
-/// it to dimensions of the arguments, each computed once.
+//===----------------------------------------------------------------------===//
+// Early and late
+//===----------------------------------------------------------------------===//
+
+bool Scheduler::isLate(Value value) {
+  auto known = late.find(value);
+  if (known != late.end())
+    return known->second;
+  bool result = findLate(value);
+  late[value] = result;
+  return result;
+}
+
+bool Scheduler::findLate(Value value) {
+  if (auto type = dyn_cast<RankedTensorType>(value.getType());
+      type && type.hasStaticShape())
+    return false;
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return cast<BlockArgument>(value).getOwner() != &entry();
+  if (op->getBlock() != &entry() || isa<qgraph::IfOp, qgraph::LoopOp>(op))
+    return true;
+  if (auto element = dyn_cast<qgraph::ElementOp>(op))
+    return !isa<BlockArgument>(viewRoot(element.getInput()));
+  if (isa<qgraph::ConstantOp>(op))
+    return false;
+  // Where the dimensions are given, the operands do not matter.
+  if (auto node = dyn_cast<onnx_ir::NodeOp>(op))
+    if (!node.getDims().empty())
+      return llvm::any_of(node.getDims(), [&](Value v) { return isLate(v); });
+  bool found = false;
+  op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      if (!op->isAncestor(operand.getParentBlock()->getParentOp()))
+        found |= isLate(operand);
+  });
+  return found;
+}
+
+Value Scheduler::resolve(Value value) {
+  if (!isLate(value))
+    return canonicalIndex(value);
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return value;
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    OpBuilder builder(op);
+    OpFoldResult size = dims(dim.getSource())[*dim.getConstantIndex()];
+    return getValueOrCreateConstantIndexOp(builder, op->getLoc(), size);
+  }
+  if (isIndexOp(op) && resolved.insert(op).second)
+    for (OpOperand &operand : op->getOpOperands())
+      operand.set(resolve(operand.get()));
+  return value;
+}
+
+/// The dimensions of a late tensor, by what stands before the op that makes it.
+SmallVector<OpFoldResult> Scheduler::lateDims(Value tensor) {
+  OpBuilder builder(tensor.getDefiningOp());
+  SmallVector<OpFoldResult> sizes = qgraph::getDims(builder, tensor);
+  for (OpFoldResult &size : sizes) {
+    if (std::optional<int64_t> constant = getConstantIntValue(size))
+      size = builder.getIndexAttr(*constant);
+    else
+      size = resolve(cast<Value>(size));
+  }
+  return sizes;
+}
+
+/// Moves all arithmetic on dimensions that are early to the head of the
+/// function and resolves it to dimensions of the arguments, each computed once.
 void Scheduler::hoistIndexOps() {
-  Block &block = func.getBody().front();
+  Block &block = entry();
   SmallVector<Operation *> indexOps;
   for (Operation &op : block)
-    if (isIndexOp(&op))
+    if (isIndexOp(&op) && llvm::none_of(op.getResults(), [&](Value result) {
+          return isLate(result);
+        }))
       indexOps.push_back(&op);
   OpBuilder builder(func.getContext());
   builder.setInsertionPointToStart(&block);
@@ -132,6 +182,7 @@ void Scheduler::hoistIndexOps() {
       OpFoldResult size = sizes[*dim.getConstantIndex()];
       dim.replaceAllUsesWith(
           getValueOrCreateConstantIndexOp(builder, dim.getLoc(), size));
+      late.erase(dim.getResult());
       dim.erase();
       continue;
     }
@@ -175,6 +226,8 @@ Value Scheduler::readFrame(Operation *op) {
 Value Scheduler::canonicalIndex(Value value) {
   if (Value known = canonical.lookup(value))
     return known;
+  if (isLate(value))
+    return value;
   Operation *op = value.getDefiningOp();
   if (!op)
     return value;
@@ -203,6 +256,7 @@ SmallVector<OpFoldResult> Scheduler::dims(Value tensor) {
   auto [known, isNew] = dimsOf.try_emplace(tensor);
   if (!isNew)
     return known->second;
+  assert(!isLate(tensor) && "a late tensor's dimensions are noted where it is");
   OpBuilder builder(prologueEnd);
   SmallVector<OpFoldResult> sizes = qgraph::getDims(builder, tensor);
   for (OpFoldResult &size : sizes) {
@@ -215,167 +269,15 @@ SmallVector<OpFoldResult> Scheduler::dims(Value tensor) {
   return sizes;
 }
 
-/// False for a constant that only says which shape a view has.
-static bool isRead(qgraph::ConstantOp constant) {
-  return llvm::any_of(constant->getUses(), [](OpOperand &use) {
-    return !isView(use.getOwner()) || use.getOperandNumber() == 0;
-  });
-}
-
-void Scheduler::assignStorage() {
-  Block &block = func.getBody().front();
-  for (BlockArgument argument : block.getArguments())
-    if (isa<TensorType>(argument.getType()))
-      storage[argument] = {Place::Input, argument.getArgNumber()};
-  for (OpOperand &operand : block.getTerminator()->getOpOperands())
-    storage[viewRoot(operand.get())] = {Place::Output,
-                                        operand.getOperandNumber()};
-  for (auto constant : block.getOps<qgraph::ConstantOp>())
-    if (isRead(constant))
-      storage[constant] = {Place::Weights, weights.add(constant.getValue())};
-
-  OpBuilder builder(prologueEnd);
-  for (auto [position, op] : llvm::enumerate(kernelOps)) {
-    for (Value result : op->getResults()) {
-      SmallVector<OpFoldResult> sizes = dims(result);
-      if (storage.count(result))
-        continue;
-      Monomial size;
-      auto type = kernelMemRefType(cast<RankedTensorType>(result.getType()));
-      size.bytes = type.getElementTypeBitWidth() / 8;
-      for (OpFoldResult dim : sizes)
-        size.multiply(dim);
-      storage[result] = {Place::Arena,
-                         arena.add(std::move(size), position, position)};
-    }
-    for (Value input : kernelInputs(op)) {
-      auto place = storage.find(viewRoot(input));
-      if (place != storage.end() && place->second.place == Place::Arena)
-        arena.extend(place->second.index, position);
-    }
-    builder.setInsertionPoint(prologueEnd);
-    Value bytes = cast<KernelOpInterface>(op).getScratchBytes(builder);
-    scratchBytes.push_back(bytes ? canonicalIndex(bytes) : Value());
-  }
-  arena.pack();
-}
-
-bool Scheduler::conflict(const Access &a, const Access &b) const {
-  if (!a.write && !b.write)
-    return false;
-  if (a.storage.place != b.storage.place)
-    return false;
-  if (a.storage.place == Place::Arena)
-    return arena.get(a.storage.index).overlaps(arena.get(b.storage.index));
-  return a.storage.index == b.storage.index;
-}
-
-bool Scheduler::needsBarrier(ArrayRef<Access> accesses) {
-  for (const Access &now : accesses)
-    for (const Access &before : sinceBarrier)
-      if (conflict(now, before))
-        return true;
-  return false;
-}
-
-Value Scheduler::emitBuffer(OpBuilder &builder, Value tensor) {
-  Location loc = func.getLoc();
-  Storage place = storage.lookup(viewRoot(tensor));
-  MemRefType type = kernelMemRefType(cast<RankedTensorType>(tensor.getType()));
-  // A dynamic dimension may have turned out to be a number.
-  SmallVector<Value> sizes;
-  for (auto [d, size] : llvm::enumerate(dims(tensor)))
-    if (type.isDynamicDim(d))
-      sizes.push_back(getValueOrCreateConstantIndexOp(builder, loc, size));
-  Value offset;
-  int64_t index = 0;
-  BufferKind kind;
-  switch (place.place) {
-  case Place::Input:
-    kind = BufferKind::Input, index = place.index;
-    break;
-  case Place::Output:
-    kind = BufferKind::Output, index = place.index;
-    break;
-  case Place::Weights:
-    kind = BufferKind::Weights;
-    offset = arith::ConstantIndexOp::create(builder, loc, place.index);
-    break;
-  case Place::Arena:
-    kind = BufferKind::Arena;
-    offset =
-        arena.emitOffset(place.index, builder, loc, [](Value v) { return v; });
-    break;
-  }
-  return BufferOp::create(builder, loc, type, kind, frame, offset, sizes,
-                          index);
-}
-
-LogicalResult Scheduler::emit() {
-  Block &block = func.getBody().front();
-  OpBuilder builder(block.getTerminator());
-  Location loc = func.getLoc();
-  auto same = [](Value v) { return v; };
-  Value perThread = largestScratch(builder, loc, scratchBytes, same);
-  Value scratchBegin;
-  if (perThread) {
-    scratchBegin = arena.emitSize(builder, loc, same);
-    scratchBegin = builder.createOrFold<arith::AddIOp>(
-        loc, scratchBegin,
-        builder.createOrFold<arith::MulIOp>(loc, perThread, thread));
-  }
-  bool good = true;
-  for (auto [position, op] : llvm::enumerate(kernelOps)) {
-    SmallVector<Access> accesses;
-    SmallVector<Value> arguments;
-    bool hasScratch = scratchBytes[position] != nullptr;
-    func::FuncOp kernel = kernels.getOrCreate(op, hasScratch);
-    if (!kernel) {
-      good = false;
-      continue;
-    }
-    for (Value input : kernelInputs(op))
-      if (isa<TensorType>(input.getType()))
-        accesses.push_back({storage.lookup(viewRoot(input)), /*write=*/false});
-    for (Value result : op->getResults())
-      accesses.push_back({storage.lookup(result), /*write=*/true});
-    if (needsBarrier(accesses)) {
-      BarrierOp::create(builder, loc, frame, thread, threads);
-      sinceBarrier.clear();
-    }
-    llvm::append_range(sinceBarrier, accesses);
-
-    arguments = {thread, threads};
-    if (hasScratch) {
-      auto type = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
-      arguments.push_back(
-          BufferOp::create(builder, loc, type, BufferKind::Arena, frame,
-                           scratchBegin, scratchBytes[position], 0));
-    }
-    for (Value input : kernelInputs(op)) {
-      if (isa<TensorType>(input.getType()))
-        arguments.push_back(emitBuffer(builder, input));
-      else if (!isa<NoneType>(input.getType()))
-        arguments.push_back(canonicalIndex(input));
-    }
-    for (Value result : op->getResults())
-      arguments.push_back(emitBuffer(builder, result));
-    CallOp::create(builder, loc, kernel.getSymName(), frame, arguments);
-    auto name = op->getAttrOfType<StringAttr>("name");
-    layers.push_back(builder.getStringAttr(name ? name.getValue() + " (" +
-                                                      kernel.getSymName() + ")"
-                                                : Twine(kernel.getSymName())));
-    MarkOp::create(builder, loc, frame, static_cast<int64_t>(layers.size() - 1),
-                   thread);
-  }
-  return success(good);
-}
-
 /// Erases the tensors and gives the function its final signature.
 void Scheduler::finish() {
-  Block &block = func.getBody().front();
-  func->setAttr("qkernel.layers", ArrayAttr::get(func.getContext(), layers));
+  Block &block = entry();
+  MLIRContext *context = func.getContext();
+  func->setAttr("qkernel.layers", ArrayAttr::get(context, layers));
   func->setAttr("qkernel.signature", TypeAttr::get(func.getFunctionType()));
+  if (slots > 0)
+    func->setAttr("qkernel.slots",
+                  IntegerAttr::get(IntegerType::get(context, 64), slots));
   if (ArrayAttr attrs = func.getAllArgAttrs())
     func->setAttr("qkernel.arguments", attrs);
   if (ArrayAttr attrs = func.getAllResultAttrs())
@@ -386,17 +288,38 @@ void Scheduler::finish() {
   OpBuilder builder(block.getTerminator());
   func::ReturnOp::create(builder, func.getLoc());
   block.getTerminator()->erase();
-  for (auto require :
-       llvm::make_early_inc_range(block.getOps<qgraph::RequireOp>()))
-    require.erase();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (llvm::any_of(op.getResultTypes(),
-                     [](Type t) { return isa<TensorType, NoneType>(t); }) ||
-        (isPure(&op) && op.use_empty() &&
-         !op.hasTrait<OpTrait::IsTerminator>()))
-      op.erase();
-  unsigned tensors = block.getNumArguments() - 3;
-  block.eraseArguments(0, tensors);
+  auto eraseDead = [&] {
+    func.walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
+      if (isPure(op) && op->use_empty() &&
+          !op->hasTrait<OpTrait::IsTerminator>())
+        op->erase();
+    });
+  };
+  // Arithmetic that nobody needs, before the dimensions that it reads.
+  eraseDead();
+  // What is made of tensors; the ops inside such an op go with it.
+  SmallVector<Operation *> tensors;
+  func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    bool isTensorOp = isa<qgraph::IfOp, qgraph::LoopOp, qgraph::RequireOp,
+                          tensor::DimOp, qgraph::ElementOp>(op) ||
+                      llvm::any_of(op->getResultTypes(), [](Type t) {
+                        return isa<TensorType, NoneType>(t);
+                      });
+    if (!isTensorOp)
+      return WalkResult::advance();
+    tensors.push_back(op);
+    return WalkResult::skip();
+  });
+  for (Operation *op : tensors) {
+    op->dropAllReferences();
+    // Arithmetic on dimensions, which goes next.
+    op->dropAllUses();
+  }
+  for (Operation *op : tensors)
+    op->erase();
+  eraseDead();
+  unsigned arguments = block.getNumArguments() - 3;
+  block.eraseArguments(0, arguments);
   func.setFunctionType(builder.getFunctionType(block.getArgumentTypes(), {}));
 }
 

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -77,26 +78,65 @@ public:
   mlir::LogicalResult run();
 
 private:
-  enum class Place { Input, Output, Weights, Arena };
+  enum class Place { Input, Output, Weights, Arena, Heap };
   struct Storage {
     Place place;
-    int64_t index =
-        0; // argument, result, byte offset of the weight, or arena buffer
+    /// Argument, result, byte offset of the weight, arena buffer or slot of the
+    /// session's heap.
+    int64_t index = 0;
+  };
+  /// One iteration's part of what a loop collects, written behind those of the
+  /// iterations before it.
+  struct Piece {
+    mlir::Value iteration;
+    /// The dynamic dimensions that the last iteration's had, as they stand in
+    /// the loop.
+    llvm::SmallVector<mlir::Value> last;
+    mlir::Value offset; // in bytes, once it has memory
   };
   struct Access {
     Storage storage;
     bool write;
   };
 
-  mlir::LogicalResult collect();
+  // What becomes a kernel; index values (Schedule.cpp).
+  mlir::Block &entry() { return func.getBody().front(); }
+  bool collect(mlir::Block &block);
   void hoistIndexOps();
-  void copyReturnedViews();
   mlir::Value readFrame(mlir::Operation *op);
   mlir::Value canonicalIndex(mlir::Value value);
   llvm::SmallVector<mlir::OpFoldResult> dims(mlir::Value tensor);
+  /// True for what is only known while the schedule runs: an index value that
+  /// depends on computed elements or stands in a region; a tensor with such a
+  /// dimension.
+  bool isLate(mlir::Value value);
+  bool findLate(mlir::Value value);
+  /// A late index value (or any) without dimensions of tensors in it.
+  mlir::Value resolve(mlir::Value value);
+  llvm::SmallVector<mlir::OpFoldResult> lateDims(mlir::Value tensor);
+
+  // Where tensors live (Storage.cpp).
+  void ownYields(mlir::Block &block);
   void assignStorage();
+  void assignBlock(mlir::Block &block);
+  void assignLoop(qgraph::LoopOp loop);
+  void assignScratch(mlir::Operation *op);
+  void extendInto(mlir::Operation *region);
+  int64_t newSlot() { return slots++; }
+
+  // The calls (Emit.cpp) and regions (Regions.cpp).
   mlir::LogicalResult emit();
+  bool emitBlock(mlir::Block &block);
+  bool emitCall(mlir::Operation *op);
+  mlir::Value emitElement(mlir::OpBuilder &builder, qgraph::ElementOp op);
+  void emitRequire(mlir::OpBuilder &builder, qgraph::RequireOp op);
+  void emitAllocate(mlir::OpBuilder &builder, mlir::Value tensor);
   mlir::Value emitBuffer(mlir::OpBuilder &builder, mlir::Value tensor);
+  mlir::Value emitScratch(mlir::OpBuilder &builder, mlir::Operation *op);
+  void emitLateDims(mlir::OpBuilder &builder);
+  void synchronize(mlir::OpBuilder &builder);
+  bool emitIf(qgraph::IfOp op);
+  bool emitLoop(qgraph::LoopOp op);
   bool needsBarrier(llvm::ArrayRef<Access> accesses);
   bool conflict(const Access &a, const Access &b) const;
   void emitSideFunctions();
@@ -115,19 +155,32 @@ private:
   void emitCheck(mlir::OpBuilder &builder, mlir::Value shapesFrame,
                  mlir::Value fits, llvm::StringRef text, mlir::Value a,
                  mlir::Value b);
+  /// The code of a check with this text.
+  int64_t ownCheck(llvm::StringRef text);
   void finish();
 
   mlir::func::FuncOp func;
   WeightList &weights;
   KernelLibrary &kernels;
   mlir::Operation *canonicalEnd = nullptr, *prologueEnd = nullptr;
+  mlir::Value scratchBegin;
   mlir::Value frame, thread, threads;
   llvm::SmallVector<mlir::Operation *> kernelOps;
   llvm::MapVector<mlir::Value, Storage> storage;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::OpFoldResult>> dimsOf;
   llvm::DenseMap<mlir::Value, mlir::Value> canonical;
   std::map<std::string, mlir::Value> canonicalByKey;
-  llvm::SmallVector<mlir::Value> scratchBytes; // of kernelOps, or null
+  llvm::DenseMap<mlir::Value, bool> late;
+  llvm::DenseSet<mlir::Operation *> resolved;
+  /// The scratch memory of ops: in the arena, where its size is early ...
+  llvm::DenseMap<mlir::Operation *, mlir::Value> scratchBytes;
+  llvm::SmallVector<mlir::Value> scratchSizes; // all of these
+  /// ... else in a slot.
+  llvm::DenseMap<mlir::Operation *, std::pair<mlir::Value, int64_t>>
+      lateScratch;
+  llvm::DenseMap<mlir::Value, Piece> pieces;
+  int64_t position = 0; // of the next kernel in the order of the schedule
+  int64_t slots = 0;
   llvm::SmallVector<Access> sinceBarrier;
   llvm::SmallVector<mlir::Attribute> layers;
   llvm::SmallVector<mlir::Attribute> ownTexts; // of `qkernel.checks`

@@ -115,12 +115,17 @@ void Scheduler::emitDimensionChecks(OpBuilder &builder, Value shapesFrame) {
 /// A check with a text of this function's own.
 void Scheduler::emitCheck(OpBuilder &builder, Value shapesFrame, Value fits,
                           StringRef text, Value a, Value b) {
-  auto known = llvm::find(ownTexts, builder.getStringAttr(text));
+  CheckOp::create(builder, func.getLoc(), shapesFrame, fits, ownCheck(text), a,
+                  b);
+}
+
+int64_t Scheduler::ownCheck(StringRef text) {
+  auto attribute = StringAttr::get(func.getContext(), text);
+  auto known = llvm::find(ownTexts, attribute);
   int64_t number = known - ownTexts.begin() + 1;
   if (known == ownTexts.end())
-    ownTexts.push_back(builder.getStringAttr(text));
-  CheckOp::create(builder, func.getLoc(), shapesFrame, fits,
-                  static_cast<int64_t>(checkTexts().size()) + number, a, b);
+    ownTexts.push_back(attribute);
+  return static_cast<int64_t>(checkTexts().size()) + number;
 }
 
 void Scheduler::emitRequirements(OpBuilder &builder, IRMapping &mapping,
@@ -170,6 +175,8 @@ void Scheduler::emitSizeChecks(OpBuilder &builder, IRMapping &mapping,
   };
   for (Operation *op : kernelOps)
     for (Value result : op->getResults()) {
+      if (isLate(result))
+        continue; // checked when it gets memory
       SmallVector<OpFoldResult> sizes = dims(result);
       SmallVector<Value> dynamic;
       bool checkProduct = false;
@@ -238,7 +245,7 @@ void Scheduler::emitSideFunctions() {
     return cloneIndex(value, builder, arenaMapping);
   };
   Value size = arena.emitSize(builder, loc, clone);
-  if (Value perThread = largestScratch(builder, loc, scratchBytes, clone))
+  if (Value perThread = largestScratch(builder, loc, scratchSizes, clone))
     size = builder.createOrFold<arith::AddIOp>(
         loc, size,
         builder.createOrFold<arith::MulIOp>(loc, perThread,
@@ -260,6 +267,8 @@ void Scheduler::emitSideFunctions() {
   int64_t index = 0;
   for (Value result : block.getTerminator()->getOperands())
     for (OpFoldResult size : dims(result)) {
+      if (auto computed = dyn_cast<Value>(size); computed && isLate(computed))
+        size = builder.getIndexAttr(-1); // the entry writes it
       Value value = isa<Attribute>(size)
                         ? arith::ConstantIndexOp::create(
                               builder, loc, *getConstantIntValue(size))

@@ -40,8 +40,11 @@ enum FrameField {
   kOutDims,
   kWeights,
   kArena,
-  kKernels = 9
+  kKernels = 9,
+  kHeap = 13
 };
+/// Words of a quantc_slot; the pointer is the first.
+constexpr int64_t kSlotWords = 3;
 constexpr StringLiteral kKernelList = "qkernel.kernels";
 
 /// The address `index` elements of 8 bytes behind `base`.
@@ -62,6 +65,35 @@ Value toI64(OpBuilder &b, Location loc, Value index) {
   return arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
 }
 
+/// Replaces `op` by the descriptor of a dense memref at `data`, of its type and
+/// with these dynamic sizes.
+void replaceWithMemRef(Operation *op, Value data, ValueRange dynamicSizes,
+                       PatternRewriter &b, const LLVMTypeConverter &converter) {
+  Location loc = op->getLoc();
+  auto type = cast<MemRefType>(op->getResult(0).getType());
+  Type i64 = b.getI64Type();
+  SmallVector<Value> values = {
+      data, data,
+      LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(0))};
+  SmallVector<Value> sizes, strides(type.getRank());
+  auto dynamic = dynamicSizes.begin();
+  for (int64_t size : type.getShape())
+    sizes.push_back(
+        ShapedType::isDynamic(size)
+            ? toI64(b, loc, *dynamic++)
+            : LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(size)));
+  Value stride = LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
+  for (int64_t d = type.getRank() - 1; d >= 0; --d) {
+    strides[d] = stride;
+    if (d > 0)
+      stride = LLVM::MulOp::create(b, loc, stride, sizes[d]);
+  }
+  llvm::append_range(values, sizes);
+  llvm::append_range(values, strides);
+  Value descriptor = MemRefDescriptor::pack(b, loc, converter, type, values);
+  b.replaceOpWithNewOp<UnrealizedConversionCastOp>(op, type, descriptor);
+}
+
 /// %m = qkernel.buffer arena %frame offset(%o) sizes(%d)
 ///   → the field's pointer plus the offset, as a dense memref descriptor
 struct BufferPattern : OpRewritePattern<BufferOp> {
@@ -79,29 +111,26 @@ struct BufferPattern : OpRewritePattern<BufferOp> {
     if (Value offset = op.getOffset())
       data = LLVM::GEPOp::create(b, loc, data.getType(), b.getI8Type(), data,
                                  ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
-    auto type = cast<MemRefType>(op.getType());
-    Type i64 = b.getI64Type();
-    SmallVector<Value> values = {
-        data, data,
-        LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(0))};
-    SmallVector<Value> sizes, strides(type.getRank());
-    auto dynamic = op.getSizes().begin();
-    for (int64_t size : type.getShape())
-      sizes.push_back(ShapedType::isDynamic(size)
-                          ? toI64(b, loc, *dynamic++)
-                          : LLVM::ConstantOp::create(
-                                b, loc, i64, b.getI64IntegerAttr(size)));
-    Value stride =
-        LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(1));
-    for (int64_t d = type.getRank() - 1; d >= 0; --d) {
-      strides[d] = stride;
-      if (d > 0)
-        stride = LLVM::MulOp::create(b, loc, stride, sizes[d]);
-    }
-    llvm::append_range(values, sizes);
-    llvm::append_range(values, strides);
-    Value descriptor = MemRefDescriptor::pack(b, loc, converter, type, values);
-    b.replaceOpWithNewOp<UnrealizedConversionCastOp>(op, type, descriptor);
+    replaceWithMemRef(op, data, op.getSizes(), b, converter);
+    return success();
+  }
+  const LLVMTypeConverter &converter;
+};
+
+/// %m = qkernel.heap %frame[slot] offset(%o) sizes(%d)
+///   → frame->heap[slot].data plus the offset, likewise
+struct HeapPattern : OpRewritePattern<HeapOp> {
+  HeapPattern(MLIRContext *context, const LLVMTypeConverter &converter)
+      : OpRewritePattern(context), converter(converter) {}
+
+  LogicalResult matchAndRewrite(HeapOp op, PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Value heap = loadPointer(b, loc, op.getFrame(), kHeap);
+    Value data = loadPointer(b, loc, heap, op.getSlot() * kSlotWords);
+    if (Value offset = op.getOffset())
+      data = LLVM::GEPOp::create(b, loc, data.getType(), b.getI8Type(), data,
+                                 ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
+    replaceWithMemRef(op, data, op.getSizes(), b, converter);
     return success();
   }
   const LLVMTypeConverter &converter;
@@ -210,6 +239,54 @@ struct CheckPattern : OpRewritePattern<CheckOp> {
   }
 };
 
+/// qkernel.require %frame, %ok, code, %a, %b, %thread  →  if (!ok)
+/// quantc_rt_leave(frame, code, a, b, thread), which does not return
+struct RequirePattern : OpRewritePattern<RequireOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(RequireOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
+    Value failed = arith::XOrIOp::create(b, loc, op.getCondition(), yes);
+    auto branch = scf::IfOp::create(b, loc, failed, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(branch.thenBlock());
+    callRuntime(b, op, "quantc_rt_leave", op.getFrame(),
+                {constantI64(b, loc, op.getCode()), op.getA(), op.getB(),
+                 op.getThread()});
+    b.eraseOp(op);
+    return success();
+  }
+};
+
+/// qkernel.allocate  →  quantc_rt_allocate
+struct AllocatePattern : OpRewritePattern<AllocateOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AllocateOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    callRuntime(b, op, "quantc_rt_allocate", op.getFrame(),
+                {constantI64(b, loc, op.getSlot()), op.getBytes(),
+                 constantI64(b, loc, op.getKeep()), op.getThread(),
+                 op.getThreads()});
+    b.eraseOp(op);
+    return success();
+  }
+};
+
+/// qkernel.exchange  →  quantc_rt_exchange
+struct ExchangePattern : OpRewritePattern<ExchangeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExchangeOp op,
+                                PatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    callRuntime(b, op, "quantc_rt_exchange", op.getFrame(),
+                {constantI64(b, loc, op.getA()), constantI64(b, loc, op.getB()),
+                 op.getThread()});
+    b.eraseOp(op);
+    return success();
+  }
+};
+
 /// qkernel.call @k[%frame](...)  →  frame->kernels[slot of @k](frame, ...)
 struct CallPattern : OpRewritePattern<CallOp> {
   CallPattern(MLIRContext *context, const llvm::StringMap<int64_t> &slots)
@@ -245,10 +322,11 @@ struct ConvertQKernelToLLVM
     module->setAttr(kKernelList, ArrayAttr::get(context, kernels));
     LLVMTypeConverter converter(context);
     RewritePatternSet patterns(context);
-    patterns.add<BufferPattern>(context, converter);
+    patterns.add<BufferPattern, HeapPattern>(context, converter);
     patterns.add<CallPattern>(context, slots);
-    patterns.add<DimPattern, InputValuePattern, SetDimPattern, BarrierPattern, MarkPattern,
-                 CheckPattern>(context);
+    patterns.add<DimPattern, InputValuePattern, SetDimPattern, BarrierPattern,
+                 MarkPattern, CheckPattern, RequirePattern, AllocatePattern,
+                 ExchangePattern>(context);
     walkAndApplyPatterns(module, std::move(patterns));
   }
 };

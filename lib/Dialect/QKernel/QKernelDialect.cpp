@@ -75,10 +75,27 @@ LogicalResult LinearOp::verify() {
     return emitOpError() << "with weights of " << getFormat()
                          << (quantized ? " needs a scale" : " takes no scale");
   Type element = input.getElementType();
-  if (quantized ? !element.isSignedInteger(8) : !element.isF32())
+  bool bytes = element.isSignedInteger(8) || element.isUnsignedInteger(8);
+  if (quantized ? !bytes : !element.isF32())
     return emitOpError() << "input has element type " << element
                          << ", but weights of " << getFormat() << " go with "
-                         << (quantized ? "si8" : "f32");
+                         << (quantized ? "si8 or ui8" : "f32");
+  bool shifted = getInputZeroPoint() || element.isUnsignedInteger(8);
+  if (shifted != getColumnSums())
+    return emitOpError() << "input is " << element
+                         << (getInputZeroPoint() ? " with" : " without")
+                         << " a zero point, so column_sums must "
+                         << (shifted ? "" : "not ") << "be set";
+  if (Value zeroPoint = getInputZeroPoint()) {
+    auto type = cast<RankedTensorType>(zeroPoint.getType());
+    if (!quantized || type.getElementType() != element ||
+        failed(verifyCompatibleShape(type, getInputScale().getType())))
+      return emitOpError() << "zero point " << type
+                           << " must have the type of the input's elements and "
+                              "the shape of its scale";
+  }
+  if (getWeightZeroPoints() && !quantized)
+    return emitOpError("weights of f32 have no zero points");
   auto packed = cast<RankedTensorType>(getPacked().getType());
   if (packed.getRank() != 1 || !packed.getElementType().isInteger(8))
     return emitOpError() << "packed weights are " << packed
@@ -122,6 +139,18 @@ LogicalResult BufferOp::verify() {
   if (getIndex() < 0 || (hasOffset && getIndex() != 0))
     return emitOpError() << "in " << stringifyBufferKind(getKind())
                          << " has index " << getIndex();
+  return success();
+}
+
+LogicalResult HeapOp::verify() {
+  auto type = cast<MemRefType>(getResult().getType());
+  if (!type.getLayout().isIdentity())
+    return emitOpError() << "has type " << type
+                         << "; a buffer is dense and row-major";
+  if (static_cast<size_t>(type.getNumDynamicDims()) != getSizes().size())
+    return emitOpError() << "has " << getSizes().size() << " sizes for the "
+                         << type.getNumDynamicDims()
+                         << " dynamic dimensions of " << type;
   return success();
 }
 

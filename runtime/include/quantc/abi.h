@@ -21,6 +21,13 @@ extern "C" {
 typedef struct quantc_barrier_state
     quantc_barrier_state; /* runtime/src/barrier.c */
 
+/* Memory of one tensor whose size is only known while the schedule runs. */
+typedef struct quantc_slot {
+  char *data;     /* 64-byte aligned, or NULL as long as there is none */
+  int64_t bytes;  /* of it; it never shrinks */
+  int64_t failed; /* whether the last quantc_rt_allocate got none */
+} quantc_slot;
+
 /* What the entry reads, field i at byte 8 * i. FIXED: LowerToKernels reads it
  * by offset; a new field is added at the end and raises QUANTC_ABI_VERSION. */
 typedef struct quantc_frame {
@@ -38,6 +45,10 @@ typedef struct quantc_frame {
   void **kernels;           /* 9: the level's kernel table */
   int64_t error_a, error_b; /* 10, 11: the failed check's values */
   uint64_t mark;            /* 12: time of the last mark, ns */
+  /* 13: quantc_entry_desc.n_slots of them; those of outputs whose dims shapes()
+   * does not know (-1) come first, slot i for output i. */
+  quantc_slot *heap;
+  void **leave; /* 14: the jmp_buf of each thread */
 } quantc_frame;
 
 enum {
@@ -68,6 +79,24 @@ void quantc_rt_mark(quantc_frame *frame, int64_t layer, int64_t thread);
  * end (threads meet at barriers), without reading or writing out of bounds. */
 void quantc_rt_fail(quantc_frame *frame, int64_t code, int64_t a, int64_t b);
 
+/* Ends the run with an error. All threads of the team call it in one place, with
+ * the same values. Code c > 0 as in quantc_rt_fail, or one of these. */
+enum {
+  QUANTC_FAIL_SIZE = -1,  /* a computed size is negative or too large */
+  QUANTC_FAIL_MEMORY = -2 /* there are no `a` bytes left */
+};
+void quantc_rt_leave(quantc_frame *frame, int64_t code, int64_t a, int64_t b,
+                     int64_t thread) __attribute__((noreturn));
+
+/* All threads: makes slot `slot` of the heap `bytes` bytes large; what it held
+ * is lost unless `keep`. Leaves where it cannot. */
+void quantc_rt_allocate(quantc_frame *frame, int64_t slot, int64_t bytes,
+                        int64_t keep, int64_t thread, int64_t threads);
+
+/* Thread 0, between barriers: exchanges the memory of two slots. */
+void quantc_rt_exchange(quantc_frame *frame, int64_t a, int64_t b,
+                        int64_t thread);
+
 /*===-- Descriptors -----------------------------------------------------===*/
 
 typedef struct quantc_level_desc {
@@ -76,7 +105,8 @@ typedef struct quantc_level_desc {
   uint64_t features; /* bits of cpu_features.def, of the library's machine */
   /* Run by every thread of the team. */
   void (*entry)(quantc_frame *, int64_t thread, int64_t threads);
-  /* Writes out_dims from in_dims; sets error where dimensions do not fit. */
+  /* Writes out_dims from in_dims; sets error where dimensions do not fit. The
+   * entry itself writes those that are -1 then. */
   void (*shapes)(quantc_frame *);
   /* Bytes of arena for in_dims; negative where they are too large. */
   int64_t (*arena)(quantc_frame *, int64_t threads);
@@ -90,6 +120,7 @@ typedef struct quantc_entry_desc {
   const quantc_level_desc *levels;
   int64_t n_checks;
   const char *const *checks; /* texts; "%a" and "%b" stand for the values */
+  int64_t n_slots;           /* of quantc_frame.heap */
 } quantc_entry_desc;
 
 typedef struct quantc_model_desc {

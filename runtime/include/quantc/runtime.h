@@ -34,7 +34,7 @@ extern "C" {
 
 /* Grows when a structure of this file or of abi.h changes its meaning; a model
  * of another ABI version is refused when it is loaded or opened. */
-#define QUANTC_ABI_VERSION 1
+#define QUANTC_ABI_VERSION 2
 
 /*===-- Errors ----------------------------------------------------------===*/
 
@@ -218,7 +218,8 @@ quantc_open(quantc_model *m, const quantc_options *options, quantc_error *err) {
  * given memory AND shape by the session, both valid until its next run or its
  * close; so is, again, what an earlier run of the session filled in this way.
  * Otherwise a tensor with data must be dense, of the right type and exactly the
- * right shape, and is written in place.
+ * right shape, and is written in place (if its size follows from the data, after
+ * the run).
  *
  * Returns 0, or nonzero and *err; outputs are then unspecified. Does not
  * allocate when no larger than an earlier run of the session. */

@@ -334,7 +334,9 @@ def QGraph_QuantizedLinearOp : QGraph_LayerOp<"quantized_linear", quantizedSides
 
     With one group y = fma(f32(dot), sx * sw, bias) (bias 0 where absent); with
     several, acc = fma(f32(dot[g]), sx * sw, acc) in order of g from 0, then the
-    bias is added. f16 scales are widened to f32 first.
+    bias is added. Scales of f16 or bf16 are widened to f32 first. A result of
+    si32 is dot itself, modulo 2^32: then there is one group, no bias and no
+    epilogue, and the scales are not looked at.
   }] # epilogueText # [{
 
     Example:
@@ -635,12 +637,15 @@ def QGraph_LoopOp : QGraph_Op<"loop", [RecursiveMemoryEffects, SingleBlock]> {
     Example:
 
     ```mlir
-    %last, %all = qgraph.loop %n while %c init(%x : tensor<4xf32>) {
-    ^bb0(%i: index, %a: tensor<4xf32>):
-      %0 = onnx.node "Add"(%a, %a) {version = 14 : i64}
-           : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-      qgraph.yield %c, %0, %0 : index, tensor<4xf32>, tensor<4xf32>
-    } : tensor<4xf32>, tensor<?x4xf32>
+    func.func @double(%n: index, %c: index, %x: tensor<4xf32>) -> (tensor<4xf32>, tensor<?x4xf32>) {
+      %last, %all = qgraph.loop %n while %c init(%x : tensor<4xf32>) {
+      ^bb0(%i: index, %a: tensor<4xf32>):
+        %0 = onnx.node "Add"(%a, %a) {version = 14 : i64}
+             : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+        qgraph.yield %c, %0, %0 : index, tensor<4xf32>, tensor<4xf32>
+      } : tensor<4xf32>, tensor<?x4xf32>
+      return %last, %all : tensor<4xf32>, tensor<?x4xf32>
+    }
     ```
   }];
   let arguments = (ins Index:$trips, Index:$condition, Variadic<AnyRankedTensor>:$init,

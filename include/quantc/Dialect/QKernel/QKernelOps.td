@@ -23,8 +23,9 @@ def QKernel_Dialect : Dialect {
   let description = [{
     Three things stand here. `linear` on packed weights is what the fused form
     becomes once the target's layout is known. The schedule ops (`buffer`,
-    `dim`, `set_dim`, `call`, `barrier`, `mark`, `check`) are what the entry
-    function of a model consists of; every thread of a team runs it. `tile_dot`
+    `dim`, `set_dim`, `call`, `barrier`, `mark`, `check`; `allocate`, `heap`,
+    `exchange`, `require` for sizes that are only known while it runs) are what
+    the entry function of a model consists of; every thread of a team runs it. `tile_dot`
     is the one operation that each instruction set lowers in its own way. See
     docs/rationale-qkernel.md.
   }];
@@ -96,12 +97,15 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
   let summary = "linear or quantized_linear with packed weights";
   let description = [{
     The meaning is that of `qgraph.linear` (`format = "f32"`) or
-    `qgraph.quantized_linear` (`si8`, `si4`; symmetric weights; `input` is `si8`)
-    with weights [n, k], scale groups of `group` along K (0: one group) in the
+    `qgraph.quantized_linear` (`si8`, `si4`; `input` is `si8` or `ui8`, with or
+    without a zero point) with weights [n, k], scale groups of `group` along K (0: one group) in the
     weight and `input_group` in the input, laid out as docs/design.md, "Packed
     weights", says. A bias is in the panels; where the model has none it is 0.
     `scale_type` is the type of the scales of an `si4` group in the panels, `f16`
-    or `f32` (the default); all other scales in panels are f32.
+    or `f32` (the default); all other scales in panels are f32. With
+    `weight_zero_points` the panels hold a zero point for each of their scales,
+    with `column_sums` the sum of the weights for each, which an input that is
+    `ui8` or has a zero point needs.
 
     Example:
 
@@ -111,27 +115,23 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
     ```
   }];
   let arguments = (ins AnyRankedTensor:$input, Optional<AnyRankedTensor>:$input_scale,
+                       Optional<AnyRankedTensor>:$input_zero_point,
                        AnyRankedTensor:$packed,
                        Variadic<AnyRankedTensor>:$epilogue_operands,
                        StrAttr:$format, I64Attr:$n, I64Attr:$k, I64Attr:$group,
                        I64Attr:$input_group, OptionalAttr<TypeAttr>:$scale_type,
+                       UnitAttr:$weight_zero_points, UnitAttr:$column_sums,
                        DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
                        OptionalAttr<StrAttr>:$name);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $input (`scale` $input_scale^)? `,` $packed (`epilogue` `(` $epilogue_operands^ `)`)?
+    $input (`scale` $input_scale^)? (`zero_point` $input_zero_point^)? `,` $packed
+    (`epilogue` `(` $epilogue_operands^ `)`)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
 
-//===----------------------------------------------------------------------===//
-// The schedule
-//===----------------------------------------------------------------------===//
-
-def QKernel_BufferKindAttr : I32EnumAttr<"BufferKind", "where a buffer lives", [
-    I32EnumAttrCase<"Input", 0, "input">, I32EnumAttrCase<"Output", 1, "output">,
-    I32EnumAttrCase<"Weights", 2, "weights">, I32EnumAttrCase<"Arena", 3, "arena">]> {
 def QKernel_ConvOp : QKernel_Op<"conv", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>]> {
   let summary = "conv or quantized_conv with packed weights";
@@ -189,6 +189,13 @@ def QKernel_ConvOp : QKernel_Op<"conv", [Pure, AttrSizedOperandSegments,
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// The schedule
+//===----------------------------------------------------------------------===//
+
+def QKernel_BufferKindAttr : I32EnumAttr<"BufferKind", "where a buffer lives", [
+    I32EnumAttrCase<"Input", 0, "input">, I32EnumAttrCase<"Output", 1, "output">,
+    I32EnumAttrCase<"Weights", 2, "weights">, I32EnumAttrCase<"Arena", 3, "arena">]> {
   let cppNamespace = "::quantc::qkernel";
 }
 
@@ -329,6 +336,88 @@ def QKernel_CheckOp : QKernel_Op<"check"> {
   }];
   let arguments = (ins QKernel_Frame:$frame, I1:$condition, I64Attr:$code, Index:$a, Index:$b);
   let assemblyFormat = "$frame `,` $condition `,` $code `,` $a `,` $b attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// The schedule: sizes that are only known while it runs
+//===----------------------------------------------------------------------===//
+
+def QKernel_AllocateOp : QKernel_Op<"allocate"> {
+  let summary = "makes a slot of the session's heap large enough";
+  let description = [{
+    Slot `slot` has at least `bytes` bytes afterwards; what it held is lost unless
+    `keep` is there. A slot never shrinks, so a run that is no larger than an
+    earlier one allocates nothing. Thread 0 does it, then all meet. Where `bytes`
+    is negative (a size that is nonsense), or there is no memory, the run ends
+    with an error.
+
+    Example:
+
+    ```mlir
+    qkernel.allocate %frame[2], %bytes, %thread, %threads
+    ```
+  }];
+  let arguments = (ins QKernel_Frame:$frame, I64Attr:$slot, Index:$bytes, Index:$thread,
+                       Index:$threads, UnitAttr:$keep);
+  let assemblyFormat = [{
+    $frame `[` $slot `]` `,` $bytes `,` $thread `,` $threads (`keep` $keep^)? attr-dict
+  }];
+}
+
+def QKernel_HeapOp : QKernel_Op<"heap", [MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
+  let summary = "memory of a slot of the session's heap, as a memref";
+  let description = [{
+    As `qkernel.buffer`; but where a slot lies changes when it is allocated or
+    exchanged, so this op may not be moved over these.
+
+    Example:
+
+    ```mlir
+    %0 = qkernel.heap %frame[2] offset(%o) sizes(%n) : memref<?x4xf32>
+    ```
+  }];
+  let arguments = (ins QKernel_Frame:$frame, I64Attr:$slot, Optional<Index>:$offset,
+                       Variadic<Index>:$sizes);
+  let results = (outs AnyMemRef:$result);
+  let assemblyFormat = [{
+    $frame `[` $slot `]` (`offset` `(` $offset^ `)`)? (`sizes` `(` $sizes^ `)`)? attr-dict
+    `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def QKernel_ExchangeOp : QKernel_Op<"exchange"> {
+  let summary = "exchanges the memory of two slots";
+  let description = [{
+    Done by thread 0; stands between two barriers. What a loop's body has yielded
+    becomes the carried tensor of the next iteration that way, without a copy.
+
+    Example:
+
+    ```mlir
+    qkernel.exchange %frame[2, 3], %thread
+    ```
+  }];
+  let arguments = (ins QKernel_Frame:$frame, I64Attr:$a, I64Attr:$b, Index:$thread);
+  let assemblyFormat = "$frame `[` $a `,` $b `]` `,` $thread attr-dict";
+}
+
+def QKernel_RequireOp : QKernel_Op<"require"> {
+  let summary = "ends the run with an error";
+  let description = [{
+    Where `condition` is false the run ends here, with `code` and the two numbers
+    as in `qkernel.check`. The condition is the same in all threads of the team,
+    and all leave.
+
+    Example:
+
+    ```mlir
+    qkernel.require %frame, %ok, 1, %i, %n, %thread
+    ```
+  }];
+  let arguments = (ins QKernel_Frame:$frame, I1:$condition, I64Attr:$code, Index:$a, Index:$b,
+                       Index:$thread);
+  let assemblyFormat = "$frame `,` $condition `,` $code `,` $a `,` $b `,` $thread attr-dict";
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,525 @@
+//===- Iteration.cpp - Loop and Scan --------------------------------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A body is walked with the carried tensors' dimensions taken for those that
+// they begin with. Where what it yields has another one, that dimension is
+// taken for one that changes, and the body is walked again, until nothing is
+// found to change. So shapes that stay are known inside the body as they are
+// outside.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Regions.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace quantc;
+using namespace quantc::onnx_to_qgraph;
+
+static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
+
+namespace {
+
+/// A loop to be built.
+struct LoopSpec {
+  Dim trips, condition;
+  SmallVector<TensorInfo> init;
+  /// Walks the body. `iteration` and `carried` are known inside. Sets what is
+  /// yielded; false if there were errors, which are reported.
+  struct Body {
+    Dim condition; // null: true
+    SmallVector<TensorInfo> carried, pieces;
+  };
+  llvm::function_ref<bool(Dim iteration, ArrayRef<TensorInfo> carried, Body &)>
+      walkBody;
+};
+
+class LoopBuilder {
+public:
+  LoopBuilder(Node &node, const LoopSpec &spec)
+      : node(node), walk(node.walk), spec(spec) {}
+
+  /// Last carried tensors, then what is collected; nothing if there were
+  /// errors.
+  std::optional<SmallVector<TensorInfo>> build();
+
+private:
+  /// What one walk of the body has found.
+  struct Attempt {
+    Block *block = nullptr;
+    bool good = true, changed = false;
+    SmallVector<Value> yields;
+    struct Piece {
+      Type elementType;
+      SmallVector<std::optional<DimArithmetic::Polynomial>> dims;
+    };
+    SmallVector<Piece> pieces;
+    bool endless = true; // the condition stays true
+    std::string problem;
+  };
+  Attempt attempt();
+
+  Node &node;
+  Walk &walk;
+  const LoopSpec &spec;
+  SmallVector<SmallVector<bool>> varies; // of each carried tensor's dimensions
+};
+
+} // namespace
+
+LoopBuilder::Attempt LoopBuilder::attempt() {
+  Attempt result;
+  DimArithmetic &arith = walk.arith;
+  result.block = new Block;
+  Location loc = node.op.getLoc();
+  Value iteration = result.block->addArgument(walk.builder.getIndexType(), loc);
+  Walk::Scope scope = walk.openScope(result.block);
+  SmallVector<TensorInfo> carried;
+  for (auto [init, varying] : llvm::zip(spec.init, varies)) {
+    Dims known = init.dims;
+    for (auto [dim, changes] : llvm::zip(known, varying))
+      if (changes)
+        dim = Dim();
+    Value argument =
+        result.block->addArgument(typeOfKnown(init.elementType, known), loc);
+    carried.push_back(regionResult(walk, argument, known));
+  }
+  LoopSpec::Body body;
+  Dim number = arith.symbol(iteration, {0, kUnlimited - 1});
+  result.good = spec.walkBody(number, carried, body);
+  for (auto [i, value] : llvm::enumerate(body.carried)) {
+    if (!value)
+      continue;
+    const TensorInfo &argument = carried[i];
+    if (value.elementType != argument.elementType ||
+        value.rank() != argument.rank()) {
+      result.good = false;
+      llvm::raw_string_ostream(result.problem)
+          << "carried tensor " << i << " is " << walk.typeOf(argument)
+          << " before an iteration and " << walk.typeOf(value)
+          << " after it; its type and rank must stay";
+      continue;
+    }
+    for (int64_t d = 0; d < value.rank(); ++d)
+      if (!varies[i][d] && !arith.equal(value.dims[d], argument.dims[d]))
+        varies[i][d] = result.changed = true;
+  }
+  if (result.good && !result.changed) {
+    result.endless = !body.condition || arith.isConstant(body.condition, 1);
+    Dim condition = body.condition ? body.condition : arith.constant(1);
+    result.yields.push_back(arith.materialize(condition));
+    for (TensorInfo &value : body.carried)
+      result.yields.push_back(walk.materialize(value));
+    for (TensorInfo &value : body.pieces) {
+      result.yields.push_back(walk.materialize(value));
+      Attempt::Piece &piece = result.pieces.emplace_back();
+      piece.elementType = value.elementType;
+      for (Dim dim : value.dims)
+        piece.dims.push_back(arith.inTermsOf(scope.dims, dim));
+    }
+  }
+  walk.closeScope(std::move(scope));
+  return result;
+}
+
+std::optional<SmallVector<TensorInfo>> LoopBuilder::build() {
+  DimArithmetic &arith = walk.arith;
+  SmallVector<Value> init;
+  for (const TensorInfo &value : spec.init) {
+    varies.emplace_back(value.rank(), false);
+    TensorInfo copy = value;
+    init.push_back(walk.materialize(copy));
+  }
+  Value trips = arith.materialize(spec.trips),
+        condition = arith.materialize(spec.condition);
+  Attempt found;
+  unsigned errors = walk.errorCount();
+  for (bool widened = false;;) {
+    std::vector<Diagnostic> messages =
+        walk.holdMessages([&] { found = attempt(); });
+    if (found.good && !found.changed) {
+      walk.show(std::move(messages));
+      break;
+    }
+    found.block->dropAllDefinedValueUses();
+    delete found.block;
+    if (!found.changed && widened) {
+      walk.show(std::move(messages));
+      if (!found.problem.empty())
+        (void)node.unsupported(found.problem);
+      return std::nullopt;
+    }
+    if (!found.changed) {
+      // Perhaps only because a dimension was taken for one that stays.
+      for (SmallVector<bool> &dims : varies)
+        dims.assign(dims.size(), true);
+      widened = true;
+    }
+    walk.forgetErrors(errors);
+  }
+
+  SmallVector<Dims> dims;
+  SmallVector<Type> types;
+  for (auto [value, varying] : llvm::zip(spec.init, varies)) {
+    Dims &known = dims.emplace_back(value.dims);
+    for (auto [dim, changes] : llvm::zip(known, varying))
+      if (changes)
+        dim = Dim();
+    types.push_back(typeOfKnown(value.elementType, known));
+  }
+  bool counted = found.endless && arith.isConstant(spec.condition, 1) &&
+                 !arith.isConstant(spec.trips, kUnlimited);
+  for (Attempt::Piece &piece : found.pieces) {
+    Dims &known = dims.emplace_back();
+    known.push_back(counted ? spec.trips : Dim());
+    for (auto &dim : piece.dims)
+      known.push_back(dim ? arith.rebuild(*dim) : Dim());
+    types.push_back(typeOfKnown(piece.elementType, known));
+  }
+  auto loop = qgraph::LoopOp::create(walk.builder, types, trips, condition,
+                                     init, walk.nameOf(node.op));
+  loop.getBody().push_back(found.block);
+  OpBuilder inner = OpBuilder::atBlockEnd(found.block);
+  qgraph::YieldOp::create(inner, node.op.getLoc(), found.yields);
+  SmallVector<TensorInfo> results;
+  for (auto [i, known] : llvm::enumerate(dims))
+    results.push_back(regionResult(walk, loop.getResult(i), known));
+  return results;
+}
+
+static LogicalResult finishLoop(Node &node, const LoopSpec &spec,
+                                SmallVector<TensorInfo> &results) {
+  unsigned errors = node.walk.errorCount();
+  auto built = LoopBuilder(node, spec).build();
+  if (built) {
+    results = std::move(*built);
+    return success();
+  }
+  if (node.walk.errorCount() == errors)
+    return failure(); // with a reason
+  for (Value result : node.op.getOutputs())
+    node.walk.info(result).failed = true;
+  return success();
+}
+
+/// A scalar, or the tensor of one element that `type` says.
+static TensorInfo oneElement(Walk &walk, Type type, unsigned width,
+                             Element value) {
+  Dims dims;
+  if (auto ranked = dyn_cast<RankedTensorType>(type))
+    dims.assign(ranked.getRank(), walk.arith.constant(1));
+  Type element = width == 1 ? Type(walk.builder.getI1Type())
+                            : Type(walk.builder.getIntegerType(width, true));
+  return walk.fromElements(element, dims, {value});
+}
+
+//===----------------------------------------------------------------------===//
+// Loop
+//===----------------------------------------------------------------------===//
+
+static LogicalResult handleLoop(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  onnx_ir::NodeOp op = node.op;
+  if (op.getSubgraphs().size() != 1)
+    return node.unsupported("it has no body");
+  Block &body = op.getSubgraphs()[0].front();
+  Operation *terminator = body.getTerminator();
+  unsigned carried = node.numInputs() < 2 ? 0 : node.numInputs() - 2;
+  unsigned results = op.getNumResults();
+  if (body.getNumArguments() != carried + 2 ||
+      terminator->getNumOperands() != results + 1 || results < carried)
+    return node.unsupported("its body has other inputs or outputs than it");
+
+  LoopSpec spec;
+  spec.trips = arith.constant(kUnlimited);
+  if (node.numInputs() > 0 && node.has(0)) {
+    spec.trips = node.element(0);
+    if (!spec.trips)
+      return node.unsupported("its number of iterations is not one value");
+    spec.trips = arith.max(spec.trips, arith.constant(0));
+  }
+  spec.condition = arith.constant(1);
+  if (node.numInputs() > 1 && node.has(1)) {
+    spec.condition = node.element(1);
+    if (!spec.condition)
+      return node.unsupported("its condition is not one value");
+  }
+  for (unsigned i = 0; i < carried; ++i) {
+    TensorInfo value = node.in(i + 2);
+    if (!value)
+      return node.unsupported("carried value " + Twine(i) + " is missing");
+    value.elements.reset();
+    value.splat = {};
+    value.ramp.reset();
+    value.components.clear();
+    if (!value.value) {
+      TensorInfo made = node.in(i + 2);
+      value.value = walk.materialize(made);
+    }
+    spec.init.push_back(value);
+  }
+  auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo> values,
+                      LoopSpec::Body &yields) {
+    walk.info(body.getArgument(0)) =
+        oneElement(walk, body.getArgument(0).getType(), 64, iteration);
+    walk.info(body.getArgument(1)) =
+        oneElement(walk, body.getArgument(1).getType(), 1, arith.constant(1));
+    for (auto [argument, value] :
+         llvm::zip(body.getArguments().drop_front(2), values))
+      walk.info(argument) = value;
+    unsigned errors = walk.errorCount();
+    walk.walkBlock(body);
+    bool good = walk.errorCount() == errors;
+    for (unsigned i = 0; i <= results; ++i) {
+      TensorInfo value = walk.info(terminator->getOperand(i));
+      if (value.failed || !value)
+        good = false;
+      if (i == 0) {
+        std::optional<Elements> list;
+        if (value)
+          list = walk.readElements(value);
+        if (list && list->size() == 1)
+          yields.condition = list->front();
+        good &= list && list->size() == 1;
+      } else if (i <= carried) {
+        yields.carried.push_back(value);
+      } else {
+        yields.pieces.push_back(value);
+      }
+    }
+    return good;
+  };
+  spec.walkBody = walkBody;
+  SmallVector<TensorInfo> built;
+  if (failed(finishLoop(node, spec, built)))
+    return failure();
+  for (auto [i, value] : llvm::enumerate(built))
+    node.set(i, std::move(value));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Scan
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The attributes of Scan, of which version 8 has its own set.
+struct ScanShape {
+  unsigned states, inputs, outputs;
+  SmallVector<int64_t> inputAxes, outputAxes;
+  SmallVector<bool> inputReversed, outputReversed;
+};
+
+/// A scan over tensors without a batch.
+class ScanBuilder {
+public:
+  ScanBuilder(Node &node, Block &body, const ScanShape &shape)
+      : node(node), walk(node.walk), body(body), shape(shape) {}
+
+  /// `values`: states, then what is scanned. `length`: the iterations. `place`
+  /// sets the infos of what the body uses... of the walk's old values.
+  LogicalResult build(ArrayRef<TensorInfo> values, Dim length,
+                      SmallVector<TensorInfo> &results);
+
+private:
+  TensorInfo slice(const TensorInfo &value, int64_t axis, Dim position);
+
+  Node &node;
+  Walk &walk;
+  Block &body;
+  const ScanShape &shape;
+};
+
+} // namespace
+
+/// value[.., position, ..] along `axis`, without that dimension.
+static TensorInfo gatherAt(Walk &walk, const TensorInfo &value, int64_t axis,
+                           Dim position) {
+  TensorInfo index =
+      walk.fromElements(walk.builder.getIntegerType(64, true), {}, {position});
+  Dims dims = value.dims;
+  dims.erase(dims.begin() + axis);
+  TensorInfo source = value;
+  return walk.node("Gather", {&source, &index}, value.elementType, dims,
+                   {{"axis", walk.integerAttr(axis)}});
+}
+
+LogicalResult ScanBuilder::build(ArrayRef<TensorInfo> values, Dim length,
+                                 SmallVector<TensorInfo> &results) {
+  DimArithmetic &arith = walk.arith;
+  LoopSpec spec;
+  spec.trips = length;
+  spec.condition = arith.constant(1);
+  for (const TensorInfo &value : values.take_front(shape.states))
+    spec.init.push_back(value);
+  Operation *terminator = body.getTerminator();
+  auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo> states,
+                      LoopSpec::Body &yields) {
+    for (unsigned i = 0; i < shape.states; ++i)
+      walk.info(body.getArgument(i)) = states[i];
+    for (unsigned i = 0; i < shape.inputs; ++i) {
+      Dim position = iteration;
+      if (shape.inputReversed[i])
+        position = arith.sub(arith.sub(length, arith.constant(1)), iteration);
+      walk.info(body.getArgument(shape.states + i)) = gatherAt(
+          walk, values[shape.states + i], shape.inputAxes[i], position);
+    }
+    unsigned errors = walk.errorCount();
+    walk.walkBlock(body);
+    bool good = walk.errorCount() == errors;
+    for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
+      TensorInfo value = walk.info(operand);
+      good &= value && !value.failed;
+      (i < shape.states ? yields.carried : yields.pieces).push_back(value);
+    }
+    return good;
+  };
+  spec.walkBody = walkBody;
+  if (failed(finishLoop(node, spec, results)))
+    return failure();
+  if (results.empty() && shape.states + shape.outputs > 0)
+    return success(); // reported
+  for (unsigned i = 0; i < shape.outputs; ++i) {
+    TensorInfo &result = results[shape.states + i];
+    if (shape.outputReversed[i])
+      result = walk.node("Slice", {&result}, result.elementType, result.dims,
+                         {{"axes", walk.integersAttr({0})},
+                          {"steps", walk.integersAttr({-1})}});
+    int64_t axis = normalizeAxis(shape.outputAxes[i], result.rank());
+    if (axis < 0)
+      return node.unsupported("the axis of output " + Twine(i) +
+                              " is out of range");
+    SmallVector<int64_t> permutation;
+    for (int64_t d = 1; d < result.rank(); ++d)
+      permutation.push_back(d);
+    permutation.insert(permutation.begin() + axis, 0);
+    result = walk.transpose(result, permutation);
+  }
+  return success();
+}
+
+/// The list of an attribute, one entry for each of `count`, `otherwise` where
+/// it is absent.
+static FailureOr<SmallVector<int64_t>>
+listOf(Node &node, StringRef name, unsigned count, int64_t otherwise) {
+  auto given = node.integers(name);
+  SmallVector<int64_t> list =
+      given.value_or(SmallVector<int64_t>(count, otherwise));
+  if (list.size() != count)
+    return node.unsupported(name + " has " + Twine(list.size()) +
+                            " entries for " + Twine(count));
+  return list;
+}
+
+static LogicalResult handleScan(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  onnx_ir::NodeOp op = node.op;
+  if (op.getSubgraphs().size() != 1)
+    return node.unsupported("it has no body");
+  Block &body = op.getSubgraphs()[0].front();
+  bool batched = node.version() == 8;
+  unsigned first = batched ? 1 : 0;
+  ScanShape shape;
+  shape.inputs = node.integer("num_scan_inputs", 0);
+  if (shape.inputs < 1 || node.numInputs() < first + shape.inputs)
+    return node.unsupported("num_scan_inputs does not fit its inputs");
+  shape.states = node.numInputs() - first - shape.inputs;
+  unsigned yields = body.getTerminator()->getNumOperands();
+  if (yields != op.getNumResults() || yields < shape.states ||
+      body.getNumArguments() != shape.states + shape.inputs)
+    return node.unsupported("its body has other inputs or outputs than it");
+  shape.outputs = yields - shape.states;
+  auto inputAxes = listOf(node, "scan_input_axes", shape.inputs, 0);
+  auto outputAxes = listOf(node, "scan_output_axes", shape.outputs, 0);
+  auto inputDirections = listOf(
+      node, batched ? "directions" : "scan_input_directions", shape.inputs, 0);
+  auto outputDirections =
+      listOf(node, "scan_output_directions", shape.outputs, 0);
+  if (failed(inputAxes) || failed(outputAxes) || failed(inputDirections) ||
+      failed(outputDirections))
+    return failure();
+  shape.outputAxes = *outputAxes;
+  shape.inputReversed.assign(inputDirections->begin(), inputDirections->end());
+  shape.outputReversed.assign(outputDirections->begin(),
+                              outputDirections->end());
+  if (batched && node.has(0))
+    return node.unsupported("sequence_lens of version 8 are not supported; "
+                            "export the model with opset 9 or later");
+
+  SmallVector<TensorInfo> values;
+  for (unsigned i = first; i < node.numInputs(); ++i) {
+    TensorInfo value = node.in(i);
+    if (!value || (batched && value.rank() < 1))
+      return node.unsupported("input " + Twine(i) + " is missing");
+    value.value = walk.materialize(value);
+    values.push_back(value);
+  }
+  // The dimension that is gone through, all of one length.
+  Dim length, batch;
+  for (unsigned i = 0; i < shape.inputs; ++i) {
+    TensorInfo &value = values[shape.states + i];
+    int64_t rank = value.rank() - (batched ? 1 : 0);
+    int64_t axis = normalizeAxis((*inputAxes)[i], rank);
+    if (axis < 0)
+      return node.unsupported("the axis of scanned input " + Twine(i) +
+                              " is out of range");
+    shape.inputAxes.push_back(axis);
+    Dim extent = value.dims[axis + (batched ? 1 : 0)];
+    if (!length)
+      length = extent;
+    else if (!arith.require(extent, length, /*orOne=*/false,
+                            "what is scanned has lengths of %a and %b"))
+      return node.unsupported("what is scanned has several lengths");
+  }
+  SmallVector<TensorInfo> results;
+  if (!batched) {
+    if (failed(ScanBuilder(node, body, shape).build(values, length, results)))
+      return failure();
+  } else {
+    // Version 8: each of a batch by itself, and all of them collected.
+    for (TensorInfo &value : values) {
+      if (!batch)
+        batch = value.dims[0];
+      else if (!arith.require(value.dims[0], batch, /*orOne=*/false,
+                              "batches of %a and %b"))
+        return node.unsupported("its inputs have several batch sizes");
+    }
+    LoopSpec spec;
+    spec.trips = batch;
+    spec.condition = arith.constant(1);
+    auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo>,
+                        LoopSpec::Body &all) {
+      SmallVector<TensorInfo> one;
+      for (const TensorInfo &value : values)
+        one.push_back(gatherAt(walk, value, 0, iteration));
+      SmallVector<TensorInfo> inner;
+      if (failed(ScanBuilder(node, body, shape).build(one, length, inner)) ||
+          inner.empty())
+        return false;
+      all.pieces.assign(inner.begin(), inner.end());
+      return true;
+    };
+    spec.walkBody = walkBody;
+    if (failed(finishLoop(node, spec, results)))
+      return failure();
+  }
+  for (auto [i, value] : llvm::enumerate(results))
+    node.set(i, std::move(value));
+  return success();
+}
+
+ArrayRef<Handler> onnx_to_qgraph::iterationHandlers() {
+  static const Handler handlers[] = {
+      {"", "Loop", 1, kNewest, handleLoop},
+      {"", "Scan", 8, kNewest, handleScan},
+  };
+  return handlers;
+}
