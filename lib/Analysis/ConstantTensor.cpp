@@ -139,6 +139,24 @@ std::vector<float> ConstantTensor::readFloats() const {
   return values;
 }
 
+std::vector<int32_t> ConstantTensor::readIntegers() const {
+  auto element = cast<IntegerType>(type.getElementType());
+  unsigned width = element.getWidth(), stored = storedBits(spelling(element));
+  std::vector<int32_t> values(type.getNumElements());
+  for (auto [i, value] : llvm::enumerate(values)) {
+    uint32_t code = 0;
+    if (stored < 8)
+      code = uint8_t(bytes[i * stored / 8]) >> (i * stored % 8);
+    else
+      std::memcpy(&code, bytes.data() + i * (stored / 8), stored / 8);
+    // Up to the sign bit and down again.
+    code <<= 32 - width;
+    value = element.isUnsigned() ? int32_t(code >> (32 - width))
+                                 : int32_t(code) >> (32 - width);
+  }
+  return values;
+}
+
 static uint64_t hashOf(ArrayRef<char> bytes) {
   return llvm::xxh3_64bits(
       ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));

@@ -2,6 +2,8 @@
 
 #include "quantc/Numerics/PackPanels.h"
 
+#include "quantc/Numerics/Packing.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -61,44 +63,92 @@ void packFloats(const PanelLayout &layout, const PanelSource &source,
                   4);
 }
 
-/// The values of group `g` of 8-bit weights: 4 of a column side by side.
-void packBytes(const PanelLayout &layout, const PanelSource &source,
-               int64_t first, int64_t columns, int64_t g, uint8_t *out) {
-  uint8_t zero = layout.unsignedWeights ? 0x80 : 0;
-  std::memset(out, zero, layout.groupBytes());
-  const uint8_t *w = static_cast<const uint8_t *>(source.weights);
-  int64_t begin = g * layout.group;
-  int64_t end =
-      layout.group == 0 ? layout.k : std::min(layout.k, begin + layout.group);
-  for (int64_t c = 0; c < columns; ++c) {
-    const uint8_t *row = w + (first + c) * source.strideN;
-    for (int64_t k = begin; k < end; ++k) {
-      int64_t local = k - begin;
-      out[local / 4 * 64 + 4 * c + local % 4] =
-          row[k * source.strideK] ^ zero; // + 128 modulo 256
-    }
+/// Reads the integers of a source as the panels hold them, before 2^(bits-1) is
+/// added.
+class Codes {
+public:
+  Codes(const PanelLayout &layout, const PanelSource &source)
+      : layout(layout), source(source),
+        format(source.codes.value_or(layout.format)), bits(packedBits(format)),
+        bytes(static_cast<const uint8_t *>(source.weights)) {
+    const FormatInfo &row = info(format);
+    if (layout.zeroPoints && !row.isSigned)
+      centre = 1 << (row.bits - 1);
+    signBit = row.isSigned ? 1u << (row.bits - 1) : 0;
+    mask = (1u << row.bits) - 1;
   }
-}
 
-/// The values of group `g` of 4-bit weights: two vectors of packBytes, the
-/// second in the high nibbles of the first.
-void packNibbles(const PanelLayout &layout, const PanelSource &source,
-                 int64_t first, int64_t columns, int64_t g, uint8_t *out) {
-  uint8_t zero = layout.unsignedWeights ? 0x8 : 0;
-  std::memset(out, zero | zero << 4, layout.groupBytes());
-  const uint8_t *w = static_cast<const uint8_t *>(source.weights);
+  /// w[n, k] of group g.
+  int32_t weight(int64_t n, int64_t k, int64_t g) const {
+    int64_t element = n * source.strideN + k * source.strideK;
+    uint32_t code = bits == 8
+                        ? bytes[element]
+                        : bytes[element * bits / 8] >> (element * bits % 8);
+    code &= mask;
+    int32_t value =
+        static_cast<int32_t>(code ^ signBit) - static_cast<int32_t>(signBit);
+    if (source.zeroPoints && !layout.zeroPoints)
+      value -= given(n, g);
+    return value - centre;
+  }
+  /// The zero point that is kept beside the weights.
+  int32_t zeroPoint(int64_t n, int64_t g) const {
+    return layout.zeroPoints ? (source.zeroPoints ? given(n, g) : 0) - centre
+                             : 0;
+  }
+
+private:
+  int32_t given(int64_t n, int64_t g) const {
+    return source.zeroPoints[n * layout.groups() + g];
+  }
+
+  const PanelLayout &layout;
+  const PanelSource &source;
+  Format format;
+  unsigned bits;
+  const uint8_t *bytes;
+  int32_t centre = 0;
+  uint32_t signBit, mask;
+};
+
+/// The values of group `g`: 8-bit weights 4 of a column side by side; of 4-bit
+/// weights two vectors like that, the second in the high nibbles of the first.
+/// Its zero points and sums go to `behind`.
+void packGroup(const PanelLayout &layout, const Codes &codes, int64_t first,
+               int64_t columns, int64_t g, uint8_t *out, uint8_t *behind) {
+  bool nibbles = layout.format == Format::SI4;
+  uint8_t half = nibbles ? 0x8 : 0x80,
+          offset = layout.unsignedWeights ? half : 0;
+  std::memset(out, nibbles ? offset | offset << 4 : offset,
+              layout.groupBytes());
   int64_t begin = g * layout.group;
   int64_t end =
       layout.group == 0 ? layout.k : std::min(layout.k, begin + layout.group);
+  uint8_t *zeroPoints = behind;
+  uint8_t *sums = behind + (layout.zeroPoints ? kPanel : 0);
+  if (layout.zeroPoints)
+    std::memset(zeroPoints, offset, kPanel);
+  if (layout.columnSums)
+    std::memset(sums, 0, kPanel * sizeof(int32_t));
   for (int64_t c = 0; c < columns; ++c) {
+    int32_t zero = codes.zeroPoint(first + c, g), sum = 0;
     for (int64_t k = begin; k < end; ++k) {
-      int64_t element = (first + c) * source.strideN + k * source.strideK;
-      uint8_t code = (w[element / 2] >> (element % 2 * 4)) & 0xf;
-      code ^= zero; // + 8 modulo 16
+      int32_t value = codes.weight(first + c, k, g);
+      sum += value - zero;
       int64_t local = k - begin;
+      if (!nibbles) { // + 128 modulo 256
+        out[local / 4 * 64 + 4 * c + local % 4] =
+            static_cast<uint8_t>(value) ^ offset;
+        continue;
+      }
+      uint8_t code = (static_cast<uint8_t>(value) & 0xf) ^ offset;
       uint8_t &byte = out[local / 8 * 64 + 4 * c + local % 4];
       byte = local % 8 < 4 ? (byte & 0xf0) | code : (byte & 0x0f) | code << 4;
     }
+    if (layout.zeroPoints)
+      zeroPoints[c] = static_cast<uint8_t>(zero + offset);
+    if (layout.columnSums)
+      std::memcpy(sums + 4 * c, &sum, sizeof(sum));
   }
 }
 
@@ -116,11 +166,16 @@ int64_t PanelLayout::groupBytes() const {
   return paddedGroup(*this) * kPanel / (format == Format::SI4 ? 2 : 1);
 }
 
+int64_t PanelLayout::paramBytes() const {
+  if (format == Format::F32)
+    return 0;
+  return (scaleType == Format::F16 ? kPanel * 2 : kFloats) +
+         (zeroPoints ? kPanel : 0) +
+         (columnSums ? kPanel * int64_t(sizeof(int32_t)) : 0);
+}
+
 int64_t PanelLayout::panelBytes() const {
-  int64_t scales = 0;
-  if (format != Format::F32)
-    scales = scaleType == Format::F16 ? kPanel * 2 : kFloats;
-  return groups() * (groupBytes() + scales) + kFloats;
+  return groups() * (groupBytes() + paramBytes()) + kFloats;
 }
 
 void packPanel(const PanelLayout &layout, const PanelSource &source,
@@ -131,13 +186,12 @@ void packPanel(const PanelLayout &layout, const PanelSource &source,
     packFloats(layout, source, first, columns, out);
     out += layout.groupBytes();
   } else {
+    Codes codes(layout, source);
     for (int64_t g = 0; g < layout.groups(); ++g) {
-      if (layout.format == Format::SI4)
-        packNibbles(layout, source, first, columns, g, out);
-      else
-        packBytes(layout, source, first, columns, g, out);
-      out = packScales(layout, source, first, columns, g,
-                       out + layout.groupBytes());
+      uint8_t *params = out + layout.groupBytes();
+      uint8_t *behind = packScales(layout, source, first, columns, g, params);
+      packGroup(layout, codes, first, columns, g, out, behind);
+      out = params + layout.paramBytes();
     }
   }
   for (int64_t c = 0; c < kPanel; ++c)

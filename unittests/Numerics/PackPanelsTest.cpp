@@ -150,4 +150,75 @@ TEST(PackFloats, MatchesIndexFormulaThroughATranspose) {
   }
 }
 
+/// sum (x - zx)(w - zw) from what the panels hold, as the header's formula has
+/// it.
+TEST(PackZeroPoints, GiveTheSums) {
+  std::mt19937 random(11);
+  for (bool isUnsigned : {false, true})
+    for (int64_t group : {0, 8})
+      for (Format codes : {Format::UI8, Format::UI4, Format::SI8}) {
+        const FormatInfo &row = info(codes);
+        PanelLayout layout;
+        layout.format = row.bits == 4 ? Format::SI4 : Format::SI8;
+        layout.n = 19;
+        layout.k = 29;
+        layout.group = group;
+        layout.unsignedWeights = isUnsigned;
+        layout.zeroPoints = layout.columnSums = true;
+        std::uniform_int_distribution<int> any(int(row.qmin), int(row.qmax));
+        std::vector<int32_t> w(layout.n * layout.k),
+            zero(layout.n * layout.groups());
+        for (int32_t &x : w)
+          x = any(random);
+        for (int32_t &z : zero)
+          z = any(random);
+        std::vector<uint8_t> stored(w.begin(), w.end());
+        if (row.bits == 4) {
+          std::vector<uint8_t> packed(packedSize(w.size(), 4));
+          packBits(stored.data(), w.size(), 4, packed.data());
+          stored = packed;
+        }
+        std::vector<float> scales(zero.size(), 1);
+        PanelSource source;
+        source.weights = stored.data();
+        source.codes = codes;
+        source.strideN = layout.k;
+        source.scales = scales.data();
+        source.zeroPoints = zero.data();
+        std::vector<uint8_t> packed = packAll(layout, source);
+
+        int64_t length = group == 0 ? layout.k : group, half = row.bits == 4;
+        for (int64_t n = 0; n < layout.n; ++n)
+          for (int64_t g = 0; g < layout.groups(); ++g) {
+            const uint8_t *panel =
+                packed.data() + n / 16 * layout.panelBytes() +
+                g * (layout.groupBytes() + layout.paramBytes());
+            const uint8_t *params = panel + layout.groupBytes() + 64;
+            int64_t c = n % 16;
+            int32_t z = isUnsigned ? params[c] : int8_t(params[c]), sum,
+                    want = 0;
+            std::memcpy(&sum, params + 16 + 4 * c, 4);
+            int64_t end = std::min(layout.k, (g + 1) * length);
+            for (int64_t k = g * length; k < end; ++k) {
+              int64_t local = k - g * length;
+              uint8_t byte = half ? panel[local / 8 * 64 + 4 * c + local % 4]
+                                  : panel[local / 4 * 64 + 4 * c + local % 4];
+              int32_t code = byte;
+              if (half) {
+                code = local % 8 < 4 ? byte & 15 : byte >> 4;
+                if (!isUnsigned)
+                  code = (code ^ 8) - 8;
+              } else if (!isUnsigned) {
+                code = int8_t(byte);
+              }
+              int32_t difference =
+                  w[n * layout.k + k] - zero[n * layout.groups() + g];
+              EXPECT_EQ(code - z, difference);
+              want += difference;
+            }
+            EXPECT_EQ(sum, want);
+          }
+      }
+}
+
 } // namespace

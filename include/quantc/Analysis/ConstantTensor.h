@@ -40,6 +40,8 @@ public:
   void readFloats(int64_t begin, int64_t count, float *out) const;
   /// All of them.
   std::vector<float> readFloats() const;
+  /// All elements of a tensor of integers of up to 32 bits.
+  std::vector<int32_t> readIntegers() const;
 
 private:
   mlir::RankedTensorType type;
@@ -50,6 +52,12 @@ private:
 
 /// True if `value` is a `qgraph.constant`.
 bool isConstant(mlir::Value value);
+
+/// What a `dequantize` of constants gives, as a constant named after its stored
+/// operand or, where that has no name, after `layer`: `<name>@dequantize`. An
+/// error says which operand is no constant or could not be read.
+llvm::Expected<mlir::TypedAttr> dequantizeConstant(qgraph::DequantizeOp op,
+                                                   llvm::StringRef layer);
 
 /// The name that a pass's new entry for this constant starts with: the entry's,
 /// else the layer's followed by `.weight`, else `weight-` and a hash of the

@@ -71,6 +71,41 @@ def ConvertONNXToQGraph : Pass<"convert-onnx-to-qgraph", "::mlir::ModuleOp"> {
 // Fusion and packing (lib/Conversion/QGraphFusion, lib/Conversion/PackWeights)
 //===----------------------------------------------------------------------===//
 
+def PropagateLayout : Pass<"qgraph-propagate-layout", "::mlir::ModuleOp"> {
+  let summary = "Transposes between convolutions are moved until they cancel";
+  let description = [{
+    qgraph computes channels last, ONNX channels first; so the walk leaves a
+    transpose before and behind each convolution. This pass moves the latter down
+    through everything that can as well be done before a transpose: elementwise
+    operators (operands that are constants, or broadcast along the image, change
+    with them), `quantize` and `dequantize`, pooling (`channels_last` is set),
+    reductions, Concat, Softmax, Slice, Pad, Resize, LRN, Expand, Tile, and
+    reshapes that merge or split neighbours. Where it meets the next convolution's
+    transpose the two cancel; where it meets something else it stays. A transpose
+    that only moves dimensions of 1 is a reshape, which costs nothing.
+
+    Before:
+
+    ```mlir
+    %0 = qgraph.conv %x, %v ... -> tensor<1x8x8x16xf32>
+    %1 = onnx.node "Transpose"(%0) {node_attributes = {perm = [0 : si64, 3 : si64, 1 : si64, 2 : si64]}, ...}
+    %2 = onnx.node "Relu"(%1) {version = 14 : i64} : (tensor<1x16x8x8xf32>) -> tensor<1x16x8x8xf32>
+    %3 = onnx.node "Transpose"(%2) {node_attributes = {perm = [0 : si64, 2 : si64, 3 : si64, 1 : si64]}, ...}
+    %4 = qgraph.conv %3, %w ...
+    ```
+
+    After:
+
+    ```mlir
+    %0 = qgraph.conv %x, %v ... -> tensor<1x8x8x16xf32>
+    %1 = onnx.node "Relu"(%0) {version = 14 : i64} : (tensor<1x8x8x16xf32>) -> tensor<1x8x8x16xf32>
+    %2 = qgraph.conv %1, %w ...
+    ```
+  }];
+  let statistics = [Statistic<"moved", "moved", "Ops that a transpose was moved past">];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
 def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
   let summary = "Compute on stored values where that is equal over the reals";
   let description = [{
@@ -134,8 +169,9 @@ def FuseRows : Pass<"qgraph-fuse-rows", "::mlir::ModuleOp"> {
   let description = [{
     Ops that work on each row (the last dimension, of static size) by itself and are
     connected by values of the same rows move into one `qgraph.rows`: `embedding`,
-    `norm`, `choose_params` and `quantize` to integers with a scale a row or a group
-    of it, and elementwise operators on f32. Operands from outside may be broadcast (a bias, a
+    `norm`, `choose_params`, `quantize` and `dequantize` (integers of up to 16 bits, a
+    scale a row or a group of it, a column, or one for all), and elementwise operators
+    on f32. Operands from outside may be broadcast (a bias, a
     row of positions for a whole batch). Values that others read are yielded. A
     group is made of two ops or more, and never such that an op outside would have
     to run between its members.
@@ -170,12 +206,16 @@ def PackWeights : Pass<"qgraph-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Constant weights into the target's layout";
   let description = [{
     `linear` with a constant f32 weight [N, K] and `quantized_linear` with a constant
-    symmetric weight of si8 or si4, constant scales (one a column, or one a group of
-    K) and a symmetric si8 input become `qkernel.linear`. Weight, scales and bias go
-    into one new entry `<weight>@pack` in the layout of docs/design.md ("Packed
-    weights"; `Numerics/PackPanels.h` has every byte). The module's `qkernel.target`
-    says how signed weights are stored. Other layers stay as they are and are
-    computed the plain way, each with a remark that says why.
+    integer weight of up to 8 bits, constant scales and zero points (one a column, or
+    one a group of K) and a si8 or ui8 input become `qkernel.linear`. Weight, scales,
+    zero points, sums and bias go into one new entry `<weight>@pack` in the layout of
+    docs/design.md ("Packed weights"; `Numerics/PackPanels.h` has every byte). The
+    module's `qkernel.target` says how signed weights are stored. `conv` and
+    `quantized_conv` (si8 input) become `qkernel.conv` likewise. Other layers stay as
+    they are and are computed the plain way, each with a remark that says why.
+
+    Before that each `dequantize` of constants that is left (of a bias, of a weight
+    whose layer has a float input) is computed: a new entry `<weight>@dequantize`.
 
     Before:
 
@@ -195,6 +235,7 @@ def PackWeights : Pass<"qgraph-pack-weights", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"matched", "matched", "Layers packed">,
     Statistic<"skipped", "skipped", "Layers left to the plain way">,
+    Statistic<"evaluated", "evaluated", "Dequantized constants computed">,
     Statistic<"packedBytes", "packed-bytes", "Bytes of packed weights">
   ];
   let dependentDialects = ["::quantc::qkernel::QKernelDialect"];

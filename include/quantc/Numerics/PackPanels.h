@@ -25,6 +25,12 @@
 // that the weight can be the unsigned operand of x86's vpdpbusd; otherwise it
 // is w in two's complement. Everything is little endian.
 //
+// What zero points need stands behind the scales of each group (of the column):
+// with `zeroPoints` 16 bytes, the zero points in the form of the weights (so
+// that their difference is w - z); with `columnSums` 16 i32, the sums over the
+// group of w - z. Then
+//   sum_k (x - zx) (w - z) = sum_k x w  -  z sum_k x  -  zx columnSum.
+//
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_NUMERICS_PACKPANELS_H
 #define QUANTC_NUMERICS_PACKPANELS_H
@@ -33,6 +39,7 @@
 #include "quantc/Numerics/Order.h"
 
 #include <cstdint>
+#include <optional>
 
 namespace quantc::numerics {
 
@@ -44,6 +51,8 @@ struct PanelLayout {
   int64_t group = 0; ///< values of k that share a scale; 0: all of K
   Format scaleType = Format::F32; ///< F16 or F32; F16 only for si4 in groups
   bool unsignedWeights = false;
+  bool zeroPoints = false; ///< each group of a column has a zero point
+  bool columnSums = false; ///< and the sum of its weights
 
   /// Panels of 16 columns.
   int64_t panels() const { return (n + kPanel - 1) / kPanel; }
@@ -51,6 +60,8 @@ struct PanelLayout {
   int64_t groups() const;
   /// Bytes of one group's values, padding included.
   int64_t groupBytes() const;
+  /// Bytes of what follows a group's values: scales, zero points, sums.
+  int64_t paramBytes() const;
   /// Bytes of one panel; all are alike.
   int64_t panelBytes() const;
   /// Bytes of the whole packed weight.
@@ -59,15 +70,22 @@ struct PanelLayout {
 
 /// Where the values come from.
 struct PanelSource {
-  /// f32: floats. si8: codes, one a byte. si4: two codes a byte, the
-  /// lower-indexed one in the low nibble, rows of K not padded.
+  /// f32: floats. Integers: codes, packed as `packedBits` says, the
+  /// lower-indexed one in the lower bits, rows of K not padded.
   const void *weights = nullptr;
+  /// The integers' format; by default the layout's.
+  std::optional<Format> codes;
   /// Distance in elements from w[n, k] to w[n + 1, k] and to w[n, k + 1], so
   /// that a transposed weight is packed without a copy.
   int64_t strideN = 0, strideK = 1;
   /// [N, groups] values of `scaleSource`, row-major; null for f32.
   const void *scales = nullptr;
   Format scaleSource = Format::F32; ///< F32 or F16
+  /// [N, groups], or null. With `layout.zeroPoints` they are kept beside the
+  /// weights, and unsigned codes and zero points are lowered by half their
+  /// range; otherwise they are subtracted from the codes, and the difference
+  /// must fit the layout's format.
+  const int32_t *zeroPoints = nullptr;
   /// [N] floats, or null.
   const float *bias = nullptr;
 };

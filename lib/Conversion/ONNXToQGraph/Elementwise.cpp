@@ -268,6 +268,10 @@ static LogicalResult handleElementwise(Node &node) {
     node.set(0, *recognized);
     return success();
   }
+  if (auto recognized = walk.recognizeStored(node)) {
+    node.set(0, *recognized);
+    return success();
+  }
   if (auto recognized = walk.recognizeNormalization(node)) {
     node.set(0, *recognized);
     return success();

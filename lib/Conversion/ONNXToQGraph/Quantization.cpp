@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "StoredConstants.h"
 
 #include "quantc/Dialect/QGraph/Shapes.h"
 
@@ -87,20 +87,18 @@ static Value zeroPointOf(Node &node, ArrayRef<Dim> scaleDims) {
   TensorInfo &zero = node.in(2);
   if (!isa<IntegerType>(zero.elementType))
     return {}; // of the FP8 types only 0 is allowed
-  // A constant of many zeros is no small one.
-  if (auto constant = zero.value
-                          ? zero.value.getDefiningOp<qgraph::ConstantOp>()
-                          : qgraph::ConstantOp())
-    if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
-      if (dense.isSplat() && dense.getSplatValue<APInt>().isZero())
-        return {};
+  if (isUniform(zero.value, 0))
+    return {};
   TensorInfo shaped = node.walk.reshape(zero, scaleDims);
   return node.walk.materialize(shaped);
 }
 
 static LogicalResult handleQuantize(Node &node) {
   Walk &walk = node.walk;
-  TensorInfo &input = node.in(0);
+  // Integers of 32 bits are rounded as f32.
+  TensorInfo input = node.in(0).elementType.isSignedInteger(32)
+                         ? walk.convert(node.in(0), walk.builder.getF32Type())
+                         : node.in(0);
   SmallVector<int64_t> block;
   Dims scaleDims;
   if (failed(blocksOf(node, block, scaleDims)))

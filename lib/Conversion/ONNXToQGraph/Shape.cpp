@@ -366,6 +366,11 @@ static LogicalResult handleCast(Node &node) {
   }
   if (!isa<IntegerType, FloatType>(type))
     return node.unsupported("its element type is not supported");
+  if (type.isF32())
+    if (auto recognized = node.walk.recognizeStored(node)) {
+      node.set(0, *recognized);
+      return success();
+    }
   TensorInfo result = node.walk.convert(node.in(0), type);
   // What FP8 does beyond its range is the node's own.
   if (onnx_ir::NodeOp op = nodeOf(result.value, "Cast");

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "PackWeights.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Threading.h"
 #include "quantc/Analysis/ConstantTensor.h"
@@ -29,18 +30,6 @@ namespace quantc {
 #define GEN_PASS_DEF_PACKWEIGHTS
 #include "quantc/Conversion/Passes.h.inc"
 
-namespace {
-
-/// What goes into the panels of one layer.
-struct Panels {
-  numerics::PanelLayout layout;
-  std::optional<ConstantTensor> weight;
-  std::vector<float> scales; // [N, groups], widened without loss
-  std::vector<float> bias;   // empty: none
-  int64_t inputGroup = 0;
-};
-
-/// Reads a constant operand; says why that cannot be, or nothing.
 std::string readConstant(StringRef what, Value value,
                          std::optional<ConstantTensor> &result) {
   if (!isConstant(value))
@@ -54,11 +43,31 @@ std::string readConstant(StringRef what, Value value,
   return {};
 }
 
+void eraseUnread(ArrayRef<Value> values) {
+  for (Value value :
+       llvm::SmallSetVector<Value, 8>(values.begin(), values.end()))
+    if (isConstant(value) && value.use_empty())
+      value.getDefiningOp()->erase();
+}
+
+namespace {
+
+/// What goes into the panels of one layer.
+struct Panels {
+  numerics::PanelLayout layout;
+  std::optional<ConstantTensor> weight;
+  std::vector<float> scales;       // [N, groups], widened without loss
+  std::vector<int32_t> zeroPoints; // [N, groups]; empty: none
+  std::vector<float> bias;         // empty: none
+  int64_t inputGroup = 0;
+};
+
 template <typename LayerOp>
 std::string readBias(LayerOp layer, Panels &panels) {
-  if (!layer.getType().getElementType().isF32())
-    return llvm::formatv("its result is {0}, not f32",
-                         layer.getType().getElementType());
+  Type element = layer.getType().getElementType();
+  if (!element.isF32() && !element.isSignedInteger(32) &&
+      !quantizeStep(layer.getEpilogue()))
+    return llvm::formatv("its result is {0}, not f32", element);
   if (!layer.getBias())
     return {};
   std::optional<ConstantTensor> bias;
@@ -103,54 +112,84 @@ std::string inputGroup(QuantizedLinearOp linear, int64_t &group) {
   return "its input's scales are shared by several rows but not by all";
 }
 
-/// Scales [N or 1, groups] as [N, groups].
-std::vector<float> expandScales(const ConstantTensor &scale, int64_t n) {
-  std::vector<float> values = scale.readFloats();
-  int64_t groups = scale.getType().getDimSize(1);
-  if (scale.getType().getDimSize(0) == n)
+/// Scales or zero points [N or 1, groups] as [N, groups].
+template <typename T>
+std::vector<T> expandColumns(std::vector<T> values, RankedTensorType type,
+                             int64_t n) {
+  int64_t groups = type.getDimSize(1);
+  if (type.getDimSize(0) == n)
     return values;
-  std::vector<float> all;
+  std::vector<T> all;
   all.reserve(n * groups);
   for (int64_t i = 0; i < n; ++i)
     all.insert(all.end(), values.begin(), values.end());
   return all;
 }
 
+/// Decides how integers of `stored` with these zero points are held: as what
+/// remains after subtracting them where that fits 4 or 8 bits, else with the
+/// zero points beside them.
+void chooseLayout(numerics::Format stored, ArrayRef<int32_t> zeroPoints,
+                  numerics::PanelLayout &layout) {
+  const numerics::FormatInfo &row = numerics::info(stored);
+  int32_t least = 0, most = 0;
+  if (!zeroPoints.empty()) {
+    least = *llvm::min_element(zeroPoints);
+    most = *llvm::max_element(zeroPoints);
+  }
+  auto fits = [&](int bits) {
+    return row.qmin - most >= -(1 << (bits - 1)) &&
+           row.qmax - least < (1 << (bits - 1));
+  };
+  bool nibbles = row.bits <= 4 && layout.group % 8 == 0;
+  layout.format = nibbles ? numerics::Format::SI4 : numerics::Format::SI8;
+  layout.zeroPoints = !fits(nibbles ? 4 : 8);
+}
+
 std::string prepare(QuantizedLinearOp linear, Panels &panels) {
   RankedTensorType weightType = linear.getWeight().getType();
   Type stored = weightType.getElementType();
-  if (!linear.getInput().getType().getElementType().isSignedInteger(8) ||
-      linear.getInputZeroPoint())
-    return "its input is not symmetric si8";
-  if (!(stored.isSignedInteger(8) || stored.isSignedInteger(4)) ||
-      linear.getWeightZeroPoint())
-    return "its weight is not symmetric si8 or si4";
+  Type input = linear.getInput().getType().getElementType();
+  if (!input.isSignedInteger(8) && !input.isUnsignedInteger(8))
+    return llvm::formatv("its input is {0}; the kernels take si8 and ui8",
+                         input);
+  if (stored.getIntOrFloatBitWidth() > 8)
+    return llvm::formatv("its weight is {0}; panels hold up to 8 bits", stored);
   if (std::string why =
           readConstant("weight", linear.getWeight(), panels.weight);
       !why.empty())
     return why;
-  std::optional<ConstantTensor> scale;
+  std::optional<ConstantTensor> scale, zeroPoint;
   if (std::string why =
           readConstant("weight's scale", linear.getWeightScale(), scale);
       !why.empty())
     return why;
   Type scaleElement = scale->getType().getElementType();
-  if (!scaleElement.isF32() && !scaleElement.isF16())
-    return llvm::formatv("its weight's scale is {0}; panels hold f32 and f16",
-                         scaleElement);
+  if (!isa<Float32Type, Float16Type, BFloat16Type>(scaleElement))
+    return llvm::formatv(
+        "its weight's scale is {0}; panels take f32, f16 and bf16",
+        scaleElement);
 
   ArrayRef<int64_t> block = linear.getWeightBlock();
   numerics::PanelLayout &layout = panels.layout;
-  layout.format = *getFormat(stored);
   layout.group = isWhole(weightType, block, 1) ? 0 : block[1];
   if (!isPerIndex(weightType, block, 0) && !isWhole(weightType, block, 0))
     return "its weight has blocks of several columns";
-  bool nibbles = layout.format == numerics::Format::SI4;
-  int64_t grain = nibbles ? 8 : 4;
-  if (layout.group % grain != 0)
-    return llvm::formatv("its groups of {0} are no multiple of {1}",
-                         layout.group, grain);
-  if (nibbles && layout.group != 0 && scaleElement.isF16())
+  if (layout.group % 4 != 0)
+    return llvm::formatv("its groups of {0} are no multiple of 4",
+                         layout.group);
+  int64_t n = weightType.getDimSize(0);
+  if (Value given = linear.getWeightZeroPoint()) {
+    if (std::string why = readConstant("weight's zero point", given, zeroPoint);
+        !why.empty())
+      return why;
+    panels.zeroPoints =
+        expandColumns(zeroPoint->readIntegers(), zeroPoint->getType(), n);
+  }
+  chooseLayout(*getFormat(stored), panels.zeroPoints, layout);
+  layout.columnSums = linear.getInputZeroPoint() || input.isUnsignedInteger(8);
+  if (layout.format == numerics::Format::SI4 && layout.group != 0 &&
+      scaleElement.isF16())
     layout.scaleType = numerics::Format::F16;
   if (std::string why = inputGroup(linear, panels.inputGroup); !why.empty())
     return why;
@@ -159,7 +198,7 @@ std::string prepare(QuantizedLinearOp linear, Panels &panels) {
         "its input has groups of {0}, its weight of {1} (0: one group); they "
         "must be equal, or the input must have one",
         panels.inputGroup, layout.group);
-  panels.scales = expandScales(*scale, weightType.getDimSize(0));
+  panels.scales = expandColumns(scale->readFloats(), scale->getType(), n);
   return readBias(linear, panels);
 }
 
@@ -168,6 +207,7 @@ public:
   void runOnOperation() override;
 
 private:
+  LogicalResult evaluate(DequantizeOp op);
   template <typename LayerOp>
   LogicalResult pack(LayerOp layer);
   llvm::Expected<TypedAttr> makePanels(const Panels &panels, StringRef layer);
@@ -187,6 +227,9 @@ llvm::Expected<TypedAttr> PackWeightsPass::makePanels(const Panels &panels,
   numerics::PanelSource source;
   source.weights = panels.weight->getBytes().data();
   source.strideN = layout.k;
+  source.codes = getFormat(panels.weight->getType().getElementType());
+  source.zeroPoints =
+      panels.zeroPoints.empty() ? nullptr : panels.zeroPoints.data();
   source.scales = panels.scales.empty() ? nullptr : panels.scales.data();
   source.bias = panels.bias.empty() ? nullptr : panels.bias.data();
   MLIRContext *context = &getContext();
@@ -207,8 +250,8 @@ qkernel::LinearOp PackWeightsPass::build(LinearOp linear, Value packed,
   OpBuilder builder(linear);
   return qkernel::LinearOp::create(
       builder, linear.getLoc(), linear.getType(), linear.getInput(), Value(),
-      packed, linear.getEpilogueOperands(), "f32", panels.layout.n,
-      panels.layout.k, 0, 0, TypeAttr(), linear.getEpilogue(),
+      Value(), packed, linear.getEpilogueOperands(), "f32", panels.layout.n,
+      panels.layout.k, 0, 0, TypeAttr(), false, false, linear.getEpilogue(),
       linear.getNameAttr());
 }
 
@@ -221,9 +264,36 @@ qkernel::LinearOp PackWeightsPass::build(QuantizedLinearOp linear, Value packed,
     scaleType = TypeAttr::get(builder.getF16Type());
   return qkernel::LinearOp::create(
       builder, linear.getLoc(), linear.getType(), linear.getInput(),
-      linear.getInputScale(), packed, linear.getEpilogueOperands(),
-      numerics::formatName(layout.format), layout.n, layout.k, layout.group,
-      panels.inputGroup, scaleType, linear.getEpilogue(), linear.getNameAttr());
+      linear.getInputScale(), linear.getInputZeroPoint(), packed,
+      linear.getEpilogueOperands(), numerics::formatName(layout.format),
+      layout.n, layout.k, layout.group, panels.inputGroup, scaleType,
+      layout.zeroPoints, layout.columnSums, linear.getEpilogue(),
+      linear.getNameAttr());
+}
+
+/// What no layer reads stored is dequantized now, once, instead of in each run.
+LogicalResult PackWeightsPass::evaluate(DequantizeOp op) {
+  Operation *reader = op->use_empty() ? op : *op->user_begin();
+  llvm::Expected<TypedAttr> value =
+      dequantizeConstant(op, getLayerName(reader));
+  if (!value)
+    return op.emitError() << describeOp(op) << " of constants: "
+                          << llvm::toString(value.takeError());
+  for (Operation *user : op->getUsers())
+    if (auto linear = dyn_cast<LinearOp>(user);
+        linear && linear.getWeight() == op.getResult())
+      linear.emitRemark() << describeOp(linear) << " has its weight of "
+                          << op.getInput().getType().getElementType()
+                          << " unpacked to " << op.getType().getElementType()
+                          << " at compile time: its input is float";
+  OpBuilder builder(op);
+  op.replaceAllUsesWith(
+      ConstantOp::create(builder, op.getLoc(), *value).getResult());
+  SmallVector<Value> read(op->getOperands());
+  op->erase();
+  eraseUnread(read);
+  ++evaluated;
+  return success();
 }
 
 template <typename LayerOp>
@@ -254,9 +324,7 @@ LogicalResult PackWeightsPass::pack(LayerOp layer) {
   layer.getResult().replaceAllUsesWith(
       build(layer, constant, panels).getResult());
   layer->erase();
-  for (Value value : llvm::SmallSetVector<Value, 8>(read.begin(), read.end()))
-    if (isConstant(value) && value.use_empty())
-      value.getDefiningOp()->erase();
+  eraseUnread(read);
   return success();
 }
 
@@ -271,12 +339,28 @@ void PackWeightsPass::runOnOperation() {
     return signalPassFailure();
   }
   unsignedWeights = target.getUnsignedWeights();
+  SmallVector<DequantizeOp> stored;
+  module.walk([&](DequantizeOp op) {
+    if (llvm::all_of(op->getOperands(), isConstant))
+      stored.push_back(op);
+  });
+  for (DequantizeOp op : stored)
+    if (failed(evaluate(op)))
+      return signalPassFailure();
   SmallVector<Operation *> layers;
   module.walk([&](Operation *op) {
-    if (isa<LinearOp, QuantizedLinearOp>(op))
+    if (isa<LayerOpInterface>(op))
       layers.push_back(op);
   });
   for (Operation *op : layers) {
+    if (isa<ConvOp, QuantizedConvOp>(op)) {
+      FailureOr<int64_t> bytes = packConvolution(op);
+      if (failed(bytes))
+        return signalPassFailure();
+      ++(*bytes ? matched : skipped);
+      packedBytes += *bytes;
+      continue;
+    }
     auto linear = dyn_cast<LinearOp>(op);
     if (failed(linear ? pack(linear) : pack(cast<QuantizedLinearOp>(op))))
       return signalPassFailure();

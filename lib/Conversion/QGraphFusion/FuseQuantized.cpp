@@ -48,8 +48,9 @@ std::string whyBlockDoesNotFit(DequantizeOp op) {
           "sum needs one scale for each or for all of them",
           op.getBlock()[d], d);
   Type scale = op.getScale().getType().getElementType();
-  if (!scale.isF32() && !scale.isF16())
-    return llvm::formatv("its scales are {0}; f32 or f16 is needed", scale);
+  if (!isa<Float32Type, Float16Type, BFloat16Type>(scale))
+    return llvm::formatv("its scales are {0}; f32, f16 or bf16 is needed",
+                         scale);
   return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/ConstantTensor.h"
 #include "quantc/Analysis/DimensionEquality.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Conversion/Passes.h"
@@ -73,10 +74,20 @@ bool isRowNode(onnx_ir::NodeOp node) {
          });
 }
 
-/// True for stored types that row kernels write: integers of at most 8 bits.
+/// One scale for all rows, or one for each column.
+bool isSharedBlock(RankedTensorType type, ArrayRef<int64_t> block) {
+  unsigned last = type.getRank() - 1;
+  for (unsigned d = 0; d < last; ++d)
+    if (!isWhole(type, block, d) && type.getDimSize(d) != 1)
+      return false;
+  return isWhole(type, block, last) || isPerIndex(type, block, last);
+}
+
+/// True for stored types that row kernels read and write: integers of at most
+/// 16 bits.
 bool isRowStored(Type stored) {
   auto integer = dyn_cast<IntegerType>(stored);
-  return integer && integer.getWidth() <= 8;
+  return integer && integer.getWidth() <= 16;
 }
 
 bool isRowEmbedding(EmbeddingOp embedding) {
@@ -95,13 +106,25 @@ bool isRowChooseParams(ChooseParamsOp params) {
          isRowBlock(params.getInput().getType(), params.getBlock());
 }
 
-bool isRowQuantize(QuantizeOp quantize) {
-  return isRows(quantize.getInput()) &&
-         isRowStored(quantize.getType().getElementType()) &&
-         quantize.getScale().getType().getElementType().isF32() &&
-         !quantize.getOffset() && !quantize.getCodebook() &&
-         !quantize.getPrecision() &&
-         isRowBlock(quantize.getInput().getType(), quantize.getBlock());
+template <typename OpT>
+bool isRowQuantization(OpT op, Value stored, Value real) {
+  return isRows(real) &&
+         isRowStored(
+             cast<RankedTensorType>(stored.getType()).getElementType()) &&
+         op.getScale().getType().getElementType().isF32() && !op.getOffset() &&
+         !op.getCodebook() && !op.getPrecision() &&
+         (isRowBlock(op.getInput().getType(), op.getBlock()) ||
+          isSharedBlock(op.getInput().getType(), op.getBlock()));
+}
+
+bool isRowQuantize(QuantizeOp op) {
+  return isRowQuantization(op, op.getResult(), op.getInput());
+}
+
+/// Not of constants: these are computed at compile time.
+bool isRowDequantize(DequantizeOp op) {
+  return !isConstant(op.getInput()) &&
+         isRowQuantization(op, op.getInput(), op.getResult());
 }
 
 /// True if `op` can be a member of a group.
@@ -113,6 +136,7 @@ bool isRowOp(Operation *op) {
       .Case<EmbeddingOp>(isRowEmbedding)
       .Case<ChooseParamsOp>(isRowChooseParams)
       .Case<QuantizeOp>(isRowQuantize)
+      .Case<DequantizeOp>(isRowDequantize)
       .Case<onnx_ir::NodeOp>(isRowNode)
       .Default(false);
 }
@@ -122,7 +146,7 @@ SmallVector<Value> rowOperands(Operation *op) {
   return llvm::TypeSwitch<Operation *, SmallVector<Value>>(op)
       .Case<NormOp, ChooseParamsOp>(
           [](auto op) { return SmallVector<Value>{op.getInput()}; })
-      .Case<QuantizeOp>([](QuantizeOp op) {
+      .Case<QuantizeOp, DequantizeOp>([](auto op) {
         SmallVector<Value> operands{op.getInput(), op.getScale()};
         if (op.getZeroPoint())
           operands.push_back(op.getZeroPoint());

@@ -22,7 +22,7 @@ template <typename OpT>
 Plain::Tap Plain::tapOf(OpT op, const Index &index, Value k) {
   Value input = inputOf(op, 0);
   // The weight is what is before the bias, without its parameters.
-  Value weight = inputOf(op, isa<ConvOp>(op) ? 1 : 3);
+  Value weight = inputOf(op, isa<qgraph::ConvOp>(op) ? 1 : 3);
   int64_t spatial = index.size() - 2;
   Value channels = body.dim(weight, spatial + 1), column = index.back();
   Value perGroup = arith::DivUIOp::create(builder, loc, body.dim(weight, 0),
@@ -69,7 +69,7 @@ Value Plain::loadTap(Value memref, const Tap &tap) {
   return choice.getResult(0);
 }
 
-void Plain::emit(ConvOp op) {
+void Plain::emit(qgraph::ConvOp op) {
   Value input = inputOf(op, 0), weight = inputOf(op, 1), bias = inputOf(op, 2);
   Type x = tensorType(op.getInput()).getElementType();
   Type w = tensorType(op.getWeight()).getElementType();

@@ -48,6 +48,9 @@ void Plain::emit(QuantizedLinearOp op) {
                            groupLength(op.getWeightBlock(), k));
   int64_t groups = llvm::divideCeil(k, group);
   Type f32 = builder.getF32Type();
+  // The integers themselves are the result.
+  bool isSum =
+      tensorType(op.getResult()).getElementType().isSignedInteger(32);
 
   forEach(body.outputs[0], [&](const Index &index) {
     Value n = index.back();
@@ -75,6 +78,8 @@ void Plain::emit(QuantizedLinearOp op) {
             Value product = arith::MulIOp::create(builder, loc, a, b);
             return {arith::AddIOp::create(builder, loc, carried[0], product)};
           });
+      if (isSum)
+        return std::make_pair(dot[0], Value());
       Value sx = toFloat(load(inputScale, inputGroup),
                          tensorType(op.getInputScale()).getElementType());
       Value sw = toFloat(load(weightScale, weightGroup),
@@ -83,6 +88,10 @@ void Plain::emit(QuantizedLinearOp op) {
           Value(arith::SIToFPOp::create(builder, loc, f32, dot[0])),
           Value(arith::MulFOp::create(builder, loc, sx, sw)));
     };
+    if (isSum) {
+      store(parts(body.index(0)).first, body.outputs[0], index);
+      return;
+    }
     Value b = loadBias(bias, op.getBias(), n);
     Value y;
     if (op.getWeightBlock().back() == 0 && op.getInputBlock().back() == 0) {

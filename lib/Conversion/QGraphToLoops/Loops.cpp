@@ -236,7 +236,7 @@ void Plain::finishLayer(LayerOpInterface op, ValueRange operands, Value value,
 void Plain::emit() {
   llvm::TypeSwitch<Operation *>(op)
       .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp,
-            QuantizedLinearOp, ConvOp, QuantizedConvOp, MatmulOp, EmbeddingOp,
+            QuantizedLinearOp, qgraph::ConvOp, QuantizedConvOp, MatmulOp, EmbeddingOp,
             NormOp, AttentionOp>([&](auto concrete) { emit(concrete); });
 }
 
@@ -263,7 +263,10 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
                 (layer && quantizeStep(layer.getEpilogue()));
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
-    bool good = stores ? isReadable(element)
+    // A product of integers may be the sum itself.
+    bool good = stores || (isa<QuantizedLinearOp>(op) &&
+                           element.isSignedInteger(32))
+                    ? isReadable(element)
                 : isa<AttentionOp>(op)
                     ? element.isF32() // its sums are kept in the result
                     : isPlainFloat(element);

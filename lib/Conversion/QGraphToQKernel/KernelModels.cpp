@@ -79,6 +79,22 @@ struct RowModel : ModelBase<RowModel<Op>, Op> {
   }
 };
 
+/// Scales of rows, or one for all.
+struct ChooseParamsModel : ModelBase<ChooseParamsModel, ChooseParamsOp> {
+  static bool canEmitFast(ChooseParamsOp op) {
+    return canEmitRows(op) || canEmitWholeParams(op);
+  }
+  static void emitFast(ChooseParamsOp op, KernelBody &body) {
+    if (canEmitRows(op))
+      emitRows(op, body);
+    else
+      emitWholeParams(op, body);
+  }
+  static Value scratch(ChooseParamsOp op, OpBuilder &builder) {
+    return canEmitRows(op) ? rowsScratchBytes(op, builder) : Value();
+  }
+};
+
 /// A group of such ops: `norm_choose_params_quantize`.
 struct RowsModel : ModelBase<RowsModel, RowsOp> {
   std::string getKernelName(Operation *op) const {
@@ -144,22 +160,6 @@ struct PackedLinearModel
   }
 };
 
-} // namespace
-} // namespace quantc::qkernel
-
-void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
-  using namespace quantc::qkernel;
-  registry.addExtension(+[](MLIRContext *context, QGraphDialect *) {
-    qgraph::LinearOp::attachInterface<PlainModel<qgraph::LinearOp>>(*context);
-    QuantizedLinearOp::attachInterface<PlainModel<QuantizedLinearOp>>(*context);
-    qgraph::ConvOp::attachInterface<PlainModel<qgraph::ConvOp>>(*context);
-    QuantizedConvOp::attachInterface<PlainModel<QuantizedConvOp>>(*context);
-    DequantizeOp::attachInterface<PlainModel<DequantizeOp>>(*context);
-    QuantizeOp::attachInterface<RowModel<QuantizeOp>>(*context);
-    ChooseParamsOp::attachInterface<RowModel<ChooseParamsOp>>(*context);
-    NormOp::attachInterface<RowModel<NormOp>>(*context);
-    EmbeddingOp::attachInterface<RowModel<EmbeddingOp>>(*context);
-    RowsOp::attachInterface<RowsModel>(*context);
 struct PackedConvModel
     : KernelOpInterface::ExternalModel<PackedConvModel, qkernel::ConvOp> {
   std::string getKernelName(Operation *op) const {
@@ -177,11 +177,27 @@ struct PackedConvModel
   }
 };
 
+} // namespace
+} // namespace quantc::qkernel
+
+void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
+  using namespace quantc::qkernel;
+  registry.addExtension(+[](MLIRContext *context, QGraphDialect *) {
+    qgraph::LinearOp::attachInterface<PlainModel<qgraph::LinearOp>>(*context);
+    QuantizedLinearOp::attachInterface<PlainModel<QuantizedLinearOp>>(*context);
+    qgraph::ConvOp::attachInterface<PlainModel<qgraph::ConvOp>>(*context);
+    QuantizedConvOp::attachInterface<PlainModel<QuantizedConvOp>>(*context);
+    DequantizeOp::attachInterface<RowModel<DequantizeOp>>(*context);
+    QuantizeOp::attachInterface<RowModel<QuantizeOp>>(*context);
+    ChooseParamsOp::attachInterface<ChooseParamsModel>(*context);
+    NormOp::attachInterface<RowModel<NormOp>>(*context);
+    EmbeddingOp::attachInterface<RowModel<EmbeddingOp>>(*context);
+    RowsOp::attachInterface<RowsModel>(*context);
     AttentionOp::attachInterface<AttentionModel>(*context);
     MatmulOp::attachInterface<MatmulModel>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, QKernelDialect *) {
     qkernel::LinearOp::attachInterface<PackedLinearModel>(*context);
+    qkernel::ConvOp::attachInterface<PackedConvModel>(*context);
   });
 }
-    qkernel::ConvOp::attachInterface<PackedConvModel>(*context);

@@ -31,6 +31,16 @@ bool canEmitRows(mlir::Operation *op);
 void emitRows(mlir::Operation *op, KernelBody &body);
 mlir::Value rowsScratchBytes(mlir::Operation *op, mlir::OpBuilder &builder);
 
+// choose_params in vectors (ParamsKernel.cpp): whether its formula and types
+// are known; scale and zero point (null for a symmetric one) from the extrema,
+// 0 included; with one scale for the whole tensor.
+bool canFindScale(qgraph::ChooseParamsOp op);
+std::pair<mlir::Value, mlir::Value>
+scaleAndZeroPoint(qgraph::ChooseParamsOp op, KernelBody &body, mlir::Value lo,
+                  mlir::Value hi);
+bool canEmitWholeParams(qgraph::ChooseParamsOp op);
+void emitWholeParams(qgraph::ChooseParamsOp op, KernelBody &body);
+
 // qgraph.attention in f32 (AttentionKernel.cpp).
 bool canEmitAttention(qgraph::AttentionOp op);
 void emitAttention(qgraph::AttentionOp op, KernelBody &body);

@@ -45,8 +45,16 @@ private:
   void panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
                   Value restToo);
   void prepareInput(Value mLo, Value mHi);
+  void copyInput(Value mLo, Value mHi, Value offset);
+  void sumInput(Value mLo, Value mHi);
   Value loadFloats(Value offset, Type storage);
+  Value loadZeroPoints(Value offset);
+  Value loadSums(Value offset);
+  Value perRow(Value memref, Type tensor, Value m, Value group);
   Value inputScale(Value m, Value group);
+  Value inputZeroPoint(Value m, Value group);
+  SmallVector<Value> initialSums(Value m, Value group, Value offset,
+                                 int64_t rows, int64_t panels);
 
   LinearOp op;
   KernelBody &body;
@@ -57,7 +65,9 @@ private:
   int64_t rowsPerTile, panelsPerTile;
   int64_t paddedK; // what the panels hold for k, all groups together
   int64_t groupLength, groupStride;
-  Value input, scale, packed, output, sums;
+  bool unsignedInput, needsSums, needsCopy;
+  Value input, scale, zeroPoint, packed, output;
+  Value sums; // of each row's groups, times what the weights need them for
   Epilogue epilogue;
 };
 } // namespace
@@ -73,6 +83,8 @@ static numerics::PanelLayout layoutOf(LinearOp op) {
   auto module = op->getParentOfType<ModuleOp>();
   auto target = module->getAttrOfType<TargetAttr>(TargetAttr::kAttrName);
   layout.unsignedWeights = target && target.getUnsignedWeights();
+  layout.zeroPoints = op.getWeightZeroPoints();
+  layout.columnSums = op.getColumnSums();
   return layout;
 }
 
@@ -88,6 +100,21 @@ static int64_t paddedLength(const numerics::PanelLayout &layout) {
   return layout.groups() * llvm::alignTo(group, kGrain(layout.format));
 }
 
+/// What the kernel makes of its input beforehand: a copy, padded or made
+/// signed; the sums of its groups.
+struct Preparation {
+  bool unsignedInput, sums, copy;
+};
+static Preparation preparationOf(LinearOp op,
+                                 const numerics::PanelLayout &layout) {
+  if (layout.format == numerics::Format::F32)
+    return {false, false, false};
+  bool isUnsigned =
+      tensorType(op.getInput()).getElementType().isUnsignedInteger();
+  return {isUnsigned, layout.unsignedWeights || layout.zeroPoints,
+          isUnsigned || paddedLength(layout) != layout.k};
+}
+
 LinearKernel::LinearKernel(LinearOp op, KernelBody &body)
     : op(op), body(body), builder(body.builder), loc(body.loc),
       layout(layoutOf(op)), isFloat(layout.format == numerics::Format::F32),
@@ -99,13 +126,17 @@ LinearKernel::LinearKernel(LinearOp op, KernelBody &body)
   std::tie(rowsPerTile, panelsPerTile) = registerTile(op, op.getFormat());
   paddedK = paddedLength(layout);
   groupLength = paddedK / layout.groups();
-  int64_t scaleBytes =
-      kLanes * (layout.scaleType == numerics::Format::F16 ? 2 : 4);
-  groupStride = layout.groupBytes() + (layout.group ? scaleBytes : 0);
+  groupStride = layout.groupBytes() + layout.paramBytes();
+  Preparation preparation = preparationOf(op, layout);
+  unsignedInput = preparation.unsignedInput;
+  needsSums = preparation.sums;
+  needsCopy = preparation.copy;
   unsigned next = 0;
   input = body.asRows(body.inputs[next++]);
   if (op.getInputScale())
     scale = body.asRows(body.inputs[next++]);
+  if (op.getInputZeroPoint())
+    zeroPoint = body.asRows(body.inputs[next++]);
   packed = body.flatten(body.inputs[next++]);
   output = body.asRows(body.outputs[0]);
 }
@@ -164,48 +195,77 @@ void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
   }
 }
 
-/// The sums of each row's groups, which take the weights' offset off again;
-/// and, where K is no multiple of what the panels hold, a copy of the rows
-/// padded with zeros.
+/// What a tile needs beside the rows as they are: the sums of their groups, and
+/// a copy where K is no multiple of what the panels hold, or the input is
+/// unsigned, which the dot products are not.
 void LinearKernel::prepareInput(Value mLo, Value mHi) {
   if (isFloat || !body.scratch)
     return;
   Value rows = body.dim(output, 0);
   int64_t groups = layout.groups();
-  Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
-  Value sumBytes = body.mul(rows, body.index(groups * 4));
-  if (layout.unsignedWeights)
+  if (needsSums)
     sums = memref::ViewOp::create(
-        builder, loc, MemRefType::get({ShapedType::kDynamic, groups}, i32),
+        builder, loc,
+        MemRefType::get({ShapedType::kDynamic, groups}, builder.getI32Type()),
         body.scratch, body.index(0), ValueRange{rows});
-  if (paddedK != layout.k) {
-    Value copy = memref::ViewOp::create(
-        builder, loc, MemRefType::get({ShapedType::kDynamic, paddedK}, i8),
-        body.scratch, layout.unsignedWeights ? sumBytes : body.index(0),
-        ValueRange{rows});
-    Value zero =
-        arith::ConstantOp::create(builder, loc, builder.getI8IntegerAttr(0));
-    body.loop(mLo, mHi, 1, [&](Value m) {
-      body.loop(body.index(0), body.index(layout.k), 1, [&](Value k) {
-        Value value =
-            memref::LoadOp::create(builder, loc, input, ValueRange{m, k});
-        memref::StoreOp::create(builder, loc, value, copy, ValueRange{m, k});
-      });
-      body.loop(body.index(layout.k), body.index(paddedK), 1, [&](Value k) {
-        memref::StoreOp::create(builder, loc, zero, copy, ValueRange{m, k});
-      });
+  if (needsCopy)
+    copyInput(mLo, mHi,
+              needsSums ? body.mul(rows, body.index(groups * 4))
+                        : body.index(0));
+  if (needsSums)
+    sumInput(mLo, mHi);
+}
+
+/// Replaces the input by a copy at `offset` of scratch: padded with zeros, and
+/// x - 128 where it is unsigned.
+void LinearKernel::copyInput(Value mLo, Value mHi, Value offset) {
+  Type i8 = builder.getI8Type();
+  Value copy = memref::ViewOp::create(
+      builder, loc, MemRefType::get({ShapedType::kDynamic, paddedK}, i8),
+      body.scratch, offset, ValueRange{body.dim(output, 0)});
+  auto flip = [&](Value x) -> Value {
+    if (!unsignedInput)
+      return x;
+    TypedAttr half = builder.getI8IntegerAttr(-128);
+    if (auto lanes = dyn_cast<VectorType>(x.getType()))
+      half = DenseElementsAttr::get(lanes, ArrayRef<Attribute>(half));
+    return arith::XOrIOp::create(builder, loc, x,
+                                 arith::ConstantOp::create(builder, loc, half));
+  };
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getI8IntegerAttr(0));
+  int64_t whole = layout.k / kLanes * kLanes;
+  body.loop(mLo, mHi, 1, [&](Value m) {
+    body.loop(body.index(0), body.index(whole), kLanes, [&](Value k) {
+      Value lanes = loadLanes(body, input, {m, k}, kLanes);
+      storeLanes(body, flip(lanes), copy, {m, k}, kLanes);
     });
-    input = copy;
-  }
-  if (!layout.unsignedWeights)
-    return;
+    body.loop(body.index(whole), body.index(layout.k), 1, [&](Value k) {
+      Value value =
+          memref::LoadOp::create(builder, loc, input, ValueRange{m, k});
+      memref::StoreOp::create(builder, loc, flip(value), copy,
+                              ValueRange{m, k});
+    });
+    body.loop(body.index(layout.k), body.index(paddedK), 1, [&](Value k) {
+      memref::StoreOp::create(builder, loc, zero, copy, ValueRange{m, k});
+    });
+  });
+  input = copy;
+}
+
+/// -sum_k x of each row's groups; times 2^(bits-1) where that is all they are
+/// needed for: to take the offset of the packed weights off again.
+void LinearKernel::sumInput(Value mLo, Value mHi) {
+  Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
   int64_t width = groupLength % kLanes == 0 ? kLanes : 4;
   auto wide = VectorType::get({width}, i32);
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getZeroAttr(wide));
-  Value offset = body.i32(-(1 << (numerics::info(layout.format).bits - 1)));
+  Value factor = body.i32(
+      layout.zeroPoints ? -1
+                        : -(1 << (numerics::info(layout.format).bits - 1)));
   body.loop(mLo, mHi, 1, [&](Value m) {
-    body.loop(body.index(0), body.index(groups), 1, [&](Value g) {
+    body.loop(body.index(0), body.index(layout.groups()), 1, [&](Value g) {
       Value begin = body.mul(g, body.index(groupLength));
       auto total = body.loop(
           begin, body.add(begin, body.index(groupLength)), width,
@@ -219,7 +279,7 @@ void LinearKernel::prepareInput(Value mLo, Value mHi) {
           });
       Value sum = vector::ReductionOp::create(
           builder, loc, vector::CombiningKind::ADD, total[0]);
-      sum = arith::MulIOp::create(builder, loc, sum, offset);
+      sum = arith::MulIOp::create(builder, loc, sum, factor);
       memref::StoreOp::create(builder, loc, sum, sums, ValueRange{m, g});
     });
   });
@@ -238,29 +298,98 @@ Value LinearKernel::loadFloats(Value offset, Type storage) {
                                lanes);
 }
 
-Value LinearKernel::inputScale(Value m, Value group) {
-  auto type = cast<RankedTensorType>(op.getInputScale().getType());
+/// The zero points of a group's 16 columns as i32, in the form of the weights;
+/// `offset` is where the group's scales begin.
+Value LinearKernel::loadZeroPoints(Value offset) {
+  int64_t scales = layout.paramBytes() - kLanes -
+                   (layout.columnSums ? kLanes * int64_t(sizeof(int32_t)) : 0);
+  Value bytes =
+      loadLanes(body, packed, {body.add(offset, body.index(scales))}, kLanes);
+  VectorType wide = laneType(builder.getI32Type());
+  if (layout.unsignedWeights)
+    return arith::ExtUIOp::create(builder, loc, wide, bytes);
+  return arith::ExtSIOp::create(builder, loc, wide, bytes);
+}
+
+/// The sums of the weights of a group's 16 columns.
+Value LinearKernel::loadSums(Value offset) {
+  int64_t bytes = kLanes * int64_t(sizeof(int32_t));
+  Value raw = vector::LoadOp::create(
+      builder, loc, VectorType::get({bytes}, builder.getI8Type()), packed,
+      ValueRange{body.add(offset, body.index(layout.paramBytes() - bytes))});
+  return vector::BitCastOp::create(builder, loc, laneType(builder.getI32Type()),
+                                   raw);
+}
+
+/// The element of a scale or zero point that row m and its group have.
+Value LinearKernel::perRow(Value memref, Type tensor, Value m, Value group) {
+  auto type = cast<RankedTensorType>(tensor);
   Value zero = body.index(0);
   if (type.hasStaticShape() && type.getNumElements() == 1)
     m = zero;
-  Value value = memref::LoadOp::create(
-      builder, loc, scale, ValueRange{m, op.getInputGroup() ? group : zero});
+  return memref::LoadOp::create(
+      builder, loc, memref, ValueRange{m, op.getInputGroup() ? group : zero});
+}
+
+Value LinearKernel::inputScale(Value m, Value group) {
+  Value value = perRow(scale, op.getInputScale().getType(), m, group);
+  if (!value.getType().isF32())
+    value = arith::ExtFOp::create(builder, loc, builder.getF32Type(), value);
   return splat(body, value);
+}
+
+/// What is to be subtracted from the (signed) input, in all lanes.
+Value LinearKernel::inputZeroPoint(Value m, Value group) {
+  if (!zeroPoint)
+    return splat(body, body.i32(-128));
+  Value value = perRow(zeroPoint, op.getInputZeroPoint().getType(), m, group);
+  Type i32 = builder.getI32Type();
+  if (!unsignedInput)
+    return splat(body, arith::ExtSIOp::create(builder, loc, i32, value));
+  value = arith::ExtUIOp::create(builder, loc, i32, value);
+  return splat(body, arith::SubIOp::create(builder, loc, value, body.i32(128)));
+}
+
+/// What sum_k (x - zx) (w - zw) has beside sum_k x (w + offset):
+///   -(zw + offset) sum_k x - zx sum_k (w - zw),
+/// row by row. `params` is where the scales of the first panel's group begin.
+SmallVector<Value> LinearKernel::initialSums(Value m, Value group, Value params,
+                                             int64_t rows, int64_t panels) {
+  SmallVector<Value> zeroPoints, columnSums;
+  for (int64_t p = 0; p < panels; ++p) {
+    Value at = body.add(params, body.index(p * layout.panelBytes()));
+    if (layout.zeroPoints)
+      zeroPoints.push_back(loadZeroPoints(at));
+    if (layout.columnSums)
+      columnSums.push_back(loadSums(at));
+  }
+  SmallVector<Value> init;
+  for (int64_t r = 0; r < rows; ++r) {
+    Value row = body.add(m, body.index(r));
+    Value rowSum =
+        splat(body, sums ? Value(memref::LoadOp::create(builder, loc, sums,
+                                                        ValueRange{row, group}))
+                         : body.i32(0));
+    Value shift = layout.columnSums ? inputZeroPoint(row, group) : Value();
+    for (int64_t p = 0; p < panels; ++p) {
+      Value start = rowSum;
+      if (layout.zeroPoints)
+        start = arith::MulIOp::create(builder, loc, start, zeroPoints[p]);
+      if (shift)
+        start = arith::SubIOp::create(
+            builder, loc, start,
+            arith::MulIOp::create(builder, loc, shift, columnSums[p]));
+      init.push_back(start);
+    }
+  }
+  return init;
 }
 
 SmallVector<Value> LinearKernel::integerDots(Value m, Value group, Value offset,
                                              PanelRef ref, int64_t rows,
                                              int64_t panels) {
-  SmallVector<Value> init;
-  Value zero = splat(body, body.i32(0));
-  for (int64_t r = 0; r < rows; ++r) {
-    Value start = zero;
-    if (sums)
-      start = splat(body, memref::LoadOp::create(
-                              builder, loc, sums,
-                              ValueRange{body.add(m, body.index(r)), group}));
-    init.append(panels, start);
-  }
+  Value params = body.add(offset, body.index(layout.groupBytes()));
+  SmallVector<Value> init = initialSums(m, group, params, rows, panels);
   Value k = body.mul(group, body.index(groupLength));
   auto dot =
       TileDotOp::create(builder, loc, TypeRange(ValueRange(init)), input, m, k,
@@ -290,14 +419,17 @@ SmallVector<Value> LinearKernel::columnScaleTile(Value m, PanelRef ref,
                                                  int64_t rows, int64_t panels) {
   Value zero = body.index(0);
   SmallVector<Value> dots = integerDots(m, zero, ref.offset, ref, rows, panels);
+  if (tensorType(op.getResult()).getElementType().isSignedInteger(32))
+    return dots;
   SmallVector<Value> results(dots.size());
   for (int64_t p = 0; p < panels; ++p) {
-    int64_t end = (p + 1) * layout.panelBytes();
+    int64_t begin = p * layout.panelBytes();
+    int64_t end = begin + layout.panelBytes();
     Type f32 = builder.getF32Type();
     Value bias =
         loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
-    Value weightScale =
-        loadFloats(body.add(ref.offset, body.index(end - kLanes * 8)), f32);
+    Value weightScale = loadFloats(
+        body.add(ref.offset, body.index(begin + layout.groupBytes())), f32);
     for (int64_t r = 0; r < rows; ++r) {
       Value value = arith::SIToFPOp::create(builder, loc, laneType(f32),
                                             dots[r * panels + p]);
@@ -409,10 +541,9 @@ LogicalResult emitLinear(LinearOp op, KernelBody &body) {
 
 Value linearScratchBytes(LinearOp op, OpBuilder &builder, Value rows) {
   numerics::PanelLayout layout = layoutOf(op);
-  if (layout.format == numerics::Format::F32)
-    return {};
-  int64_t perRow = layout.unsignedWeights ? layout.groups() * 4 : 0;
-  if (paddedLength(layout) != layout.k)
+  Preparation preparation = preparationOf(op, layout);
+  int64_t perRow = preparation.sums ? layout.groups() * 4 : 0;
+  if (preparation.copy)
     perRow += paddedLength(layout);
   if (perRow == 0)
     return {};

@@ -68,6 +68,7 @@ private:
   void emitEmbedding(EmbeddingOp op);
   void emitChooseParams(ChooseParamsOp op);
   void emitQuantize(QuantizeOp op);
+  void emitDequantize(DequantizeOp op);
 
   /// 16 lanes of `value` at `column` (all equal for a scalar or a single
   /// column).
@@ -75,6 +76,12 @@ private:
   void store(Value value, Value lanes, Value column, int64_t valid);
   Value loadOne(Value value, Value column);
   void storeOne(Value value, Value scalar, Value column);
+  /// Elements of the integer tensor `value` as `as`, scalar or lanes.
+  Value convertInteger(Value value, Value elements, Type as);
+  /// `step(g, column, valid)` over all columns, those of a scale group
+  /// together; with a scale for each column the group is -1.
+  void forGroups(Value input, ArrayRef<int64_t> block,
+                 llvm::function_ref<void(int64_t, Value, int64_t)> step);
   /// `step(column, valid)` over all columns, 16 at a time.
   void forColumns(Value lo, int64_t columns,
                   llvm::function_ref<void(Value, int64_t)> step);
@@ -199,7 +206,8 @@ void RowsKernel::emitOp(Operation *op) {
       .Case<onnx_ir::NodeOp>([&](auto o) { emitElementwise(o); })
       .Case<EmbeddingOp>([&](auto o) { emitEmbedding(o); })
       .Case<ChooseParamsOp>([&](auto o) { emitChooseParams(o); })
-      .Case<QuantizeOp>([&](auto o) { emitQuantize(o); });
+      .Case<QuantizeOp>([&](auto o) { emitQuantize(o); })
+      .Case<DequantizeOp>([&](auto o) { emitDequantize(o); });
 }
 
 Value RowsKernel::load(Value value, Value column, int64_t valid) {
@@ -390,9 +398,7 @@ void RowsKernel::emitChooseParams(ChooseParamsOp op) {
   Value input = op.getInput();
   int64_t columns = columnsOf(input),
           group = groupColumns(op.getBlock(), input);
-  auto [qmin, qmax] = numerics::storedRange(*getFormat(op.getStored()));
   Value zeros = splat(body, body.f32(0));
-  Value ratio = body.f32(op.getClipRatio().convertToFloat());
   auto larger = [&](Value a, Value b) { return body.larger(a, b); };
   auto smaller = [&](Value a, Value b) { return body.smaller(a, b); };
   for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
@@ -405,88 +411,107 @@ void RowsKernel::emitChooseParams(ChooseParamsOp op) {
           Value x = load(input, c, valid);
           return {smaller(x, carried[0]), larger(x, carried[1])};
         });
-    Value lo = arith::MulFOp::create(
-        builder, loc, reduceLanes(body, extrema[0], smaller), ratio);
-    Value hi = arith::MulFOp::create(
-        builder, loc, reduceLanes(body, extrema[1], larger), ratio);
-    Value range, steps;
-    if (op.getFormula() == Formula::Symmetric) {
-      range = larger(arith::NegFOp::create(builder, loc, lo), hi);
-      steps = body.f32(qmax);
-    } else {
-      range = arith::SubFOp::create(builder, loc, hi, lo);
-      steps = body.f32(qmax - qmin);
-    }
-    Value scale = arith::DivFOp::create(builder, loc, range, steps);
-    Value isZero = arith::CmpFOp::create(
-        builder, loc, arith::CmpFPredicate::OEQ, scale, body.f32(0));
-    scale = arith::SelectOp::create(builder, loc, isZero, body.f32(1), scale);
+    auto [scale, zeroPoint] =
+        scaleAndZeroPoint(op, body, reduceLanes(body, extrema[0], smaller),
+                          reduceLanes(body, extrema[1], larger));
     storeOne(op.getScale(), scale, body.index(g));
-    if (!op.getZeroPoint())
-      continue;
-    Value zeroPoint =
-        arith::SubFOp::create(builder, loc, body.f32(qmin),
-                              arith::DivFOp::create(builder, loc, lo, scale));
-    zeroPoint = smaller(larger(zeroPoint, body.f32(qmin)), body.f32(qmax));
-    zeroPoint = math::RoundEvenOp::create(builder, loc, zeroPoint);
-    Value wide =
-        arith::FPToSIOp::create(builder, loc, builder.getI32Type(), zeroPoint);
-    Type narrow = kernelElementType(op.getStored());
-    storeOne(op.getZeroPoint(),
-             arith::TruncIOp::create(builder, loc, narrow, wide),
-             body.index(g));
+    if (zeroPoint)
+      storeOne(op.getZeroPoint(), zeroPoint, body.index(g));
   }
+}
+
+Value RowsKernel::convertInteger(Value value, Value elements, Type as) {
+  bool isUnsigned = tensorType(value).getElementType().isUnsignedInteger();
+  if (isa<VectorType>(elements.getType()))
+    as = laneType(as);
+  if (getElementTypeOrSelf(as).isF32())
+    return isUnsigned
+               ? Value(arith::UIToFPOp::create(builder, loc, as, elements))
+               : Value(arith::SIToFPOp::create(builder, loc, as, elements));
+  return isUnsigned ? Value(arith::ExtUIOp::create(builder, loc, as, elements))
+                    : Value(arith::ExtSIOp::create(builder, loc, as, elements));
+}
+
+void RowsKernel::forGroups(
+    Value input, ArrayRef<int64_t> block,
+    llvm::function_ref<void(int64_t, Value, int64_t)> step) {
+  int64_t columns = columnsOf(input), group = groupColumns(block, input);
+  if (group == 1 && columns != 1) {
+    forColumns(body.index(0), columns,
+               [&](Value c, int64_t valid) { step(-1, c, valid); });
+    return;
+  }
+  for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g)
+    forColumns(body.index(begin), std::min(group, columns - begin),
+               [&](Value c, int64_t valid) { step(g, c, valid); });
 }
 
 void RowsKernel::emitQuantize(QuantizeOp op) {
   Value input = op.getInput(), output = op.getResult();
   auto stored = cast<IntegerType>(tensorType(output).getElementType());
-  int64_t columns = columnsOf(input),
-          group = groupColumns(op.getBlock(), input);
   auto [qmin, qmax] = numerics::storedRange(*getFormat(stored));
-  Type i32 = builder.getI32Type();
-  for (int64_t begin = 0, g = 0; begin < columns; begin += group, ++g) {
-    int64_t size = std::min(group, columns - begin);
-    Value scale = splat(body, loadOne(op.getScale(), body.index(g)));
-    // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the bounds
-    // are whole.
-    Value zeroPoint, lo = splat(body, body.f32(qmin)),
-                     hi = splat(body, body.f32(qmax));
-    if (op.getZeroPoint()) {
-      Value narrow = loadOne(op.getZeroPoint(), body.index(g));
-      Value wide =
-          stored.isUnsigned()
-              ? Value(arith::ExtUIOp::create(builder, loc, i32, narrow))
-              : Value(arith::ExtSIOp::create(builder, loc, i32, narrow));
-      zeroPoint = splat(body, wide);
-      Value shift = arith::SIToFPOp::create(
-          builder, loc, laneType(builder.getF32Type()), zeroPoint);
-      lo = arith::SubFOp::create(builder, loc, lo, shift);
-      hi = arith::SubFOp::create(builder, loc, hi, shift);
+  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  forGroups(
+      input, op.getBlock(),
+      [&, qmin = qmin, qmax = qmax](int64_t g, Value c, int64_t valid) {
+        auto parameter = [&](Value value) {
+          return g < 0 ? load(value, c, valid)
+                       : splat(body, loadOne(value, body.index(g)));
+        };
+        // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the
+        // bounds are whole.
+        Value zeroPoint, lo = splat(body, body.f32(qmin)),
+                         hi = splat(body, body.f32(qmax));
+        if (op.getZeroPoint()) {
+          zeroPoint = convertInteger(op.getZeroPoint(),
+                                     parameter(op.getZeroPoint()), i32);
+          Value shift =
+              arith::SIToFPOp::create(builder, loc, laneType(f32), zeroPoint);
+          lo = arith::SubFOp::create(builder, loc, lo, shift);
+          hi = arith::SubFOp::create(builder, loc, hi, shift);
+        }
+        Value x = arith::DivFOp::create(builder, loc, load(input, c, valid),
+                                        parameter(op.getScale()));
+        x = body.larger(x, lo); // a NaN becomes the lower end
+        x = body.smaller(x, hi);
+        x = math::RoundEvenOp::create(builder, loc, x);
+        Value code = arith::FPToSIOp::create(builder, loc, laneType(i32), x);
+        if (zeroPoint)
+          code = arith::AddIOp::create(builder, loc, code, zeroPoint);
+        code = arith::TruncIOp::create(
+            builder, loc, laneType(kernelElementType(stored)), code);
+        store(output, code, c, valid);
+      });
+}
+
+void RowsKernel::emitDequantize(DequantizeOp op) {
+  Value input = op.getInput(), zeroPoint = op.getZeroPoint();
+  Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
+  forGroups(input, op.getBlock(), [&](int64_t g, Value c, int64_t valid) {
+    auto parameter = [&](Value value) {
+      return g < 0 ? load(value, c, valid)
+                   : splat(body, loadOne(value, body.index(g)));
+    };
+    Value x = load(input, c, valid);
+    if (zeroPoint) {
+      x = arith::SubIOp::create(
+          builder, loc, convertInteger(input, x, i32),
+          convertInteger(zeroPoint, parameter(zeroPoint), i32));
+      x = arith::SIToFPOp::create(builder, loc, laneType(f32), x);
+    } else {
+      x = convertInteger(input, x, f32);
     }
-    forColumns(body.index(begin), size, [&](Value c, int64_t valid) {
-      Value x =
-          arith::DivFOp::create(builder, loc, load(input, c, valid), scale);
-      x = body.larger(x, lo); // a NaN becomes the lower end
-      x = body.smaller(x, hi);
-      x = math::RoundEvenOp::create(builder, loc, x);
-      Value code = arith::FPToSIOp::create(builder, loc, laneType(i32), x);
-      if (zeroPoint)
-        code = arith::AddIOp::create(builder, loc, code, zeroPoint);
-      code = arith::TruncIOp::create(builder, loc,
-                                     laneType(kernelElementType(stored)), code);
-      store(output, code, c, valid);
-    });
-  }
+    x = arith::MulFOp::create(builder, loc, x, parameter(op.getScale()));
+    store(op.getResult(), x, c, valid);
+  });
 }
 
 //===----------------------------------------------------------------------===//
 // What can be emitted
 //===----------------------------------------------------------------------===//
 
-/// Per token, per group of columns or for everything: what `block` says of a
-/// row.
-static bool isRowBlock(ArrayRef<int64_t> block, RankedTensorType type) {
+/// True where every row has scales of its own, or a group of its columns.
+static bool hasRowScales(ArrayRef<int64_t> block, RankedTensorType type) {
   for (auto [entry, size] :
        llvm::zip_equal(block.drop_back(), type.getShape().drop_back()))
     if (entry != 1 && size != 1)
@@ -494,27 +519,43 @@ static bool isRowBlock(ArrayRef<int64_t> block, RankedTensorType type) {
   return true;
 }
 
-static bool canEmitQuantization(Operation *op) {
-  RankedTensorType input = tensorType(op->getOperand(0));
-  if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
+/// True where all rows have the same scales: one, or one a column.
+static bool hasSharedScales(ArrayRef<int64_t> block, RankedTensorType type) {
+  for (auto [entry, size] :
+       llvm::zip_equal(block.drop_back(), type.getShape().drop_back()))
+    if (entry != 0 && size != 1)
+      return false;
+  return block.back() == 0 || block.back() == 1 ||
+         block.back() >= type.getShape().back();
+}
+
+/// Integers that lanes of i32 and f32 hold.
+static bool isRowInteger(Type stored) {
+  auto integer = dyn_cast<IntegerType>(stored);
+  return integer && integer.getWidth() <= 16;
+}
+
+static bool isF32Tensor(Value value) {
+  return tensorType(value).getElementType().isF32();
+}
+
+template <typename OpT>
+static bool canEmitQuantization(OpT op, Value stored, Value real) {
+  RankedTensorType type = tensorType(real);
+  if (type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
     return false;
-  if (auto choose = dyn_cast<ChooseParamsOp>(op)) {
-    auto stored = dyn_cast<IntegerType>(choose.getStored());
-    bool known = choose.getFormula() == Formula::Symmetric ||
-                 choose.getFormula() == Formula::Asymmetric;
-    return stored && stored.getWidth() <= 8 && known && !choose.getClip() &&
-           tensorType(choose.getInput()).getElementType().isF32() &&
-           tensorType(choose.getScale()).getElementType().isF32() &&
-           isRowBlock(choose.getBlock(), tensorType(choose.getInput()));
-  }
-  auto quantize = cast<QuantizeOp>(op);
-  auto stored =
-      dyn_cast<IntegerType>(tensorType(quantize.getResult()).getElementType());
-  return stored && stored.getWidth() <= 8 && !quantize.getOffset() &&
-         !quantize.getCodebook() && !quantize.getPrecision() &&
-         tensorType(quantize.getInput()).getElementType().isF32() &&
-         tensorType(quantize.getScale()).getElementType().isF32() &&
-         isRowBlock(quantize.getBlock(), tensorType(quantize.getInput()));
+  return isRowInteger(tensorType(stored).getElementType()) && !op.getOffset() &&
+         !op.getCodebook() && !op.getPrecision() && isF32Tensor(real) &&
+         isF32Tensor(op.getScale()) &&
+         (hasRowScales(op.getBlock(), type) ||
+          hasSharedScales(op.getBlock(), type));
+}
+
+static bool canEmitChooseParams(ChooseParamsOp op) {
+  RankedTensorType type = tensorType(op.getInput());
+  if (type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+    return false;
+  return canFindScale(op) && hasRowScales(op.getBlock(), type);
 }
 
 static bool canEmitInner(Operation *op) {
@@ -538,8 +579,13 @@ static bool canEmitInner(Operation *op) {
                (isa<FloatType>(element) ? element.getIntOrFloatBitWidth() >= 16
                                         : element.getIntOrFloatBitWidth() == 8);
       })
-      .Case<ChooseParamsOp, QuantizeOp>(
-          [](auto op) { return canEmitQuantization(op); })
+      .Case<ChooseParamsOp>(canEmitChooseParams)
+      .Case<QuantizeOp>([](QuantizeOp op) {
+        return canEmitQuantization(op, op.getResult(), op.getInput());
+      })
+      .Case<DequantizeOp>([](DequantizeOp op) {
+        return canEmitQuantization(op, op.getInput(), op.getResult());
+      })
       .Case<onnx_ir::NodeOp>([](onnx_ir::NodeOp node) {
         const onnx_ir::ElementwiseOp *row =
             node.getDomain().empty()

@@ -24,11 +24,11 @@ func.func @bias(%x: tensor<4x2xf32>, %b: tensor<1xf32>) -> tensor<4x1xf32> {
 // -----
 
 module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
-func.func @zero_point(%x: tensor<4x2xui8>, %s: tensor<1x1xf32>, %z: tensor<1x1xui8>) -> tensor<4x1xf32> {
+func.func @narrow_input(%x: tensor<4x2xsi4>, %s: tensor<1x1xf32>) -> tensor<4x1xf32> {
   %w = qgraph.constant dense<1> : tensor<1x2xsi8>
   %t = qgraph.constant dense<1.0> : tensor<1x1xf32>
-  // expected-remark@+1 {{its input is not symmetric si8}}
-  %y = qgraph.quantized_linear %x scale %s zero_point %z, %w scale %t {input_block = array<i64: 0, 0>, weight_block = array<i64: 1, 0>} : (tensor<4x2xui8>, tensor<1x1xf32>, tensor<1x1xui8>, tensor<1x2xsi8>, tensor<1x1xf32>) -> tensor<4x1xf32>
+  // expected-remark@+1 {{its input is si4; the kernels take si8 and ui8}}
+  %y = qgraph.quantized_linear %x scale %s, %w scale %t {input_block = array<i64: 0, 0>, weight_block = array<i64: 1, 0>} : (tensor<4x2xsi4>, tensor<1x1xf32>, tensor<1x2xsi8>, tensor<1x1xf32>) -> tensor<4x1xf32>
   return %y : tensor<4x1xf32>
 }
 }
@@ -38,9 +38,9 @@ func.func @zero_point(%x: tensor<4x2xui8>, %s: tensor<1x1xf32>, %z: tensor<1x1xu
 module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
 func.func @grain(%x: tensor<4x12xsi8>, %s: tensor<4x1xf32>) -> tensor<4x1xf32> {
   %w = qgraph.constant dense<1> : tensor<1x12xsi4>
-  %t = qgraph.constant dense<1.0> : tensor<1x3xf32>
-  // expected-remark@+1 {{its groups of 4 are no multiple of 8}}
-  %y = qgraph.quantized_linear %x scale %s, %w scale %t {input_block = array<i64: 1, 0>, weight_block = array<i64: 1, 4>} : (tensor<4x12xsi8>, tensor<4x1xf32>, tensor<1x12xsi4>, tensor<1x3xf32>) -> tensor<4x1xf32>
+  %t = qgraph.constant dense<1.0> : tensor<1x2xf32>
+  // expected-remark@+1 {{its groups of 6 are no multiple of 4}}
+  %y = qgraph.quantized_linear %x scale %s, %w scale %t {input_block = array<i64: 1, 0>, weight_block = array<i64: 1, 6>} : (tensor<4x12xsi8>, tensor<4x1xf32>, tensor<1x12xsi4>, tensor<1x2xf32>) -> tensor<4x1xf32>
   return %y : tensor<4x1xf32>
 }
 }

@@ -1,0 +1,96 @@
+// Products of integers, and weights that are stored as integers.
+
+// RUN: quant-opt %s --convert-onnx-to-qgraph --canonicalize --cse --split-input-file | FileCheck %s
+
+// The sum itself; a zero point of 0 is none.
+
+// CHECK-LABEL: func.func @sum
+// CHECK:         %[[W:.*]] = qgraph.constant dense<{{\[\[}}1, 3, 5], [2, 4, 6]]> : tensor<2x3xsi8>
+// CHECK:         qgraph.quantized_linear %arg0 scale %{{[^ ]*}}, %[[W]] scale %{{[^ ]*}} {
+// CHECK-SAME:      -> tensor<?x2xsi32>
+func.func @sum(%x: tensor<?x3xui8>) -> tensor<*xsi32> {
+  %w = qgraph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xsi8>
+  %z = qgraph.constant dense<0> : tensor<ui8>
+  %0 = onnx.node "MatMulInteger"(%x, %w, %z) {version = 10 : i64} : (tensor<?x3xui8>, tensor<3x2xsi8>, tensor<ui8>) -> tensor<*xsi32>
+  return %0 : tensor<*xsi32>
+}
+
+// -----
+
+// What dynamic quantizers write: the scales of both sides are the layer's.
+
+// CHECK-LABEL: func.func @dynamic
+// CHECK-DAG:     %[[S:.*]] = qgraph.constant dense<{{\[\[}}5.000000e-01], [2.500000e-01]]> : tensor<2x1xf32>
+// CHECK-DAG:     %[[Z:.*]] = qgraph.constant dense<7> : tensor<2x1xui8>
+// CHECK:         %[[SX:.*]], %[[ZX:.*]] = qgraph.choose_params asymmetric %arg0
+// CHECK:         %[[Q:.*]] = qgraph.quantize %arg0 scale %[[SX]] zero_point %[[ZX]]
+// CHECK:         %[[Y:.*]] = qgraph.quantized_linear %[[Q]] scale %[[SX]] zero_point %[[ZX]], %{{[^ ]*}} scale %[[S]] zero_point %[[Z]]
+// CHECK-SAME:      {input_block = array<i64: 0, 0>, name = "fc", weight_block = array<i64: 1, 0>}
+// CHECK-NEXT:    return %[[Y]]
+func.func @dynamic(%x: tensor<?x3xf32>) -> tensor<*xf32> {
+  %w = qgraph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xui8>
+  %sw = qgraph.constant dense<[0.5, 0.25]> : tensor<2xf32>
+  %zw = qgraph.constant dense<7> : tensor<ui8>
+  %0:3 = onnx.node "DynamicQuantizeLinear"(%x) {version = 11 : i64} : (tensor<?x3xf32>) -> (tensor<*xui8>, tensor<*xf32>, tensor<*xui8>)
+  %s = onnx.node "Mul"(%0#1, %sw) {version = 14 : i64} : (tensor<*xf32>, tensor<2xf32>) -> tensor<*xf32>
+  %1 = onnx.node "MatMulInteger"(%0#0, %w, %0#2, %zw) {name = "fc", version = 10 : i64} : (tensor<*xui8>, tensor<3x2xui8>, tensor<*xui8>, tensor<ui8>) -> tensor<*xsi32>
+  %2 = onnx.node "Cast"(%1) {version = 13 : i64, node_attributes = {to = 1 : si64}} : (tensor<*xsi32>) -> tensor<*xf32>
+  %3 = onnx.node "Mul"(%2, %s) {version = 14 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %3 : tensor<*xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @qlinear
+// CHECK:         %[[Y:.*]] = qgraph.quantized_linear %arg0 scale %{{[^ ]*}} zero_point %{{[^ ]*}}, %{{[^ ]*}} scale
+// CHECK-SAME:      -> tensor<?x2xf32>
+// CHECK:         qgraph.quantize %[[Y]] scale %{{[^ ]*}} zero_point
+// CHECK-SAME:      -> tensor<?x2xui8>
+func.func @qlinear(%x: tensor<?x3xui8>) -> tensor<*xui8> {
+  %w = qgraph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xsi8>
+  %s = qgraph.constant dense<0.5> : tensor<f16>
+  %z = qgraph.constant dense<3> : tensor<ui8>
+  %zw = qgraph.constant dense<0> : tensor<si8>
+  %0 = onnx.node "QLinearMatMul"(%x, %s, %z, %w, %s, %zw, %s, %z) {version = 21 : i64}
+    : (tensor<?x3xui8>, tensor<f16>, tensor<ui8>, tensor<3x2xsi8>, tensor<f16>, tensor<si8>, tensor<f16>, tensor<ui8>) -> tensor<*xui8>
+  return %0 : tensor<*xui8>
+}
+
+// -----
+
+// Where both sides are computed the sum is ONNX's.
+
+// CHECK-LABEL: func.func @computed
+// CHECK:         onnx.node "MatMulInteger"(%arg0, %arg1, %{{.*}}, %{{.*}}) {{.*}} -> tensor<?x2xsi32>
+// CHECK:         onnx.node "Cast"
+// CHECK:         onnx.node "Mul"
+// CHECK:         qgraph.quantize
+func.func @computed(%x: tensor<?x3xui8>, %w: tensor<3x2xsi8>) -> tensor<*xui8> {
+  %s = qgraph.constant dense<0.5> : tensor<f32>
+  %z = qgraph.constant dense<3> : tensor<ui8>
+  %zw = qgraph.constant dense<0> : tensor<si8>
+  %0 = onnx.node "QLinearMatMul"(%x, %s, %z, %w, %s, %zw, %s, %z) {version = 21 : i64}
+    : (tensor<?x3xui8>, tensor<f32>, tensor<ui8>, tensor<3x2xsi8>, tensor<f32>, tensor<si8>, tensor<f32>, tensor<ui8>) -> tensor<*xui8>
+  return %0 : tensor<*xui8>
+}
+
+// -----
+
+// Integers with a Cast, a Sub and a Mul are dequantized: here the transposed weight of a layer. (More
+// elements than are folded.)
+
+// CHECK-LABEL: func.func @stored
+// CHECK:         %[[W:.*]] = qgraph.dequantize %{{[^ ]*}} scale %{{[^ ]*}} zero_point %{{[^ ]*}} {block = array<i64: 1, 0>}
+// CHECK-SAME:      (tensor<2x40xsi8>, tensor<2x1xf32>, tensor<2x1xsi8>) -> tensor<2x40xf32>
+// CHECK:         qgraph.linear %arg0, %[[W]]
+func.func @stored(%x: tensor<?x40xf32>) -> tensor<*xf32> {
+  %w = qgraph.constant dense<5> : tensor<2x40xsi8>
+  %s = qgraph.constant dense<[[0.5], [0.25]]> : tensor<2x1xf32>
+  %z = qgraph.constant dense<[[3.0], [-4.0]]> : tensor<2x1xf32>
+  %0 = onnx.node "Cast"(%w) {version = 13 : i64, node_attributes = {to = 1 : si64}} : (tensor<2x40xsi8>) -> tensor<*xf32>
+  %1 = onnx.node "Sub"(%0, %z) {version = 14 : i64} : (tensor<*xf32>, tensor<2x1xf32>) -> tensor<*xf32>
+  %2 = onnx.node "Mul"(%1, %s) {version = 14 : i64} : (tensor<*xf32>, tensor<2x1xf32>) -> tensor<*xf32>
+  %3 = onnx.node "Transpose"(%2) {version = 13 : i64, node_attributes = {perm = [1 : si64, 0 : si64]}} : (tensor<*xf32>) -> tensor<*xf32>
+  %4 = onnx.node "MatMul"(%x, %3) {version = 13 : i64} : (tensor<?x40xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %4 : tensor<*xf32>
+}
