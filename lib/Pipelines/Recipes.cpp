@@ -162,7 +162,9 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   std::string walk = "convert-onnx-to-qgraph";
   if (!options.dims.empty())
     walk += "{" + ("dims=" + llvm::join(options.dims, ",")) + "}";
-  passes.insert(passes.end(), {walk, "canonicalize", "cse"});
+  passes.insert(passes.end(), {walk, "canonicalize", "cse",
+                               "qgraph-propagate-layout", "canonicalize",
+                               "cse"});
 
   // Quantization.
   if (!scheme.weights.empty()) {

@@ -48,6 +48,8 @@ void quantc::registerAllPasses() {
   registerFuseQuantized();
   registerFuseEpilogue();
   registerFuseRows();
+  registerPropagateLayout();
+  registerNormalizeCodes();
   registerPackWeights();
   registerLowerToKernels();
   registerSetTargetLevel();

@@ -106,6 +106,43 @@ def PropagateLayout : Pass<"qgraph-propagate-layout", "::mlir::ModuleOp"> {
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
 }
 
+def NormalizeCodes : Pass<"qgraph-normalize-codes", "::mlir::ModuleOp"> {
+  let summary = "Stored activations are si8, and moved as codes";
+  let description = [{
+    Two exact rewrites of what models with stored activations (QDQ, QLinear*)
+    have:
+
+    * Codes of ui8 with a constant zero point z become si8 with z - 128: results
+      of `quantize`, constants, and what only moves them, if everybody who reads
+      them is a `dequantize`, a quantized layer, or moves them on. Codes that are
+      an argument are shifted at run time if a layer reads them.
+    * A MaxPool, Reshape, Transpose, Slice or Concat between `dequantize`s and a
+      `quantize` with one and the same constant scale and zero point is done on
+      the codes.
+
+    Before:
+
+    ```mlir
+    %q = qgraph.quantize %x scale %s zero_point %z128 ... -> tensor<1x8x8x16xui8>
+    %f = qgraph.dequantize %q scale %s zero_point %z128 ...
+    %m = onnx.node "MaxPool"(%f) ...
+    %r = qgraph.quantize %m scale %s zero_point %z128 ...
+    ```
+
+    After:
+
+    ```mlir
+    %q = qgraph.quantize %x scale %s ... -> tensor<1x8x8x16xsi8>
+    %r = onnx.node "MaxPool"(%q) ... -> tensor<1x4x4x16xsi8>
+    ```
+  }];
+  let statistics = [
+    Statistic<"signedValues", "signed", "Values of ui8 that became si8">,
+    Statistic<"movedCodes", "moved-codes", "Operators that work on codes">
+  ];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
   let summary = "Compute on stored values where that is equal over the reals";
   let description = [{

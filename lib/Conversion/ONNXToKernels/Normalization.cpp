@@ -166,20 +166,22 @@ static void emitLRN(NodeOp op, KernelBody &body) {
          beta = op.getFloatAttr("beta", 0.75f);
   double bias = op.getFloatAttr("bias", 1.0f);
   SmallVector<Value> strides = stridesOf(body, sizesOf(body, input));
+  // Last after --qgraph-propagate-layout.
+  size_t axis = op.getIntAttr("channels_last", 0) ? strides.size() - 1 : 1;
   Value memory = body.flatten(input), zero = body.index(0),
-        channels = body.dim(input, 1);
+        channels = body.dim(input, axis);
   MathEmitter m(body.builder, body.loc, type);
   emitPointwise(body, body.outputs[0], element, [&](ArrayRef<Value> at) {
     auto load = [&](Value channel) {
       SmallVector<Value> from(at);
-      from[1] = channel;
+      from[axis] = channel;
       return m.widen(
           loadElement(body, memory, linearize(body, from, strides), element));
     };
-    Value first = clamp(body, body.sub(at[1], body.index((size - 1) / 2)), zero,
-                        channels);
+    Value first = clamp(body, body.sub(at[axis], body.index((size - 1) / 2)),
+                        zero, channels);
     Value last =
-        body.minimum(body.add(at[1], body.index(size / 2 + 1)), channels);
+        body.minimum(body.add(at[axis], body.index(size / 2 + 1)), channels);
     Value squares = body.loop(first, last, 1, ValueRange{m.constant(0, type)},
                               [&](Value c, ValueRange acc) {
                                 Value x = load(c);
@@ -187,7 +189,7 @@ static void emitLRN(NodeOp op, KernelBody &body) {
                               })[0];
     Value base = m.add(m.constant(bias, type),
                        m.mul(m.constant(alpha / double(size), type), squares));
-    Value y = m.div(load(at[1]), m.pow(base, m.constant(beta, type)));
+    Value y = m.div(load(at[axis]), m.pow(base, m.constant(beta, type)));
     return m.narrow(y, element);
   });
 }

@@ -5,8 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Reduce.h"
-#include "Window.h"
+#include "Pooling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -58,7 +57,7 @@ static SmallVector<Value> overWindow(
       });
 }
 
-static SmallVector<Value> kernelOf(NodeOp op, KernelBody &body) {
+SmallVector<Value> kernelOf(NodeOp op, KernelBody &body) {
   SmallVector<Value> kernel;
   for (int64_t size : op.getIntsAttr("kernel_shape"))
     kernel.push_back(body.index(size));
@@ -122,18 +121,15 @@ static void emitMaxPool(NodeOp op, KernelBody &body) {
   });
 }
 
-/// The number of positions that count for the window at `at`: those in the
-/// padded input.
-static Value paddedCount(NodeOp op, KernelBody &body, const Window &window,
-                         Value input, ArrayRef<Value> at) {
+Value paddedCount(NodeOp op, KernelBody &body, const Window &window,
+                  ArrayRef<Value> image, ArrayRef<Value> at) {
   SmallVector<int64_t> pads = op.getIntsAttr("pads");
   size_t rank = window.kernel.size();
   Value count = body.index(1), zero = body.index(0);
   for (size_t d = 0; d < rank; ++d) {
-    Value end = body.dim(input, d + 2);
-    end = body.add(end, pads.empty() ? window.before[d]
-                                     : body.index(pads[d + rank]));
-    Value start = body.sub(body.mul(at[d + 2], body.index(window.strides[d])),
+    Value end = body.add(image[d], pads.empty() ? window.before[d]
+                                                : body.index(pads[d + rank]));
+    Value start = body.sub(body.mul(at[d], body.index(window.strides[d])),
                            window.before[d]);
     // Positions start + k * dilation below the end.
     Value room = body.builder.createOrFold<arith::MaxSIOp>(
@@ -149,6 +145,7 @@ static void emitAveragePool(NodeOp op, KernelBody &body) {
   Type element = inputElement(op, 0), type = accumulatorType(element);
   Window window(op, body, input, output, kernelOf(op, body));
   Value memory = body.flatten(input);
+  SmallVector<Value> sizes = sizesOf(body, input);
   MathEmitter m(body.builder, body.loc, type);
   bool padded = op.getIntAttr("count_include_pad", 0);
   emitPointwise(body, output, element, [&](ArrayRef<Value> at) {
@@ -159,12 +156,27 @@ static void emitAveragePool(NodeOp op, KernelBody &body) {
           return SmallVector<Value>{m.add(carried[0], x),
                                     body.add(carried[1], body.index(1))};
         });
-    Value count = padded ? paddedCount(op, body, window, input, at) : sum[1];
+    Value count =
+        padded ? paddedCount(op, body, window, ArrayRef(sizes).drop_front(2),
+                             at.drop_front(2))
+               : sum[1];
     Value n = arith::IndexCastOp::create(body.builder, body.loc,
                                          body.builder.getI64Type(), count);
     n = arith::SIToFPOp::create(body.builder, body.loc, type, n);
     return m.narrow(m.div(sum[0], n), element);
   });
+}
+
+Value lpTerm(MathEmitter &m, Value x, int64_t p, Type type) {
+  return p == 2   ? m.mul(x, x)
+         : p == 1 ? m.abs(x)
+                  : m.pow(m.abs(x), m.constant(double(p), m.shaped(type)));
+}
+
+Value lpRoot(MathEmitter &m, Value sum, int64_t p, Type type) {
+  Value one = m.constant(1, m.shaped(type)),
+        power = m.constant(double(p), m.shaped(type));
+  return p == 2 ? m.sqrt(sum) : p == 1 ? sum : m.pow(sum, m.div(one, power));
 }
 
 /// (sum |x|^p)^(1/p).
@@ -176,28 +188,31 @@ static void emitLpPool(NodeOp op, KernelBody &body) {
   MathEmitter m(body.builder, body.loc, type);
   int64_t p = op.getIntAttr("p", 2);
   emitPointwise(body, output, element, [&](ArrayRef<Value> at) {
-    Value power = m.constant(double(p), type);
-    SmallVector<Value> sum =
-        overWindow(body, window, input, memory, element, at,
-                   ValueRange{m.constant(0, type)},
-                   [&](ValueRange carried, Value x, Value) {
-                     Value term = p == 2   ? m.mul(x, x)
-                                  : p == 1 ? m.abs(x)
-                                           : m.pow(m.abs(x), power);
-                     return SmallVector<Value>{m.add(carried[0], term)};
-                   });
-    Value root = p == 2   ? m.sqrt(sum[0])
-                 : p == 1 ? sum[0]
-                          : m.pow(sum[0], m.div(m.constant(1, type), power));
+    SmallVector<Value> sum = overWindow(
+        body, window, input, memory, element, at,
+        ValueRange{m.constant(0, type)},
+        [&](ValueRange carried, Value x, Value) {
+          return SmallVector<Value>{m.add(carried[0], lpTerm(m, x, p, type))};
+        });
+    Value root = lpRoot(m, sum[0], p, type);
     return m.narrow(root, element);
   });
 }
 
+/// Channels first, or after --qgraph-propagate-layout last.
+template <void (*emit)(NodeOp, KernelBody &)>
+static void emitPool(NodeOp op, KernelBody &body) {
+  if (op.getIntAttr("channels_last", 0))
+    emitChannelsLastPool(op, body);
+  else
+    emit(op, body);
+}
+
 ArrayRef<NodeKernel> poolingKernels() {
   static const NodeKernel kernels[] = {
-      {"MaxPool", acceptsPool, emitMaxPool},
-      {"AveragePool", acceptsPool, emitAveragePool},
-      {"LpPool", acceptsPool, emitLpPool},
+      {"MaxPool", acceptsPool, emitPool<emitMaxPool>},
+      {"AveragePool", acceptsPool, emitPool<emitAveragePool>},
+      {"LpPool", acceptsPool, emitPool<emitLpPool>},
   };
   return kernels;
 }

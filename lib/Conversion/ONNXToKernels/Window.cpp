@@ -18,7 +18,7 @@ using namespace mlir;
 namespace quantc::onnx_kernels {
 
 Window::Window(NodeOp op, KernelBody &body, Value input, Value output,
-               ArrayRef<Value> kernel, bool transposed)
+               ArrayRef<Value> kernel, bool transposed, int64_t spatial)
     : kernel(kernel) {
   size_t rank = kernel.size();
   auto list = [&](StringRef name, int64_t otherwise) {
@@ -44,7 +44,8 @@ Window::Window(NodeOp op, KernelBody &body, Value input, Value output,
       continue;
     }
     // What the window needs beyond the input, half on each side.
-    Value in = body.dim(input, d + 2), out = body.dim(output, d + 2);
+    Value in = body.dim(input, d + spatial),
+          out = body.dim(output, d + spatial);
     Value reach = body.add(
         body.mul(body.sub(kernel[d], one), body.index(dilations[d])), one);
     Value longer = transposed ? in : out, shorter = transposed ? out : in;

@@ -12,12 +12,14 @@
 
 namespace quantc::onnx_kernels {
 
-/// The attributes of Conv and the pools, for tensors [N, C, spatial...].
+/// The attributes of Conv and the pools, for tensors whose spatial dimensions
+/// begin at `spatial`: [N, C, spatial...], or with 1 [N, spatial.., C].
 /// Position k of the window at output o lies at input o * stride + k * dilation
 /// - before.
 struct Window {
   Window(NodeOp op, KernelBody &body, mlir::Value input, mlir::Value output,
-         llvm::ArrayRef<mlir::Value> kernel, bool transposed = false);
+         llvm::ArrayRef<mlir::Value> kernel, bool transposed = false,
+         int64_t spatial = 2);
 
   llvm::SmallVector<mlir::Value> kernel, before;
   llvm::SmallVector<int64_t> strides, dilations;

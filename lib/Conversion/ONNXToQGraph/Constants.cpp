@@ -10,7 +10,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "StoredConstants.h"
+
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 #include <cstring>
 
@@ -153,47 +155,66 @@ Value Walk::reshapedConstant(Value value, ArrayRef<int64_t> shape) {
                                        name, type));
 }
 
-/// Transposes elements of whole bytes, in squares that fit the cache.
+/// Transposes `batch` matrices, elements of whole bytes, in squares that fit
+/// the cache.
 static void transposeBytes(ArrayRef<char> from, MutableArrayRef<char> to,
-                           int64_t rows, int64_t columns, size_t width) {
+                           int64_t batch, int64_t rows, int64_t columns,
+                           size_t width) {
   constexpr int64_t square = 32;
-  for (int64_t i0 = 0; i0 < rows; i0 += square)
-    for (int64_t j0 = 0; j0 < columns; j0 += square)
-      for (int64_t i = i0; i < std::min(rows, i0 + square); ++i)
-        for (int64_t j = j0; j < std::min(columns, j0 + square); ++j)
-          std::memcpy(to.data() + (j * rows + i) * width,
-                      from.data() + (i * columns + j) * width, width);
+  size_t matrix = rows * columns * width;
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t i0 = 0; i0 < rows; i0 += square)
+      for (int64_t j0 = 0; j0 < columns; j0 += square)
+        for (int64_t i = i0; i < std::min(rows, i0 + square); ++i)
+          for (int64_t j = j0; j < std::min(columns, j0 + square); ++j)
+            std::memcpy(to.data() + b * matrix + (j * rows + i) * width,
+                        from.data() + b * matrix + (i * columns + j) * width,
+                        width);
 }
 
 /// Elements of `bits` bits (a divisor of 8), the lower-indexed one lower.
 static void transposeBits(ArrayRef<char> from, MutableArrayRef<char> to,
-                          int64_t rows, int64_t columns, unsigned bits) {
+                          int64_t batch, int64_t rows, int64_t columns,
+                          unsigned bits) {
   unsigned perByte = 8 / bits, mask = (1u << bits) - 1;
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) {
-      int64_t source = i * columns + j, target = j * rows + i;
-      unsigned code =
-          (uint8_t(from[source / perByte]) >> (source % perByte * bits)) & mask;
-      to[target / perByte] |= char(code << (target % perByte * bits));
-    }
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) {
+        int64_t matrix = b * rows * columns;
+        int64_t source = matrix + i * columns + j,
+                target = matrix + j * rows + i;
+        unsigned code =
+            (uint8_t(from[source / perByte]) >> (source % perByte * bits)) &
+            mask;
+        to[target / perByte] |= char(code << (target % perByte * bits));
+      }
 }
 
-static Value transposedConstant(Walk &walk, Value value) {
+/// A constant [batch.., row, columns..], with `batch` leading dimensions, as
+/// [batch.., columns.., row]; null if `value` is no constant. New entries get
+/// `suffix`.
+static Value transposedConstant(Walk &walk, Value value, int64_t batch,
+                                StringRef suffix) {
   TypedAttr attribute = constantOf(value);
   auto type = dyn_cast_or_null<RankedTensorType>(attribute ? attribute.getType()
                                                            : Type());
-  if (!type || type.getRank() != 2)
+  if (!type || type.getRank() < batch + 2)
     return {};
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-  auto result = type.clone({columns, rows});
+  SmallVector<int64_t> shape(type.getShape());
+  std::rotate(shape.begin() + batch, shape.begin() + batch + 1, shape.end());
+  auto result = type.clone(shape);
+  int64_t matrices = computeProduct(type.getShape().take_front(batch)),
+          rows = type.getDimSize(batch),
+          columns = computeProduct(type.getShape().drop_front(batch + 1));
   if (rows == 1 || columns == 1)
     return walk.reshapedConstant(value, result.getShape());
   if (auto dense = dyn_cast<DenseElementsAttr>(attribute)) {
     SmallVector<Attribute> elements;
     auto values = dense.getValues<Attribute>();
-    for (int64_t j = 0; j < columns; ++j)
-      for (int64_t i = 0; i < rows; ++i)
-        elements.push_back(values[i * columns + j]);
+    for (int64_t b = 0; b < matrices; ++b)
+      for (int64_t j = 0; j < columns; ++j)
+        for (int64_t i = 0; i < rows; ++i)
+          elements.push_back(values[(b * rows + i) * columns + j]);
     return qgraph::ConstantOp::create(walk.builder,
                                       DenseElementsAttr::get(result, elements));
   }
@@ -205,16 +226,18 @@ static Value transposedConstant(Walk &walk, Value value) {
     emitError(walk.builder.getLoc()) << llvm::toString(entry.takeError());
     return {};
   }
-  std::string name = (weight.getName() + "@transpose").str();
+  std::string name = (weight.getName() + suffix).str();
   WeightType stored = weightTypeOf(result);
   if (!stores.overlay()->lookup(name)) {
     unsigned bits = storedBits(stored.element);
     llvm::Error error = stores.overlay()->addFilled(
         name, stored, [&](MutableArrayRef<char> bytes) {
           if (bits < 8)
-            transposeBits((*entry)->bytes, bytes, rows, columns, bits);
+            transposeBits((*entry)->bytes, bytes, matrices, rows, columns,
+                          bits);
           else
-            transposeBytes((*entry)->bytes, bytes, rows, columns, bits / 8);
+            transposeBytes((*entry)->bytes, bytes, matrices, rows, columns,
+                           bits / 8);
           return llvm::Error::success();
         });
     if (error) {
@@ -234,28 +257,87 @@ bool onnx_to_qgraph::isWeight(Value value) {
   return op && llvm::all_of(op->getOperands(), constantOf);
 }
 
+/// The constant, or a dequantize of constants, each of them (but a codebook)
+/// rewritten by `rewrite`, and the block by `permute`; null if it is neither.
+static Value
+rewrittenWeight(Walk &walk, Value weight,
+                llvm::function_ref<Value(Value)> rewrite,
+                llvm::function_ref<void(SmallVectorImpl<int64_t> &)> permute) {
+  auto op = weight.getDefiningOp<qgraph::DequantizeOp>();
+  if (!op)
+    return rewrite(weight);
+  Value operands[4] = {op.getInput(), op.getScale(), op.getZeroPoint(),
+                       op.getOffset()};
+  for (Value &operand : operands) {
+    if (!operand)
+      continue;
+    operand = rewrite(operand);
+    if (!operand)
+      return {};
+  }
+  auto stored = cast<RankedTensorType>(operands[0].getType());
+  SmallVector<int64_t> block(op.getBlock());
+  permute(block);
+  return qgraph::DequantizeOp::create(
+      walk.builder, stored.clone(op.getType().getElementType()), operands[0],
+      operands[1], operands[2], operands[3], op.getCodebook(),
+      walk.builder.getDenseI64ArrayAttr(block), op.getPrecisionAttr());
+}
+
+/// A tensor filled with one number (what weights of test models often are) as
+/// a constant; other values as they are.
+static Value filledConstant(Walk &walk, Value value) {
+  onnx_ir::NodeOp fill = nodeOf(value, "Expand");
+  auto type =
+      dyn_cast_or_null<RankedTensorType>(value ? value.getType() : Type());
+  std::optional<double> number =
+      fill && fill.getInputs().size() == 1 && type.hasStaticShape()
+          ? constantNumber(fill.getInputs()[0])
+          : std::nullopt;
+  if (!number || !isReal(type.getElementType()))
+    return value;
+  std::vector<float> values(type.getNumElements(), static_cast<float>(*number));
+  Value constant = newReals(walk, type, "filled", values);
+  return constant ? constant : value;
+}
+
 Value Walk::transposedWeight(Value weight) {
+  weight = filledConstant(*this, weight);
   if (!weight || cast<RankedTensorType>(weight.getType()).getRank() != 2)
     return {};
   if (auto op = weight.getDefiningOp<onnx_ir::NodeOp>())
     return op.is("Transpose") && isWeight(op.getInputs()[0]) ? op.getInputs()[0]
                                                              : Value();
-  if (auto op = weight.getDefiningOp<qgraph::DequantizeOp>()) {
-    Value operands[4] = {op.getInput(), op.getScale(), op.getZeroPoint(),
-                         op.getOffset()};
-    for (Value &operand : operands) {
-      if (!operand)
-        continue;
-      operand = transposedConstant(*this, operand);
-      if (!operand)
-        return {};
-    }
-    auto type = cast<RankedTensorType>(weight.getType());
-    SmallVector<int64_t> block(llvm::reverse(op.getBlock()));
-    return qgraph::DequantizeOp::create(
-        builder, type.clone({type.getDimSize(1), type.getDimSize(0)}),
-        operands[0], operands[1], operands[2], operands[3], op.getCodebook(),
-        builder.getDenseI64ArrayAttr(block), op.getPrecisionAttr());
-  }
-  return transposedConstant(*this, weight);
+  return rewrittenWeight(
+      *this, weight,
+      [&](Value value) {
+        return transposedConstant(*this, value, 0, "@transpose");
+      },
+      [](SmallVectorImpl<int64_t> &block) { std::swap(block[0], block[1]); });
+}
+
+Value Walk::channelsLastWeight(Value weight) {
+  weight = filledConstant(*this, weight);
+  if (!weight || cast<RankedTensorType>(weight.getType()).getRank() < 3)
+    return {};
+  return rewrittenWeight(
+      *this, weight,
+      [&](Value value) {
+        return transposedConstant(*this, value, 1, "@channels-last");
+      },
+      [](SmallVectorImpl<int64_t> &block) {
+        std::rotate(block.begin() + 1, block.begin() + 2, block.end());
+      });
+}
+
+Value Walk::matrixWeight(Value weight) {
+  weight = filledConstant(*this, weight);
+  return rewrittenWeight(
+      *this, weight,
+      [&](Value value) {
+        return reshapedConstant(
+            value,
+            cast<RankedTensorType>(value.getType()).getShape().take_front(2));
+      },
+      [](SmallVectorImpl<int64_t> &block) { block.truncate(2); });
 }

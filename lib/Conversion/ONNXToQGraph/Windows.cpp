@@ -10,25 +10,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "Windows.h"
 
 using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_to_qgraph;
 
-namespace {
-/// A window along one spatial axis.
-struct Axis {
-  int64_t kernel, stride, dilation, before, after, extra;
-
-  /// What a window covers.
-  int64_t reach() const { return (kernel - 1) * dilation + 1; }
-};
-} // namespace
-
-/// floor((in + pads - reach) / stride) + 1, or with ceil, but no window that
-/// starts behind the image; 0 for an image that is too small.
-static Dim slide(DimArithmetic &arith, Dim in, const Axis &axis, bool ceil) {
+Dim onnx_to_qgraph::slide(DimArithmetic &arith, Dim in, const WindowAxis &axis,
+                          bool ceil) {
   int64_t pads = axis.before + axis.after;
   int64_t room =
       pads - axis.reach() + axis.stride + (ceil ? axis.stride - 1 : 0);
@@ -44,10 +33,8 @@ static Dim slide(DimArithmetic &arith, Dim in, const Axis &axis, bool ceil) {
                    arith.compare(arith::CmpIPredicate::sge, last, image));
 }
 
-/// The windows along the spatial axes, or nothing if an attribute is missing
-/// or has another length.
-static std::optional<SmallVector<Axis>> windows(Node &node, unsigned weight,
-                                                int64_t spatial) {
+std::optional<SmallVector<WindowAxis>>
+onnx_to_qgraph::windows(Node &node, unsigned weight, int64_t spatial) {
   SmallVector<int64_t> kernel;
   if (auto given = node.integers("kernel_shape"))
     kernel = *given;
@@ -72,15 +59,14 @@ static std::optional<SmallVector<Axis>> windows(Node &node, unsigned weight,
       llvm::any_of(strides, [](int64_t stride) { return stride < 1; }))
     return std::nullopt;
   bool valid = node.string("auto_pad", "NOTSET") == "VALID";
-  SmallVector<Axis> axes;
+  SmallVector<WindowAxis> axes;
   for (size_t i = 0; i < n; ++i)
     axes.push_back({kernel[i], strides[i], dilations[i], valid ? 0 : pads[i],
                     valid ? 0 : pads[n + i], extra[i]});
   return axes;
 }
 
-/// Conv, ConvTranspose, pools: [N, channels, image...].
-static LogicalResult handleWindow(Node &node) {
+LogicalResult onnx_to_qgraph::handleWindow(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
   TensorInfo &input = node.in(0);
@@ -116,13 +102,33 @@ static LogicalResult handleWindow(Node &node) {
   return keep(node, dims, input.elementType);
 }
 
+/// The window is the image: a reduction.
+static LogicalResult handleGlobalPool(Node &node) {
+  Walk &walk = node.walk;
+  TensorInfo &input = node.in(0);
+  Dims dims = input.dims;
+  SmallVector<int64_t> axes;
+  for (int64_t d = 2; d < input.rank(); ++d) {
+    axes.push_back(d);
+    dims[d] = walk.arith.constant(1);
+  }
+  if (axes.empty())
+    return node.unsupported("its input has no spatial dimensions");
+  StringRef reduction =
+      node.type() == "GlobalMaxPool" ? "ReduceMax" : "ReduceMean";
+  node.set(0, walk.node(reduction, {&input}, input.elementType, dims,
+                        {{"axes", walk.integersAttr(axes)},
+                         {"keepdims", walk.integerAttr(1)}}));
+  return success();
+}
+
 ArrayRef<Handler> onnx_to_qgraph::windowHandlers() {
   static constexpr Handler table[] = {
-      {"", "Conv", 1, kNewest, handleWindow},
-      {"", "ConvTranspose", 1, kNewest, handleWindow},
       {"", "MaxPool", 1, kNewest, handleWindow},
       {"", "AveragePool", 1, kNewest, handleWindow},
       {"", "LpPool", 2, kNewest, handleWindow},
+      {"", "GlobalAveragePool", 1, kNewest, handleGlobalPool},
+      {"", "GlobalMaxPool", 1, kNewest, handleGlobalPool},
   };
   return table;
 }

@@ -1,0 +1,327 @@
+//===- NormalizeCodes.cpp - One signed form for stored activations --------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Two rewrites that are exactly equal. Codes of ui8 with zero point z become
+// codes of si8 with z - 128, so that behind this pass there is one kind of
+// 8-bit activations. What only moves values, or picks the greatest, between a
+// dequantize and a quantize by the same parameters works on the codes.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/ONNX/Proto.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
+
+#define DEBUG_TYPE "qgraph-normalize-codes"
+
+using namespace mlir;
+using namespace quantc::qgraph;
+
+namespace quantc {
+#define GEN_PASS_DEF_NORMALIZECODES
+#include "quantc/Conversion/Passes.h.inc"
+
+namespace {
+
+RankedTensorType typeOf(Value value) {
+  return dyn_cast<RankedTensorType>(value.getType());
+}
+
+bool isUI8(Value value) {
+  RankedTensorType type = typeOf(value);
+  return type && type.getElementType().isUnsignedInteger(8);
+}
+
+/// An operator of which every result element is an element of an operand, and
+/// the order of codes decides which.
+bool movesCodes(Operation *op) {
+  auto node = dyn_cast<onnx_ir::NodeOp>(op);
+  return node && node->getNumResults() == 1 &&
+         (node.is("MaxPool") || node.is("Reshape") || node.is("Transpose") ||
+          node.is("Concat") ||
+          (node.is("Slice") && node.getInputs().size() == 1));
+}
+
+/// The zero point that belongs to a stored operand: one for each element of the
+/// scale, or an operand that is not there.
+std::optional<MutableOperandRange> zeroPointOf(OpOperand &stored) {
+  unsigned number = stored.getOperandNumber();
+  return llvm::TypeSwitch<Operation *, std::optional<MutableOperandRange>>(
+             stored.getOwner())
+      .Case<DequantizeOp>([&](auto op) {
+        return number == 0 ? std::optional(op.getZeroPointMutable())
+                           : std::nullopt;
+      })
+      .Case<QuantizedLinearOp, QuantizedConvOp>(
+          [&](auto op) -> std::optional<MutableOperandRange> {
+            if (number == op.getODSOperandIndexAndLength(0).first)
+              return op.getInputZeroPointMutable();
+            if (number == op.getODSOperandIndexAndLength(3).first)
+              return op.getWeightZeroPointMutable();
+            return std::nullopt;
+          })
+      .Default(std::nullopt);
+}
+
+/// The scale beside it: what shape a zero point has.
+Value scaleOf(OpOperand &stored) {
+  Operation *op = stored.getOwner();
+  // In all of these the scale follows the stored operand.
+  return op->getOperand(stored.getOperandNumber() + 1);
+}
+
+bool isKnown(MutableOperandRange zeroPoint) {
+  return zeroPoint.empty() || isConstant(zeroPoint[0].get());
+}
+
+class NormalizeCodesPass : public impl::NormalizeCodesBase<NormalizeCodesPass> {
+public:
+  void runOnOperation() override {
+    signArguments();
+    collect();
+    for (Value value : llvm::make_early_inc_range(candidates.takeVector()))
+      makeSigned(value);
+    if (broken)
+      return signalPassFailure();
+    getOperation().walk([&](QuantizeOp op) { moveCodes(op); });
+  }
+
+private:
+  void signArguments();
+  void collect();
+  bool isGood(Value value);
+  bool isGood(OpOperand &use);
+  void makeSigned(Value value);
+  void shiftZeroPoint(MutableOperandRange zeroPoint, Value scale);
+  Value shifted(Value constant, RankedTensorType type);
+  void moveCodes(QuantizeOp op);
+
+  llvm::SetVector<Value> candidates;
+  bool broken = false;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Signed codes
+//===----------------------------------------------------------------------===//
+
+/// Codes that come from outside are shifted at run time, if a layer reads what
+/// they stand for.
+void NormalizeCodesPass::signArguments() {
+  getOperation().walk([&](DequantizeOp op) {
+    auto argument = dyn_cast<BlockArgument>(op.getInput());
+    bool layer = llvm::any_of(op->getUsers(), [](Operation *user) {
+      return isa<LayerOpInterface>(user);
+    });
+    if (!argument || !layer || !isUI8(argument) || op.getCodebook() ||
+        !isKnown(op.getZeroPointMutable()))
+      return;
+    OpBuilder builder(op);
+    Type ui8 = typeOf(argument).getElementType();
+    auto scalar = RankedTensorType::get({}, ui8);
+    Value high = ConstantOp::create(
+        builder, op.getLoc(), DenseElementsAttr::get(scalar, APInt(8, 128)));
+    SmallVector<Value> sizes;
+    for (int64_t d = 0; d < typeOf(argument).getRank(); ++d)
+      if (typeOf(argument).isDynamicDim(d))
+        sizes.push_back(
+            tensor::DimOp::create(builder, op.getLoc(), argument, d));
+    int64_t version =
+        onnx_ir::sinceVersion("BitwiseXor", "", onnx_ir::latestOpset(""))
+            .value_or(18);
+    auto flipped = onnx_ir::NodeOp::create(
+        builder, op.getLoc(), TypeRange(argument.getType()),
+        ValueRange{argument, high}, sizes, "BitwiseXor", /*domain=*/"", version,
+        builder.getDictionaryAttr({}), StringAttr(), ArrayAttr(), 0);
+    auto si8 =
+        typeOf(argument).clone(builder.getIntegerType(8, /*isSigned=*/true));
+    Value codes =
+        ReinterpretOp::create(builder, op.getLoc(), si8, flipped.getResult(0));
+    shiftZeroPoint(op.getZeroPointMutable(), op.getScale());
+    op.getInputMutable().set(codes);
+    ++signedValues;
+  });
+}
+
+bool NormalizeCodesPass::isGood(OpOperand &use) {
+  if (movesCodes(use.getOwner()))
+    return candidates.contains(use.getOwner()->getResult(0));
+  std::optional<MutableOperandRange> zeroPoint = zeroPointOf(use);
+  return zeroPoint && isKnown(*zeroPoint);
+}
+
+bool NormalizeCodesPass::isGood(Value value) {
+  Operation *op = value.getDefiningOp();
+  bool made = isa<ConstantOp>(op) ||
+              (movesCodes(op) &&
+               llvm::all_of(cast<onnx_ir::NodeOp>(op).getInputs(),
+                            [&](Value v) { return candidates.contains(v); }));
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    made = !quantize.getCodebook() && isKnown(quantize.getZeroPointMutable());
+  return made && llvm::all_of(value.getUses(),
+                              [&](OpOperand &use) { return isGood(use); });
+}
+
+/// The greatest set of ui8 values that can all become si8.
+void NormalizeCodesPass::collect() {
+  getOperation().walk([&](Operation *op) {
+    if (isa<QuantizeOp, ConstantOp>(op) || movesCodes(op))
+      if (isUI8(op->getResult(0)) && !op->use_empty())
+        candidates.insert(op->getResult(0));
+  });
+  bool changed = true;
+  while (changed)
+    changed = candidates.remove_if([&](Value value) { return !isGood(value); });
+}
+
+/// A constant of ui8 with 128 taken off each element.
+Value NormalizeCodesPass::shifted(Value value, RankedTensorType type) {
+  OpBuilder builder(value.getContext());
+  builder.setInsertionPointAfterValue(value);
+  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
+  llvm::Expected<TypedAttr> result =
+      constant ? makeConstant(type, entryBaseName(*constant, "") + "@signed",
+                              [&](MutableArrayRef<char> out) {
+                                for (auto [to, from] :
+                                     llvm::zip_equal(out, constant->getBytes()))
+                                  to = char(uint8_t(from) ^ 0x80);
+                              })
+               : llvm::Expected<TypedAttr>(constant.takeError());
+  if (result)
+    return ConstantOp::create(builder, value.getLoc(), *result);
+  emitError(value.getLoc()) << "a constant of ui8 cannot be rewritten: "
+                            << llvm::toString(result.takeError());
+  broken = true;
+  return value;
+}
+
+void NormalizeCodesPass::shiftZeroPoint(MutableOperandRange zeroPoint,
+                                        Value scale) {
+  Operation *op = zeroPoint.getOwner();
+  auto si8 = IntegerType::get(op->getContext(), 8, IntegerType::Signed);
+  RankedTensorType type = typeOf(scale).clone(si8);
+  if (!zeroPoint.empty()) {
+    Value old = zeroPoint[0].get();
+    Value constant = shifted(old, type);
+    std::optional<ConstantTensor> codes;
+    if (llvm::Expected<ConstantTensor> read = ConstantTensor::get(constant))
+      codes = std::move(*read);
+    else
+      llvm::consumeError(read.takeError());
+    bool none = codes && llvm::all_of(codes->getBytes(),
+                                      [](char code) { return code == 0; });
+    if (none)
+      zeroPoint.clear();
+    else
+      zeroPoint.assign(constant);
+    return;
+  }
+  OpBuilder builder(op);
+  llvm::Expected<TypedAttr> constant =
+      makeConstant(type, "zero-point", [](MutableArrayRef<char> out) {
+        llvm::fill(out, char(0x80));
+      });
+  if (constant) {
+    zeroPoint.assign(
+        ConstantOp::create(builder, op->getLoc(), *constant).getResult());
+    return;
+  }
+  op->emitError() << "its zero point cannot be kept: "
+                  << llvm::toString(constant.takeError());
+  broken = true;
+}
+
+void NormalizeCodesPass::makeSigned(Value value) {
+  auto si8 = IntegerType::get(value.getContext(), 8, IntegerType::Signed);
+  RankedTensorType type = typeOf(value).clone(si8);
+  for (OpOperand &use : value.getUses())
+    if (std::optional<MutableOperandRange> zeroPoint = zeroPointOf(use))
+      shiftZeroPoint(*zeroPoint, scaleOf(use));
+  ++signedValues;
+  if (isa<ConstantOp>(value.getDefiningOp())) {
+    value.replaceAllUsesWith(shifted(value, type));
+    value.getDefiningOp()->erase();
+    return;
+  }
+  if (auto quantize = value.getDefiningOp<QuantizeOp>())
+    shiftZeroPoint(quantize.getZeroPointMutable(), quantize.getScale());
+  value.setType(type);
+}
+
+//===----------------------------------------------------------------------===//
+// Movement of codes
+//===----------------------------------------------------------------------===//
+
+/// True if both are the same constant.
+static bool sameConstant(Value a, Value b) {
+  if (a == b)
+    return true;
+  auto x = a ? a.getDefiningOp<ConstantOp>() : ConstantOp(),
+       y = b ? b.getDefiningOp<ConstantOp>() : ConstantOp();
+  if (!x || !y)
+    return false;
+  auto p = dyn_cast<DenseElementsAttr>(x.getValue()),
+       q = dyn_cast<DenseElementsAttr>(y.getValue());
+  // Of one element each; the ranks may differ.
+  return p && q && p.getNumElements() == 1 && q.getNumElements() == 1 &&
+         p.getElementType() == q.getElementType() &&
+         *p.value_begin<Attribute>() == *q.value_begin<Attribute>();
+}
+
+template <typename OpT>
+static bool isOneConstantScale(OpT op) {
+  RankedTensorType scale = typeOf(op.getScale());
+  return isConstant(op.getScale()) && scale.getNumElements() == 1 &&
+         !op.getOffset() && !op.getCodebook() && !op.getPrecision();
+}
+
+/// quantize(node(dequantize(x)...)) with the parameters of the dequantize: the
+/// node on codes. A value of a code, quantized again, is that code; and of two
+/// codes the greater one has the greater value, the scale being positive.
+void NormalizeCodesPass::moveCodes(QuantizeOp op) {
+  auto node = op.getInput().getDefiningOp<onnx_ir::NodeOp>();
+  if (!node || !movesCodes(node) || !node->hasOneUse() ||
+      !isOneConstantScale(op))
+    return;
+  auto positive = [&] {
+    auto dense = dyn_cast<DenseElementsAttr>(
+        op.getScale().getDefiningOp<ConstantOp>().getValue());
+    return dense && isa<FloatType>(dense.getElementType()) &&
+           !(*dense.value_begin<APFloat>()).isNegative() &&
+           !(*dense.value_begin<APFloat>()).isZero();
+  };
+  if (!positive())
+    return;
+  SmallVector<Value> codes;
+  for (Value input : node.getInputs()) {
+    auto dequantize = input.getDefiningOp<DequantizeOp>();
+    if (!dequantize || !isOneConstantScale(dequantize) ||
+        typeOf(dequantize.getInput()).getElementType() !=
+            typeOf(op.getResult()).getElementType() ||
+        !sameConstant(dequantize.getScale(), op.getScale()) ||
+        !sameConstant(dequantize.getZeroPoint(), op.getZeroPoint()))
+      return;
+    codes.push_back(dequantize.getInput());
+  }
+  OpBuilder builder(node);
+  auto moved = cast<onnx_ir::NodeOp>(builder.clone(*node));
+  moved.getInputsMutable().assign(codes);
+  moved->getResult(0).setType(op.getType());
+  SmallVector<Value> read(node.getInputs());
+  op.getResult().replaceAllUsesWith(moved->getResult(0));
+  op.erase();
+  node.erase();
+  for (Value input : llvm::SmallSetVector<Value, 4>(read.begin(), read.end()))
+    if (input.use_empty())
+      input.getDefiningOp()->erase();
+  ++movedCodes;
+}
+
+} // namespace quantc
