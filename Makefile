@@ -3,6 +3,7 @@
 #   make         install what is missing, configure and build preset `release`
 #   make deps    only install what is missing
 #   make check   build preset `dev` and run every test
+#   make check-full  the same, and the tests that take long
 #   make demo    build, then the main job on a real model
 #   make bench   build, then the figures of docs/benchmarks.md
 #   make clean   remove what was built, but not what was installed
@@ -17,7 +18,7 @@ CMAKE  := $(shell PATH=/usr/local/bin:/usr/bin:/bin command -v cmake || echo bui
 
 build_preset = $(CMAKE) --preset $(1) && $(CMAKE) --build --preset $(1) $(if $(JOBS),-j $(JOBS))
 
-.PHONY: all deps check demo bench clean
+.PHONY: all deps check check-full demo bench clean
 all: deps
 	$(call build_preset,release)
 
@@ -26,6 +27,9 @@ deps:
 
 check: deps
 	@$(PYTHON) utils/check.py --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
+
+check-full: deps
+	@$(PYTHON) utils/check.py --full --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
 
 demo: all
 	@$(PYTHON) examples/embed/demo.py --build build/release

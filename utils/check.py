@@ -75,7 +75,7 @@ def run_lit(arguments, build_dir, count):
         count.failed += 1
 
 
-def run_pytest(build_dir, count):
+def run_pytest(arguments, build_dir, count):
     folders = [d for d in ("test/python",) if os.path.isdir(os.path.join(ROOT, d))]
     if not folders:
         return
@@ -89,7 +89,7 @@ def run_pytest(build_dir, count):
     environment["QUANTC_BUILD_DIR"] = build_dir
     status = run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "--junit-xml", results] + folders,
+         "--junit-xml", results] + (["--long"] if arguments.full else []) + folders,
         env=environment,
     )
     try:
@@ -118,13 +118,14 @@ def main():
     parser.add_argument("--preset", default="dev", help="the CMake preset to build and test")
     parser.add_argument("--cmake", default="cmake", help="the CMake to build with")
     parser.add_argument("--timeout", type=int, default=600, help="seconds one lit test may take")
+    parser.add_argument("--full", action="store_true", help="also the tests that take long")
     parser.add_argument("-j", type=int, help="jobs, of the build and of lit")
     arguments = parser.parse_args()
     build_dir = os.path.join(ROOT, "build", arguments.preset)
     count = Count()
     if build(arguments):
         run_lit(arguments, build_dir, count)
-        run_pytest(build_dir, count)
+        run_pytest(arguments, build_dir, count)
     else:
         print("the build failed; nothing was tested")
         count.failed += 1

@@ -197,7 +197,8 @@ RunVerb addCompile(CLI::App &program) {
   verb->add_option("--target", options->target,
                    "native (default), x86-64-v3, x86-64-v4, x86-64, an x86-64 "
                    "CPU, aarch64 or aarch64+dotprod; a library carries every "
-                   "instruction set level of its target")
+                   "instruction set level of its target, with :highest behind "
+                   "it (native:highest) only one")
       ->type_name("T");
   verb->add_option("--dim", options->graph.dims,
                    "Pin (batch=1) or bound (seq=1..512) a named dimension")

@@ -33,7 +33,9 @@ llvm::Error unknownTarget(llvm::StringRef target) {
       "unknown target '" + target +
       "'; there are: native, x86-64-v3, x86-64-v4, x86-64, an x86-64 CPU's "
       "name as LLVM has it "
-      "(sapphirerapids, znver5, ...), aarch64 with features (aarch64+dotprod)");
+      "(sapphirerapids, znver5, ...), aarch64 with features "
+      "(aarch64+dotprod); with :highest behind it, for the highest "
+      "instruction set level only");
 }
 
 /// What a CPU of this name has, by LLVM's tables.
@@ -105,6 +107,7 @@ llvm::Expected<Machine> machineOf(llvm::StringRef target) {
 } // namespace
 
 llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target) {
+  bool highestOnly = target.consume_back(":highest");
   llvm::Expected<Machine> machine = machineOf(target);
   if (!machine)
     return machine.takeError();
@@ -131,6 +134,8 @@ llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target) {
         "target '" + target +
         "' has none of the instruction set levels that quantc makes "
         "code for; the lowest are avx2 (x86-64-v3) and neon (aarch64)");
+  if (highestOnly)
+    result.erase(result.begin(), std::prev(result.end()));
   return result;
 }
 

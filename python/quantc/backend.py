@@ -4,8 +4,8 @@
     outputs = quantc.backend.run_model(onnx.load("model.onnx"), [x])
 
 `quantc.backend` is the class below, a subclass of onnx.backend.base.Backend. Its keyword
-arguments beyond ONNX's: `recipe` (default `fp32`), other options of quantc.compile,
-and `threads` of quantc.load.
+arguments beyond ONNX's: `recipe` (default `fp32`), `target` (default `native:highest`: what this
+machine runs best, and nothing else), other options of quantc.compile, and `threads` of quantc.load.
 """
 
 import os
@@ -58,13 +58,16 @@ class Backend(onnx.backend.base.Backend):
         return True
 
     @classmethod
-    def prepare(cls, model, device="CPU", *, threads=0, recipe="fp32", **kwargs):
+    def prepare(
+        cls, model, device="CPU", *, threads=0, recipe="fp32", target="native:highest", **kwargs
+    ):
         if not cls.supports_device(device):
             raise Error(f"quantc's ONNX backend runs on the CPU, not on '{device}'", 2)
         # Once loaded, the files are mapped and need no name.
         with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
             prefix = os.path.join(folder, "model")
-            return BackendRep(load(compile(model, prefix, recipe=recipe, **kwargs), threads))
+            path = compile(model, prefix, recipe=recipe, target=target, **kwargs)
+            return BackendRep(load(path, threads))
 
     @classmethod
     def run_node(cls, node, inputs, device="CPU", outputs_info=None, **kwargs):

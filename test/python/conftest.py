@@ -21,6 +21,21 @@ for variable in ("QUANTC_ISA", "QUANTC_BIN"):
     os.environ.pop(variable, None)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the tests that take long, too")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: of `make check-full` only")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="it takes long; make check-full runs it"))
+
+
 def pytest_ignore_collect(collection_path, config):
     return None if list((BUILD / "python" / "quantc").glob("_native*.so")) else True
 

@@ -1,171 +1,193 @@
-"""Runs node tests of ONNX's own backend suite, each in a process that may die of it.
+"""Runs ONNX's own backend suite on quantc.backend, each test in a process that may die of it.
 
     python test/python/onnx_suite.py [--recipe R] [NAME...]   runs these tests (default: all) and
                                                               prints what came of each
-    python test/python/onnx_suite.py --update                 runs all, and writes those that pass
-                                                              to onnx_suite_passing.txt
+    python test/python/onnx_suite.py --update                 runs all, and brings the list of
+                                                              what does not pass up to date
 
-A result is a pair of a status and a reason:
-    pass; wrong (other values, shape or type); refused (exit status 1: it says what it lacks);
-    defect (exit status 3); failed (compiled, but does not run); crash; timeout; unread (the data
-    of the test is not tensors)
+A name is KIND/TEST, as node/test_add; KIND alone means all of its tests. The kinds are those of
+KINDS, below. onnx_suite_failing.txt has a line `KIND/TEST: reason` for each test that does not
+pass; --update drops those that pass by now and adds those that fail with the first line of their
+message as the reason.
+
+A result is one of: pass; wrong (other values, shapes or types); refused (quantc exits with 1: it
+says what it lacks); defect (it exits with 3); failed (any other exception); crash; timeout.
 """
 
 import argparse
 import collections
+import gc
 import json
 import os
 import pathlib
-import queue
+import select
+import signal
 import subprocess
 import sys
-import threading
+import time
 import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
-PASSING = HERE / "onnx_suite_passing.txt"
+FAILING = HERE / "onnx_suite_failing.txt"
 TIMEOUT = 120  # seconds a test
 
-
-def passing():
-    """The names in the list of tests that pass."""
-    return [line for line in PASSING.read_text().splitlines() if line and line[0] != "#"]
-
-
-def run(names, recipe="fp32", workers=2):
-    """Yields (name, status, reason) of each test, as they end. Needs conftest's environment."""
-    todo, done = queue.Queue(), queue.Queue()
-    for name in names:
-        todo.put(name)
-    threads = [
-        threading.Thread(target=_feed, args=(todo, done, recipe), daemon=True)
-        for _ in range(workers)
-    ]
-    for thread in threads:
-        thread.start()
-    for _ in names:
-        yield done.get()
-    for thread in threads:
-        thread.join()
+# The kinds of ONNX's runner, and the names of its test cases for them. Its kind `real` is left
+# out: its models are downloaded.
+KINDS = {
+    "node": "NodeModel",
+    "converted": "PyTorchConvertedModel",
+    "operator": "PyTorchOperatorModel",
+    "simple": "SimpleModel",
+}
 
 
-def _feed(todo, done, recipe):
-    """Gives a worker process one name at a time; starts another where one has died."""
-    worker = None
-    while True:
-        try:
-            name = todo.get_nowait()
-        except queue.Empty:
-            break
-        if worker is None:
-            worker = subprocess.Popen(
-                [sys.executable, str(HERE / "onnx_suite.py"), "--worker", "--recipe", recipe],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        timer = threading.Timer(TIMEOUT, worker.kill)
-        timer.start()
-        try:
-            worker.stdin.write(name + "\n")
-            worker.stdin.flush()
-            answer = worker.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
-        expired = not timer.is_alive()
-        timer.cancel()
-        if answer:
-            done.put((name, *json.loads(answer)))
-        else:
-            status = worker.wait()
-            done.put((name, "timeout" if expired else "crash", f"the process ended with {status}"))
-            worker = None
-    if worker is not None:
-        worker.stdin.close()
-        worker.wait()
+def failing():
+    """What is known not to pass: reason by name."""
+    lines = [line for line in FAILING.read_text().splitlines() if line and line[0] != "#"]
+    return dict(line.split(": ", 1) for line in lines)
 
 
-def _work(recipe):
-    from onnx.backend.test.loader import load_model_tests
-
-    cases = {case.name: case for case in load_model_tests(kind="node")}
-    for line in sys.stdin:
-        name = line.strip()
-        try:
-            result = _run_case(cases[name], recipe) if name in cases else ("unread", "no such test")
-        except Exception as error:  # of any kind: the other tests go on
-            result = ("failed", f"{type(error).__name__}: {error}")
-        print(json.dumps(result), flush=True)
-
-
-def _tensors(folder, kind, count):
-    import onnx
-
-    return [
-        onnx.numpy_helper.to_array(onnx.load_tensor(str(folder / f"{kind}_{i}.pb")))
-        for i in range(count)
-    ]
+def judge(results, known):
+    """What is wrong with (name, status, message) of all tests, given the list of failing ones."""
+    problems = []
+    seen = set()
+    for name, status, message in results:
+        seen.add(name)
+        if status != "pass" and name not in known:
+            problems.append(f"{name}: {status}: {message.strip()[:500]}")
+        if status == "pass" and name in known:
+            problems.append(f"{name} passes: take it out of {FAILING.name}")
+    problems += [f"{name} is no test: take it out of {FAILING.name}" for name in set(known) - seen]
+    return problems
 
 
-def _run_case(case, recipe):
-    import onnx
+def counts(results):
+    """One line: how many tests of each kind pass."""
+    total, passed = collections.Counter(), collections.Counter()
+    for name, status, _ in results:
+        kind = name.split("/")[0]
+        total[kind] += 1
+        passed[kind] += status == "pass"
+    return ", ".join(f"{kind} {passed[kind]} of {total[kind]}" for kind in KINDS if total[kind])
+
+
+def run(names=(), recipe="fp32", workers=2):
+    """The (name, status, message) of each test, as they end, from a program of its own: the
+    caller may have threads. Needs conftest's environment."""
+    command = [sys.executable, str(HERE / "onnx_suite.py"), "--json", "--recipe", recipe]
+    command += ["--workers", str(workers), *names]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        for line in program.stdout:
+            yield tuple(json.loads(line))
+    if program.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {program.returncode}")
+
+
+def _load(recipe):
+    """The functions of ONNX's runner by name. ONNX makes the node tests as it loads them, which
+    takes seconds; so this is done once, and each test is run in a fork."""
+    import onnx.backend.test
 
     import quantc
 
-    model = case.model or onnx.load(case.model_dir + "/model.onnx")
-    graph = model.graph
-    values = [*graph.input, *graph.output]
-    if any(value.type.WhichOneof("value") != "tensor_type" for value in values):
-        return "unread", "an input or output is no tensor"
-    data = case.data_sets or [
-        (_tensors(folder, "input", len(graph.input)), _tensors(folder, "output", len(graph.output)))
-        for folder in sorted(pathlib.Path(case.model_dir).glob("test_data_set_*"))
-    ]
+    class Backend(quantc.backend):
+        # The runner would ask whether a model can be compiled, and skip those that cannot.
+        is_compatible = None
+
+        @classmethod
+        def prepare(cls, model, device="CPU", **options):
+            return super().prepare(model, device, threads=1, recipe=recipe, jobs=1, **options)
+
+    runner = onnx.backend.test.BackendTest(Backend, __name__)
+    tests = {}
+    for kind, category in KINDS.items():
+        case = runner.test_cases[f"OnnxBackend{category}Test"]
+        for name in dir(case):
+            if name.startswith("test_") and name.endswith("_cpu"):
+                tests[f"{kind}/{name.removesuffix('_cpu')}"] = case(name)
+    return tests
+
+
+def _outcome(test):
+    """Runs one test: its status and message."""
+    import quantc
+
     try:
-        prepared = quantc.backend.prepare(model, "CPU", threads=1, recipe=recipe, jobs=1)
+        getattr(test, test._testMethodName)()
+    except AssertionError as error:
+        return "wrong", str(error)
     except quantc.Error as error:
         return ("defect" if error.status == 3 else "refused"), str(error)
-    for inputs, expected in data:
-        try:
-            results = prepared.run(inputs)
-        except quantc.Error as error:
-            return "failed", str(error)
-        if len(results) != len(expected):
-            return "wrong", f"{len(results)} outputs, expected {len(expected)}"
-        for result, wanted in zip(results, expected):
-            problem = _differs(result, wanted, case.rtol, case.atol)
-            if problem:
-                return "wrong", problem
+    except Exception as error:  # of any kind: the other tests go on
+        return "failed", f"{type(error).__name__}: {error}"
     return "pass", ""
 
 
-def _differs(result, expected, rtol, atol):
-    import numpy as np
-    import onnx
-
-    if isinstance(expected, onnx.TensorProto):
-        expected = onnx.numpy_helper.to_array(expected)
-    expected = np.asarray(expected)
-    if result.dtype != expected.dtype or result.shape != expected.shape:
-        return (
-            f"{result.dtype}{list(result.shape)}, expected {expected.dtype}{list(expected.shape)}"
-        )
-    # The suite's tolerance is for f32. Half precision may differ by two units in the last place:
-    # ONNX's reference rounds after every step, quantc where it stores.
-    rtol = max(rtol, {"float16": 2.0**-9, "bfloat16": 2.0**-6}.get(result.dtype.name, 0))
-    if result.dtype.kind not in "biufc":  # of ml_dtypes
-        result, expected = result.astype(np.float64), expected.astype(np.float64)
-    try:
-        np.testing.assert_allclose(result, expected, rtol=rtol, atol=atol)
-    except AssertionError as error:
-        return str(error)
-    return ""
+def _fork(test):
+    """Starts a test: (its process, the file that its outcome is read from)."""
+    out, into = os.pipe()
+    process = os.fork()
+    if process:
+        os.close(into)
+        return process, out
+    os.setpgid(0, 0)  # a timeout ends the compiler too
+    os.close(out)
+    with os.fdopen(into, "w") as file:
+        json.dump(_outcome(test), file)
+    os._exit(0)
 
 
-def _all_names():
-    from onnx.backend.test.loader import load_model_tests
+def _end(process, out):
+    """The outcome of a test whose process has ended or closed its pipe, or has taken too long."""
+    with os.fdopen(out) as file:
+        text = file.read()
+    _, status = os.waitpid(process, 0)
+    if text:
+        return json.loads(text)
+    return "crash", f"the process ended with {os.waitstatus_to_exitcode(status)}"
 
-    return [case.name for case in load_model_tests(kind="node")]
+
+def _run(tests, names, workers):
+    """Yields (name, status, message), `workers` tests at a time."""
+    todo = collections.deque(names)
+    running = {}  # by pipe: name, process, deadline
+    while todo or running:
+        while todo and len(running) < workers:
+            name = todo.popleft()
+            process, out = _fork(tests[name])
+            running[out] = name, process, time.monotonic() + TIMEOUT
+        patience = min(deadline for _, _, deadline in running.values()) - time.monotonic()
+        ready, _, _ = select.select(list(running), [], [], max(0, patience))
+        for out in ready:
+            name, process, _ = running.pop(out)
+            yield name, *_end(process, out)
+        for out, (name, process, deadline) in list(running.items()):
+            if time.monotonic() > deadline:
+                del running[out]
+                os.killpg(process, signal.SIGKILL)
+                _end(process, out)
+                yield name, "timeout", f"no result after {TIMEOUT} s"
+
+
+def _choose(tests, wanted):
+    """The names of all tests that are asked for."""
+    names = []
+    for word in wanted or KINDS:
+        found = [name for name in tests if word in (name, name.split("/")[0])]
+        if not found:
+            sys.exit(f"there is no test '{word}'; the kinds are {', '.join(KINDS)}")
+        names += found
+    return names
+
+
+def _update(results):
+    known, lines = failing(), []
+    for name, status, message in sorted(results):
+        if status != "pass":
+            first = (message.strip() or status).splitlines()[0]
+            lines.append(f"{name}: {known.get(name) or first}\n")
+    head = "# Tests of ONNX's suite that do not pass, and why; see onnx_suite.py.\n"
+    FAILING.write_text(head + "".join(lines))
 
 
 def main():
@@ -173,29 +195,31 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--recipe", default="fp32")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--update", action="store_true", help="write the list of what passes")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--update", action="store_true", help="write the list of what fails")
+    parser.add_argument("--json", action="store_true", help="print results as lines of JSON")
     arguments = parser.parse_args()
+    if arguments.update and (arguments.names or arguments.recipe != "fp32"):
+        parser.error("--update is of all tests, with the recipe fp32")
     warnings.simplefilter("ignore")  # the suite's own examples divide by zero
     sys.path.insert(0, str(HERE))
     import conftest
 
     os.environ.setdefault("QUANTC_BIN", str(conftest.BUILD / "bin" / "quantc"))
-    if arguments.worker:
-        return _work(arguments.recipe)
-    count, passed = collections.Counter(), []
-    for name, status, reason in run(
-        arguments.names or _all_names(), arguments.recipe, arguments.workers
-    ):
-        count[status] += 1
-        if status == "pass":
-            passed.append(name)
-        print(status, name, *reason.strip().splitlines()[:1], flush=True)
-    print(dict(count))
+    tests = _load(arguments.recipe)
+    names = _choose(tests, arguments.names)
+    gc.freeze()  # forks share what is there
+    results = []
+    for result in _run(tests, names, arguments.workers):
+        results.append(result)
+        if arguments.json:
+            print(json.dumps(result), flush=True)
+        else:
+            name, status, message = result
+            print(status, name, *message.strip().splitlines()[:1], flush=True)
+    if not arguments.json:
+        print(counts(results))
     if arguments.update:
-        head = "# Node tests of ONNX's suite that pass; onnx_suite.py --update writes this file.\n"
-        PASSING.write_text(head + "".join(name + "\n" for name in sorted(passed)))
-    return None
+        _update(results)
 
 
 if __name__ == "__main__":
