@@ -124,6 +124,7 @@ int run(int argc, char **argv) {
   verbs.add(program, addBench);
   verbs.add(program, addInspect);
   verbs.add(program, addRecipes);
+  verbs.add(program, addOperators);
   verbs.add(program, addCompletion);
 
   if (argc < 2) {

@@ -26,6 +26,7 @@ RunVerb addRun(CLI::App &program);
 RunVerb addBench(CLI::App &program);
 RunVerb addInspect(CLI::App &program);
 RunVerb addRecipes(CLI::App &program);
+RunVerb addOperators(CLI::App &program);
 RunVerb addCompletion(CLI::App &program);
 
 /// The command line as the user gave it, quoted for a shell.

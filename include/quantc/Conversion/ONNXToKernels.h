@@ -9,6 +9,7 @@
 #define QUANTC_CONVERSION_ONNXTOKERNELS_H
 
 #include "mlir/IR/DialectRegistry.h"
+#include "llvm/ADT/StringRef.h"
 
 namespace quantc {
 
@@ -16,6 +17,10 @@ namespace quantc {
 /// nodes that stay ONNX down to the kernels (elementwise, reductions, movement
 /// of data) become loops over memrefs.
 void registerONNXKernelModels(mlir::DialectRegistry &registry);
+
+/// Whether an operator ("": of the standard domain) has loops of its own, if
+/// not for all types and attributes.
+bool hasNodeKernel(llvm::StringRef domain, llvm::StringRef opType);
 
 } // namespace quantc
 

@@ -104,7 +104,7 @@ Value checkedIndex(KernelBody &body, Value index, Value size, int64_t code) {
   return safe;
 }
 
-const NodeKernel *lookupNodeKernel(NodeOp op) {
+static const NodeKernel *lookup(StringRef domain, StringRef opType) {
   static const llvm::StringMap<const NodeKernel *> byName = [] {
     llvm::StringMap<const NodeKernel *> map;
     for (ArrayRef<NodeKernel> family :
@@ -128,10 +128,14 @@ const NodeKernel *lookupNodeKernel(NodeOp op) {
     return map;
   }();
   if (const NodeKernel *kernel =
-          byName.lookup((op.getDomain() + ":" + op.getOpType()).str()))
+          byName.lookup((domain + ":" + opType).str()))
     return kernel;
-  auto row = elementwise.find(op.getOpType());
+  auto row = elementwise.find(opType);
   return row == elementwise.end() ? nullptr : &row->second;
+}
+
+const NodeKernel *lookupNodeKernel(NodeOp op) {
+  return lookup(op.getDomain(), op.getOpType());
 }
 
 //===----------------------------------------------------------------------===//
@@ -254,6 +258,10 @@ struct FromElementsModel
 
 } // namespace
 } // namespace quantc::onnx_kernels
+
+bool quantc::hasNodeKernel(StringRef domain, StringRef opType) {
+  return onnx_kernels::lookup(domain, opType);
+}
 
 void quantc::registerONNXKernelModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, onnx_ir::ONNXDialect *) {

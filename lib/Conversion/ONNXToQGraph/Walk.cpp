@@ -7,6 +7,7 @@
 
 #include "Walk.h"
 
+#include "quantc/Conversion/ONNXToQGraph.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 
@@ -41,16 +42,26 @@ static const auto &handlerTable() {
   return *table;
 }
 
-const Handler *onnx_to_qgraph::lookupHandler(onnx_ir::NodeOp op) {
-  StringRef domain = op.getDomain() == "ai.onnx" ? "" : op.getDomain();
-  auto entry = handlerTable().find((domain + ":" + op.getOpType()).str());
+static const Handler *lookup(StringRef domain, StringRef opType,
+                             int64_t version) {
+  if (domain == "ai.onnx")
+    domain = "";
+  auto entry = handlerTable().find((domain + ":" + opType).str());
   if (entry == handlerTable().end())
     return nullptr;
   for (const Handler *handler : entry->second)
-    if (handler->since <= int64_t(op.getVersion()) &&
-        int64_t(op.getVersion()) <= handler->until)
+    if (handler->since <= version && version <= handler->until)
       return handler;
   return nullptr;
+}
+
+const Handler *onnx_to_qgraph::lookupHandler(onnx_ir::NodeOp op) {
+  return lookup(op.getDomain(), op.getOpType(), op.getVersion());
+}
+
+bool quantc::hasWalkHandler(StringRef domain, StringRef opType,
+                            int64_t version) {
+  return lookup(domain, opType, version);
 }
 
 int64_t onnx_to_qgraph::normalizeAxis(int64_t axis, int64_t rank) {
