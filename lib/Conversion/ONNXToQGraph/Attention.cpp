@@ -26,6 +26,49 @@ static TensorInfo narrowMask(Walk &walk, TensorInfo mask) {
   return walk.toRank(mask, 4);
 }
 
+/// The heads [B, T, G, D] of which each is repeated in [B, T, H, D], as models
+/// write grouped queries: a dimension of 1 is put behind G, expanded, and
+/// joined with it. Nothing if they are not repeated.
+static std::optional<TensorInfo> withoutRepeats(Walk &walk,
+                                                const TensorInfo &heads) {
+  Value value = heads.value;
+  int64_t at = 2;
+  if (onnx_ir::NodeOp moved = nodeOf(value, "Transpose")) {
+    if (ArrayRef<int64_t>(moved.getIntsAttr("perm")) !=
+        ArrayRef<int64_t>({0, 2, 1, 3}))
+      return std::nullopt;
+    value = moved.getInputs()[0];
+    at = 1;
+  }
+  onnx_ir::NodeOp joined = nodeOf(value, "Reshape");
+  onnx_ir::NodeOp repeated =
+      joined ? nodeOf(joined.getInputs()[0], "Expand") : nullptr;
+  onnx_ir::NodeOp split =
+      repeated ? nodeOf(repeated.getInputs()[0], "Reshape") : nullptr;
+  if (!split)
+    return std::nullopt;
+  TensorInfo given = walk.lookup(split.getInputs()[0]),
+             inner = walk.lookup(split.getResult(0)),
+             outer = walk.lookup(repeated.getResult(0)),
+             result = walk.lookup(value);
+  if (given.rank() != 4 || inner.rank() != 5 || outer.rank() != 5 ||
+      result.rank() != 4)
+    return std::nullopt;
+  // given[.., G, ..], inner[.., G, 1, ..], outer[.., G, R, ..].
+  auto is = [&](Dim a, Dim b) { return walk.arith.equal(a, b); };
+  for (int64_t d = 0; d < 4; ++d) {
+    int64_t wide = d <= at ? d : d + 1;
+    if (!is(given.dims[d], inner.dims[wide]) ||
+        !is(given.dims[d], outer.dims[wide]) ||
+        (d != at && !is(given.dims[d], result.dims[d])))
+      return std::nullopt;
+  }
+  if (!is(inner.dims[at + 1], walk.arith.constant(1)) ||
+      !DimArithmetic::getConstant(result.dims[at]))
+    return std::nullopt;
+  return at == 1 ? walk.transpose(given, {0, 2, 1, 3}) : given;
+}
+
 /// All three operands [B, S, H, D]; the result too, of the query's type. Half
 /// precision is computed in f32 and rounded once, at the end.
 static TensorInfo buildAttention(Walk &walk, TensorInfo query, TensorInfo key,
@@ -34,6 +77,14 @@ static TensorInfo buildAttention(Walk &walk, TensorInfo query, TensorInfo key,
   Dims dims = query.dims;
   dims.back() = value.dims.back();
   Type element = query.elementType, f32 = walk.builder.getF32Type();
+  // Attention reads shared heads where they are.
+  std::optional<TensorInfo> fewerKeys = withoutRepeats(walk, key),
+                            fewerValues = withoutRepeats(walk, value);
+  if (fewerKeys && fewerValues &&
+      walk.arith.equal(fewerKeys->dims[2], fewerValues->dims[2])) {
+    key = *fewerKeys;
+    value = *fewerValues;
+  }
   for (TensorInfo *operand : {&query, &key, &value})
     *operand = walk.convert(*operand, f32);
   Value maskValue;
@@ -86,6 +137,21 @@ static LogicalResult appendToPast(Node &node, unsigned input, TensorInfo &all) {
                                 dims, {{"axis", walk.integerAttr(2)}});
   all = walk.transpose(joined, {0, 2, 1, 3});
   return success();
+}
+
+/// [B, G, P + T, D] of a past [B, G, P, D] and what is new [B, G, T, D].
+static std::optional<TensorInfo> behindPast(Walk &walk, TensorInfo &past,
+                                            TensorInfo &fresh) {
+  DimArithmetic &arith = walk.arith;
+  if (past.rank() != 4 || past.elementType != fresh.elementType)
+    return std::nullopt;
+  for (int64_t d : {0, 1, 3})
+    if (!arith.require(past.dims[d], fresh.dims[d]))
+      return std::nullopt;
+  Dims dims = fresh.dims;
+  dims[2] = arith.add(past.dims[2], fresh.dims[2]);
+  return walk.node("Concat", {&past, &fresh}, fresh.elementType, dims,
+                   {{"axis", walk.integerAttr(2)}});
 }
 
 static LogicalResult handleAttention(Node &node) {

@@ -145,12 +145,11 @@ func.func @other_axis(%x: tensor<2x3x5x5xf32>) -> tensor<*xf32> {
 
 // -----
 
-// A cache that comes and goes as tensors: the function body, in which attention
-// is recognised. Its mask is zero everywhere.
+// A cache that comes and goes as tensors stands before the new keys and values.
 
 // CHECK-LABEL: func.func @cache
 // CHECK:         %[[KV:.*]] = onnx.node "Concat"(%arg1, %arg0)
-// CHECK:         %[[A:.*]] = qgraph.attention %{{.*}}, %{{.*}}, %{{.*}} {
+// CHECK:         %[[A:.*]] = qgraph.attention %{{.*}}, %{{.*}}, %{{.*}} {scale
 // CHECK-SAME:      (tensor<1x1x2x16xf32>, tensor<1x5x2x16xf32>, tensor<1x5x2x16xf32>)
 // CHECK:         return %{{.*}}, %[[KV]]
 func.func @cache(%q: tensor<1x2x1x16xf32>, %past: tensor<1x2x4x16xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
@@ -199,4 +198,46 @@ func.func @window(%q: tensor<1x1x5x16xf32>) -> tensor<*xf32> {
   %0 = onnx.node "Attention"(%q, %q, %q) {version = 25 : i64, node_attributes = {left_window_size = 1 : si64}}
     : (tensor<1x1x5x16xf32>, tensor<1x1x5x16xf32>, tensor<1x1x5x16xf32>) -> tensor<*xf32>
   return %0 : tensor<*xf32>
+}
+
+// -----
+
+// Heads that a model repeats for its groups of queries are read where they are.
+
+// CHECK-LABEL: func.func @repeated
+// CHECK-SAME:    %[[Q:[^:]*]]: tensor<2x4x?x8xf32>
+// CHECK-SAME:    %[[K:[^:]*]]: tensor<2x2x?x8xf32>
+// CHECK-NOT:     "Expand"
+// CHECK-DAG:     %[[QT:.*]] = onnx.node "Transpose"(%[[Q]])
+// CHECK-DAG:     %[[KT:.*]] = onnx.node "Transpose"(%[[K]]) {{.*}} -> tensor<2x?x2x8xf32>
+// CHECK:         qgraph.attention %[[QT]], %[[KT]], %[[KT]]
+// CHECK-SAME:      (tensor<2x?x4x8xf32>, tensor<2x?x2x8xf32>, tensor<2x?x2x8xf32>)
+func.func @repeated(%q: tensor<2x4x?x8xf32>, %k: tensor<2x2x?x8xf32>) -> tensor<*xf32> {
+  %axis = qgraph.constant dense<2> : tensor<1xsi64>
+  %twice = qgraph.constant dense<[1, 1, 2, 1, 1]> : tensor<5xsi64>
+  %join = qgraph.constant dense<[0, 4, -1, 8]> : tensor<4xsi64>
+  %0 = onnx.node "Unsqueeze"(%k, %axis) {version = 13 : i64} : (tensor<2x2x?x8xf32>, tensor<1xsi64>) -> tensor<*xf32>
+  %1 = onnx.node "Expand"(%0, %twice) {version = 13 : i64} : (tensor<*xf32>, tensor<5xsi64>) -> tensor<*xf32>
+  %2 = onnx.node "Reshape"(%1, %join) {version = 14 : i64} : (tensor<*xf32>, tensor<4xsi64>) -> tensor<*xf32>
+  %3 = onnx.node "Attention"(%q, %2, %2) {version = 23 : i64} : (tensor<2x4x?x8xf32>, tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %3 : tensor<*xf32>
+}
+
+// -----
+
+// All heads repeated in turn, 0 1 0 1, are no groups.
+
+// CHECK-LABEL: func.func @repeated_in_turn
+// CHECK:         "Expand"
+// CHECK:         qgraph.attention
+// CHECK-SAME:      (tensor<2x?x4x8xf32>, tensor<2x?x4x8xf32>, tensor<2x?x4x8xf32>)
+func.func @repeated_in_turn(%q: tensor<2x4x?x8xf32>, %k: tensor<2x2x?x8xf32>) -> tensor<*xf32> {
+  %axis = qgraph.constant dense<1> : tensor<1xsi64>
+  %twice = qgraph.constant dense<[1, 2, 1, 1, 1]> : tensor<5xsi64>
+  %join = qgraph.constant dense<[0, 4, -1, 8]> : tensor<4xsi64>
+  %0 = onnx.node "Unsqueeze"(%k, %axis) {version = 13 : i64} : (tensor<2x2x?x8xf32>, tensor<1xsi64>) -> tensor<*xf32>
+  %1 = onnx.node "Expand"(%0, %twice) {version = 13 : i64} : (tensor<*xf32>, tensor<5xsi64>) -> tensor<*xf32>
+  %2 = onnx.node "Reshape"(%1, %join) {version = 14 : i64} : (tensor<*xf32>, tensor<4xsi64>) -> tensor<*xf32>
+  %3 = onnx.node "Attention"(%q, %2, %2) {version = 23 : i64} : (tensor<2x4x?x8xf32>, tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %3 : tensor<*xf32>
 }
