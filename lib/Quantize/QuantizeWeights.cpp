@@ -256,9 +256,11 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
     wanted.format = valueTypes;
     source = "value-format is float";
   }
+  bool asked = false;
   for (const Override &made : overrides) {
     if (!matches(*made.pattern, layer, weight))
       continue;
+    asked = true;
     wanted = defaults;
     wanted.format = made.format;
     source = llvm::formatv("set '{0}' says so", made.text);
@@ -279,7 +281,7 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
                   wanted.perTensor || oneGroup ? 0 : wanted.groupSize};
   format.scaleType = scaleFormat;
   format.searchScales = search;
-  if (!costModel)
+  if (!costModel || asked)
     return {};
   LinearShape shape{1, n, k};
   LinearFormat integers;

@@ -1,4 +1,12 @@
 // RUN: quant-opt %s --qgraph-quantize-weights="cost-model=false format=si8 set='fc2=si4,group-size=4;out=si4'" | FileCheck %s
+// RUN: quant-opt %s --qgraph-quantize-weights="set='fc2=si4,group-size=4;out=si4'" 2>/dev/null | FileCheck %s --check-prefix=COST
+
+// The cost model has no say where a format was asked for.
+
+// COST-DAG: dense<1.000000e+00> : tensor<2x8xf32>
+// COST-DAG: dense<{{.*}}> : tensor<2x8xsi4>
+// COST-DAG: block = array<i64: 1, 4>
+// COST-DAG: block = array<i64: 1, 0>
 
 // The name of the layer or of its weight selects the format.
 

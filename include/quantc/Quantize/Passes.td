@@ -33,8 +33,8 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     stored once.
 
     `set` overrides `format` and `group-size` for layers by name: entries separated
-    by `;`, each `REGEX=FORMAT[,group-size=N]`; the last entry that matches decides
-    and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
+    by `;`, each `REGEX=FORMAT[,group-size=N]`; the last entry that matches decides,
+    whatever the cost model says, and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
     layer's name or in the name of its weight, and may not hold `=` or `;`.
 
     Every linear and embedding that stays float gets a remark that says why and
