@@ -273,9 +273,125 @@ static LogicalResult handleMatMulNBits(Node &node) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// QMoE
+//===----------------------------------------------------------------------===//
+
+/// Weights [E, N, K] of experts, dequantized to `real`: a value of the old
+/// body, before the node. Null with the reason reported.
+static Value expertWeights(Node &node, OpBuilder &before, unsigned weights,
+                           unsigned scales, unsigned zeroPoints, Type real) {
+  Walk &walk = node.walk;
+  BlockWeights all;
+  all.bits = unsigned(node.integer("expert_weight_bits", 4));
+  all.packed = walk.materialize(node.in(weights));
+  all.codes = readConstant(all.packed);
+  if (node.has(scales))
+    all.scales = readConstant(walk.materialize(node.in(scales)));
+  if (node.has(zeroPoints))
+    all.zeroPoints = readConstant(walk.materialize(node.in(zeroPoints)));
+  auto given = all.codes ? all.codes->getType() : RankedTensorType();
+  if (!given || given.getRank() != 3 || !all.scales ||
+      (node.has(zeroPoints) && !all.zeroPoints)) {
+    (void)node.unsupported("the weights of its experts, their scales and zero "
+                           "points must be constants");
+    return {};
+  }
+  int64_t experts = given.getDimSize(0);
+  all.n = experts * given.getDimSize(1);
+  all.k = given.getDimSize(2) * 8 / all.bits;
+  int64_t block = node.integer("block_size", -1);
+  all.block = block > 0 ? block : all.k;
+  if (all.zeroPoints && block <= 0 && all.bits < 8) {
+    (void)node.unsupported("zero points of experts without blocks are not "
+                           "supported below 8 bits");
+    return {};
+  }
+  if (all.k % all.block != 0) {
+    (void)node.unsupported("the width of its experts is no multiple of "
+                           "block_size");
+    return {};
+  }
+  qgraph::DequantizeOp flat = dequantized(node, all);
+  if (!flat)
+    return {};
+  // The same with the experts apart, in the old body.
+  SmallVector<int64_t> shape{experts, given.getDimSize(1), all.k};
+  auto apart = [&](Value value) -> Value {
+    if (!value)
+      return {};
+    auto type = cast<RankedTensorType>(value.getType());
+    Value reshaped =
+        walk.reshapedConstant(value, {experts, shape[1], type.getDimSize(1)});
+    if (!reshaped)
+      return {};
+    return before.clone(*reshaped.getDefiningOp())->getResult(0);
+  };
+  Value codes = apart(flat.getInput()), scale = apart(flat.getScale());
+  if (!codes || !scale)
+    return {};
+  return qgraph::DequantizeOp::create(
+      before, node.op.getLoc(), RankedTensorType::get(shape, real), codes,
+      scale, apart(flat.getZeroPoint()), apart(flat.getOffset()), Value(),
+      before.getDenseI64ArrayAttr({1, 1, all.block}), TypeAttr());
+}
+
+/// MoE of the dequantized weights.
+static LogicalResult handleQMoE(Node &node) {
+  unsigned bits = unsigned(node.integer("expert_weight_bits", 4));
+  if (node.string("quant_type", "int") != "int" ||
+      (bits != 2 && bits != 4 && bits != 8))
+    return node.unsupported("its weights must be integers of 2, 4 or 8 bits");
+  for (unsigned i = 14; i < node.numInputs(); ++i)
+    if (node.has(i))
+      return node.unsupported("router_weights and scales of activations are "
+                              "not supported");
+  OpBuilder before(node.op);
+  Type real = node.in(0).elementType;
+  Value none;
+  SmallVector<Value> operands{node.op.getInputs()[0], node.op.getInputs()[1]};
+  // Weights, scales and biases of the three layers; then their zero points.
+  for (unsigned layer : {0, 1, 2}) {
+    unsigned first = 2 + 3 * layer;
+    if (!node.has(first)) {
+      if (!none)
+        none = onnx_ir::NoneOp::create(before, node.op.getLoc());
+      operands.append(2, none);
+      continue;
+    }
+    Value weights =
+        expertWeights(node, before, first, first + 1, 11 + layer, real);
+    if (!weights)
+      return failure();
+    operands.push_back(weights);
+    if (node.has(first + 2)) {
+      operands.push_back(node.op.getInputs()[first + 2]);
+      continue;
+    }
+    if (!none)
+      none = onnx_ir::NoneOp::create(before, node.op.getLoc());
+    operands.push_back(none);
+  }
+  NamedAttrList attributes;
+  for (NamedAttribute attribute : node.op.getNodeAttributes())
+    if (!llvm::is_contained({"expert_weight_bits", "block_size", "quant_type",
+                             "accuracy_level", "weights_prepacked"},
+                            attribute.getName().getValue()))
+      attributes.append(attribute);
+  auto experts = onnx_ir::NodeOp::create(
+      before, node.op.getLoc(), node.op->getResultTypes(), operands,
+      ValueRange(), "MoE", node.op.getDomain(), node.version(),
+      attributes.getDictionary(node.op.getContext()), node.op.getNameAttr(),
+      /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
+  node.op->replaceAllUsesWith(experts->getResults());
+  node.walk.replacedBefore(node.op);
+  return success();
+}
+
 ArrayRef<Handler> onnx_to_qgraph::blockWeightHandlers() {
   static const Handler table[] = {
       {"com.microsoft", "MatMulNBits", 1, kNewest, handleMatMulNBits},
+      {"com.microsoft", "QMoE", 1, kNewest, handleQMoE},
   };
   return table;
 }

@@ -181,13 +181,22 @@ static TensorInfo *optional(Node &node, unsigned i) {
 // MatMulInteger, QLinearMatMul
 //===----------------------------------------------------------------------===//
 
+static void remarkComputed(Node &node) {
+  node.op.emitRemark()
+      << "'" << node.op.getName().value_or(node.type()) << "' (" << node.type()
+      << ") is left to the plain way: its second operand is no "
+         "constant matrix, or its parameters do not fit one";
+}
+
 static LogicalResult handleMatMulInteger(Node &node) {
   Type si32 = node.walk.builder.getIntegerType(32, /*isSigned=*/true);
   qgraph::QuantizedLinearOp linear =
       quantizedLinear(node, node.in(0), nullptr, optional(node, 2), node.in(1),
                       nullptr, optional(node, 3), si32);
-  if (!linear)
-    return failure(); // the node stays as it is
+  if (!linear) { // the node stays as it is
+    remarkComputed(node);
+    return failure();
+  }
   node.set(0, node.walk.lookup(linear));
   return success();
 }
@@ -208,6 +217,7 @@ computedProduct(Node &node, TensorInfo a, TensorInfo &aScale, TensorInfo &aZero,
     return node.unsupported("the dimensions of its operands do not fit");
   dims->push_back(a.dims[a.rank() - 2]);
   dims->push_back(b.dims.back());
+  remarkComputed(node);
   Type si32 = walk.builder.getIntegerType(32, /*isSigned=*/true);
   TensorInfo sum =
       walk.node("MatMulInteger", {&a, &b, &aZero, &bZero}, si32, *dims);

@@ -170,6 +170,68 @@ static LogicalResult handleDynamicQuantize(Node &node) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// QLinearConcat
+//===----------------------------------------------------------------------===//
+
+/// A scale or zero point of one element in the shape of a tensor of that rank;
+/// null for a zero point of 0.
+static Value singleOf(Node &node, unsigned input, int64_t rank) {
+  TensorInfo &info = node.in(input);
+  if (isa<IntegerType>(info.elementType) &&
+      isUniform(node.walk.materialize(info), 0))
+    return {};
+  Dims ones(rank, node.walk.arith.constant(1));
+  TensorInfo shaped = node.walk.reshape(info, ones);
+  return node.walk.materialize(shaped);
+}
+
+/// Inputs are the scale and the zero point of the result, then values, scale
+/// and zero point of each part.
+static LogicalResult handleQLinearConcat(Node &node) {
+  Walk &walk = node.walk;
+  unsigned count = node.numInputs();
+  if (count < 5 || (count - 2) % 3 != 0)
+    return node.unsupported("each of its parts needs a scale and a zero point");
+  int64_t rank = node.in(2).rank();
+  int64_t axis = normalizeAxis(node.integer("axis", 0), rank);
+  if (axis < 0)
+    return node.unsupported("axis is out of range");
+  Type f32 = walk.builder.getF32Type();
+  auto block = walk.builder.getDenseI64ArrayAttr(SmallVector<int64_t>(rank, 0));
+  SmallVector<TensorInfo> parts;
+  Dims dims;
+  for (unsigned i = 2; i < count; i += 3) {
+    TensorInfo &stored = node.in(i);
+    if (stored.rank() != rank)
+      return node.unsupported("its parts differ in rank");
+    Value real = qgraph::DequantizeOp::create(
+        walk.builder, walk.typeOf(stored.dims, f32), walk.materialize(stored),
+        singleOf(node, i + 1, rank), singleOf(node, i + 2, rank), Value(),
+        Value(), block, TypeAttr());
+    parts.push_back(walk.tensor(real, stored.dims));
+    if (i == 2) {
+      dims = stored.dims;
+      continue;
+    }
+    for (int64_t d = 0; d < rank; ++d)
+      if (d != axis && !walk.arith.require(dims[d], stored.dims[d]))
+        return node.unsupported("its parts differ in other dimensions");
+    dims[axis] = walk.arith.add(dims[axis], stored.dims[axis]);
+  }
+  SmallVector<TensorInfo *> pointers;
+  for (TensorInfo &part : parts)
+    pointers.push_back(&part);
+  TensorInfo all = walk.node("Concat", pointers, f32, dims,
+                             {{"axis", walk.integerAttr(axis)}});
+  Value result = qgraph::QuantizeOp::create(
+      walk.builder, walk.typeOf(dims, node.in(1).elementType),
+      walk.materialize(all), singleOf(node, 0, rank), singleOf(node, 1, rank),
+      Value(), Value(), block, walk.builder.getBoolAttr(true), TypeAttr());
+  node.set(0, walk.tensor(result, dims));
+  return success();
+}
+
 ArrayRef<Handler> onnx_to_qgraph::quantizationHandlers() {
   static const Handler table[] = {
       {"", "QuantizeLinear", 10, kNewest, handleQuantize},
@@ -177,6 +239,7 @@ ArrayRef<Handler> onnx_to_qgraph::quantizationHandlers() {
       {"", "DynamicQuantizeLinear", 11, kNewest, handleDynamicQuantize},
       {"com.microsoft", "QuantizeLinear", 1, kNewest, handleQuantize},
       {"com.microsoft", "DequantizeLinear", 1, kNewest, handleDequantize},
+      {"com.microsoft", "QLinearConcat", 1, kNewest, handleQLinearConcat},
   };
   return table;
 }

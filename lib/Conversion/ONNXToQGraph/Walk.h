@@ -14,6 +14,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <memory>
+
 namespace quantc::onnx_to_qgraph {
 
 /// One element of a small tensor: an integer or a boolean as a `Dim`, a float
@@ -24,9 +26,11 @@ using Elements = llvm::SmallVector<Element, 4>;
 /// Tensors of up to this many elements are known by their elements.
 constexpr int64_t kSmall = 64;
 
+struct ListInfo;
+
 /// What is known of one value.
 struct TensorInfo {
-  /// Null for `none`, and for what could not be handled.
+  /// Null for `none`, for sequences, and for what could not be handled.
   mlir::Type elementType;
   Dims dims;
   /// The tensor in the new body; null as long as nobody has asked for it
@@ -49,6 +53,10 @@ struct TensorInfo {
   std::vector<Ramp> components;
   /// The node that would have made it was reported.
   bool failed = false;
+  /// A sequence (Sequences.h).
+  std::shared_ptr<ListInfo> list;
+  /// Of an optional: 1 where there is something, else 0. Null: no optional.
+  Dim present;
 
   int64_t rank() const { return dims.size(); }
   explicit operator bool() const { return elementType != nullptr; }
@@ -154,6 +162,7 @@ llvm::ArrayRef<Handler> elementwiseHandlers();
 llvm::ArrayRef<Handler> selectionHandlers();
 llvm::ArrayRef<Handler> branchHandlers();
 llvm::ArrayRef<Handler> iterationHandlers();
+llvm::ArrayRef<Handler> sequenceHandlers();
 
 class Walk {
 public:
@@ -248,6 +257,9 @@ public:
   //===--------------------------------------------------------------------===//
 
   TensorInfo &info(mlir::Value old);
+  /// A handler has put nodes before `op` into the old body that stand for it;
+  /// they are walked next.
+  void replacedBefore(onnx_ir::NodeOp op) { expanded.insert(op); }
   /// All elements, also where they are those of an input of the model or
   /// follow from them; nothing if they are computed from data (RunTime.cpp).
   std::optional<Elements> readElements(TensorInfo &info);
@@ -297,6 +309,9 @@ public:
 
 private:
   void arguments();
+  void tensorArgument(mlir::BlockArgument old, mlir::RankedTensorType type);
+  void partsArgument(mlir::BlockArgument old);
+  void returnValues();
   void visit(onnx_ir::NodeOp op);
   bool inferTypes(Node &node);
   mlir::LogicalResult inferGeneric(Node &node);
@@ -304,7 +319,6 @@ private:
   void finish();
   void describeDims();
   bool placeCheck(const DimArithmetic::Check &check);
-  std::string unnamed(unsigned argument, int64_t dim);
 
   friend class Node;
   const llvm::StringMap<Bounds> &ranges;
@@ -314,6 +328,8 @@ private:
   llvm::DenseMap<mlir::Value, Dims> dimsOf; // of the new body
   llvm::DenseMap<mlir::Value, std::optional<Elements>> read;
   llvm::DenseMap<mlir::Operation *, std::string> reasons;
+  /// Attributes of the new arguments and results.
+  llvm::SmallVector<mlir::Attribute> argumentAttrs, resultAttrs;
   /// Nodes that stand for nothing any more: their function bodies do.
   llvm::DenseSet<mlir::Operation *> expanded;
   llvm::StringMap<Dim> names;

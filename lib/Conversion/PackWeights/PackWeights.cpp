@@ -46,8 +46,14 @@ std::string readConstant(StringRef what, Value value,
 void eraseUnread(ArrayRef<Value> values) {
   for (Value value :
        llvm::SmallSetVector<Value, 8>(values.begin(), values.end()))
-    if (isConstant(value) && value.use_empty())
+    if (value.use_empty() && isConstant(value)) {
       value.getDefiningOp()->erase();
+    } else if (auto op = value.use_empty() ? value.getDefiningOp<DequantizeOp>()
+                                           : DequantizeOp()) {
+      SmallVector<Value> read(op->getOperands());
+      op->erase();
+      eraseUnread(read);
+    }
 }
 
 namespace {
@@ -76,23 +82,6 @@ std::string readBias(LayerOp layer, Panels &panels) {
     return why;
   panels.bias = bias->readFloats();
   return {};
-}
-
-/// Fills `panels`, or says why the layer is left to the plain way.
-std::string prepare(LinearOp linear, Panels &panels) {
-  for (auto [what, value] :
-       {std::pair<StringRef, Value>("input", linear.getInput()),
-        {"weight", linear.getWeight()}}) {
-    Type element = cast<RankedTensorType>(value.getType()).getElementType();
-    if (!element.isF32())
-      return llvm::formatv("its {0} is {1}; float panels hold f32", what,
-                           element);
-  }
-  if (std::string why =
-          readConstant("weight", linear.getWeight(), panels.weight);
-      !why.empty())
-    return why;
-  return readBias(linear, panels);
 }
 
 /// The block of the input that the kernels can do: a scale a row, whole or in
@@ -146,51 +135,107 @@ void chooseLayout(numerics::Format stored, ArrayRef<int32_t> zeroPoints,
   layout.zeroPoints = !fits(nibbles ? 4 : 8);
 }
 
-std::string prepare(QuantizedLinearOp linear, Panels &panels) {
-  RankedTensorType weightType = linear.getWeight().getType();
-  Type stored = weightType.getElementType();
-  Type input = linear.getInput().getType().getElementType();
-  if (!input.isSignedInteger(8) && !input.isUnsignedInteger(8))
-    return llvm::formatv("its input is {0}; the kernels take si8 and ui8",
-                         input);
-  if (stored.getIntOrFloatBitWidth() > 8)
-    return llvm::formatv("its weight is {0}; panels hold up to 8 bits", stored);
+/// Why panels cannot hold a weight [N, K] of integers with scales of
+/// `scaleType` in these blocks, or empty.
+std::string whyNoPanels(RankedTensorType weight, Type scaleType,
+                        ArrayRef<int64_t> block) {
+  if (weight.getElementTypeBitWidth() > 8)
+    return llvm::formatv("its weight is {0}; panels hold up to 8 bits",
+                         weight.getElementType());
+  if (!isa<Float32Type, Float16Type, BFloat16Type>(scaleType))
+    return llvm::formatv(
+        "its weight's scale is {0}; panels take f32, f16 and bf16", scaleType);
+  if (!isPerIndex(weight, block, 0) && !isWhole(weight, block, 0))
+    return "its weight has blocks of several columns";
+  if (!isWhole(weight, block, 1) && block[1] % 4 != 0)
+    return llvm::formatv("its groups of {0} are no multiple of 4", block[1]);
+  return {};
+}
+
+/// Reads a weight of integers and what belongs to it.
+std::string readStored(Value weight, Value scale, Value zeroPoint,
+                       ArrayRef<int64_t> block, Panels &panels) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  Type scaleType = cast<RankedTensorType>(scale.getType()).getElementType();
+  if (std::string why = whyNoPanels(type, scaleType, block); !why.empty())
+    return why;
+  if (std::string why = readConstant("weight", weight, panels.weight);
+      !why.empty())
+    return why;
+  std::optional<ConstantTensor> scales, zeroPoints;
+  if (std::string why = readConstant("weight's scale", scale, scales);
+      !why.empty())
+    return why;
+  int64_t n = type.getDimSize(0);
+  if (zeroPoint) {
+    if (std::string why =
+            readConstant("weight's zero point", zeroPoint, zeroPoints);
+        !why.empty())
+      return why;
+    panels.zeroPoints =
+        expandColumns(zeroPoints->readIntegers(), zeroPoints->getType(), n);
+  }
+  panels.scales = expandColumns(scales->readFloats(), scales->getType(), n);
+  numerics::PanelLayout &layout = panels.layout;
+  layout.group = isWhole(type, block, 1) ? 0 : block[1];
+  chooseLayout(*getFormat(type.getElementType()), panels.zeroPoints, layout);
+  if (layout.format == numerics::Format::SI4 && layout.group != 0 &&
+      scaleType.isF16())
+    layout.scaleType = numerics::Format::F16;
+  return {};
+}
+
+/// The dequantized constant that is a layer's weight, if panels can hold it as
+/// it is stored.
+DequantizeOp storedWeight(LinearOp linear) {
+  auto op = linear.getWeight().getDefiningOp<DequantizeOp>();
+  if (!op || !llvm::all_of(op->getOperands(), isConstant) ||
+      !whyNotInteger(op).empty() ||
+      !linear.getInput().getType().getElementType().isF32() ||
+      !whyNoPanels(op.getInput().getType(),
+                   op.getScale().getType().getElementType(), op.getBlock())
+           .empty())
+    return {};
+  return op;
+}
+
+/// Fills `panels`, or says why the layer is left to the plain way.
+std::string prepare(LinearOp linear, Panels &panels) {
+  if (DequantizeOp stored = storedWeight(linear)) {
+    if (std::string why =
+            readStored(stored.getInput(), stored.getScale(),
+                       stored.getZeroPoint(), stored.getBlock(), panels);
+        !why.empty())
+      return why;
+    return readBias(linear, panels);
+  }
+  for (auto [what, value] :
+       {std::pair<StringRef, Value>("input", linear.getInput()),
+        {"weight", linear.getWeight()}}) {
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    if (!element.isF32())
+      return llvm::formatv("its {0} is {1}; float panels hold f32", what,
+                           element);
+  }
   if (std::string why =
           readConstant("weight", linear.getWeight(), panels.weight);
       !why.empty())
     return why;
-  std::optional<ConstantTensor> scale, zeroPoint;
-  if (std::string why =
-          readConstant("weight's scale", linear.getWeightScale(), scale);
+  return readBias(linear, panels);
+}
+
+std::string prepare(QuantizedLinearOp linear, Panels &panels) {
+  Type input = linear.getInput().getType().getElementType();
+  if (!input.isSignedInteger(8) && !input.isUnsignedInteger(8))
+    return llvm::formatv("its input is {0}; the kernels take si8 and ui8",
+                         input);
+  if (std::string why = readStored(linear.getWeight(), linear.getWeightScale(),
+                                   linear.getWeightZeroPoint(),
+                                   linear.getWeightBlock(), panels);
       !why.empty())
     return why;
-  Type scaleElement = scale->getType().getElementType();
-  if (!isa<Float32Type, Float16Type, BFloat16Type>(scaleElement))
-    return llvm::formatv(
-        "its weight's scale is {0}; panels take f32, f16 and bf16",
-        scaleElement);
-
-  ArrayRef<int64_t> block = linear.getWeightBlock();
   numerics::PanelLayout &layout = panels.layout;
-  layout.group = isWhole(weightType, block, 1) ? 0 : block[1];
-  if (!isPerIndex(weightType, block, 0) && !isWhole(weightType, block, 0))
-    return "its weight has blocks of several columns";
-  if (layout.group % 4 != 0)
-    return llvm::formatv("its groups of {0} are no multiple of 4",
-                         layout.group);
-  int64_t n = weightType.getDimSize(0);
-  if (Value given = linear.getWeightZeroPoint()) {
-    if (std::string why = readConstant("weight's zero point", given, zeroPoint);
-        !why.empty())
-      return why;
-    panels.zeroPoints =
-        expandColumns(zeroPoint->readIntegers(), zeroPoint->getType(), n);
-  }
-  chooseLayout(*getFormat(stored), panels.zeroPoints, layout);
   layout.columnSums = linear.getInputZeroPoint() || input.isUnsignedInteger(8);
-  if (layout.format == numerics::Format::SI4 && layout.group != 0 &&
-      scaleElement.isF16())
-    layout.scaleType = numerics::Format::F16;
   if (std::string why = inputGroup(linear, panels.inputGroup); !why.empty())
     return why;
   if (panels.inputGroup != 0 && panels.inputGroup != layout.group)
@@ -198,7 +243,6 @@ std::string prepare(QuantizedLinearOp linear, Panels &panels) {
         "its input has groups of {0}, its weight of {1} (0: one group); they "
         "must be equal, or the input must have one",
         panels.inputGroup, layout.group);
-  panels.scales = expandColumns(scale->readFloats(), scale->getType(), n);
   return readBias(linear, panels);
 }
 
@@ -211,9 +255,8 @@ private:
   template <typename LayerOp>
   LogicalResult pack(LayerOp layer);
   llvm::Expected<TypedAttr> makePanels(const Panels &panels, StringRef layer);
-  qkernel::LinearOp build(LinearOp linear, Value packed, const Panels &panels);
-  qkernel::LinearOp build(QuantizedLinearOp linear, Value packed,
-                          const Panels &panels);
+  template <typename LayerOp>
+  qkernel::LinearOp build(LayerOp linear, Value packed, const Panels &panels);
 
   bool unsignedWeights = false;
 };
@@ -245,30 +288,27 @@ llvm::Expected<TypedAttr> PackWeightsPass::makePanels(const Panels &panels,
                       });
 }
 
-qkernel::LinearOp PackWeightsPass::build(LinearOp linear, Value packed,
-                                         const Panels &panels) {
-  OpBuilder builder(linear);
-  return qkernel::LinearOp::create(
-      builder, linear.getLoc(), linear.getType(), linear.getInput(), Value(),
-      Value(), packed, linear.getEpilogueOperands(), "f32", panels.layout.n,
-      panels.layout.k, 0, 0, TypeAttr(), false, false, linear.getEpilogue(),
-      linear.getNameAttr());
-}
-
-qkernel::LinearOp PackWeightsPass::build(QuantizedLinearOp linear, Value packed,
+/// What a layer becomes; the input's scale and zero point are null for a float
+/// input.
+template <typename LayerOp>
+qkernel::LinearOp PackWeightsPass::build(LayerOp linear, Value packed,
                                          const Panels &panels) {
   OpBuilder builder(linear);
   const numerics::PanelLayout &layout = panels.layout;
   TypeAttr scaleType;
   if (layout.scaleType == numerics::Format::F16)
     scaleType = TypeAttr::get(builder.getF16Type());
+  Value scale, zeroPoint;
+  if constexpr (std::is_same_v<LayerOp, QuantizedLinearOp>) {
+    scale = linear.getInputScale();
+    zeroPoint = linear.getInputZeroPoint();
+  }
   return qkernel::LinearOp::create(
-      builder, linear.getLoc(), linear.getType(), linear.getInput(),
-      linear.getInputScale(), linear.getInputZeroPoint(), packed,
-      linear.getEpilogueOperands(), numerics::formatName(layout.format),
-      layout.n, layout.k, layout.group, panels.inputGroup, scaleType,
-      layout.zeroPoints, layout.columnSums, linear.getEpilogue(),
-      linear.getNameAttr());
+      builder, linear.getLoc(), linear.getType(), linear.getInput(), scale,
+      zeroPoint, packed, linear.getEpilogueOperands(),
+      numerics::formatName(layout.format), layout.n, layout.k, layout.group,
+      panels.inputGroup, scaleType, layout.zeroPoints, layout.columnSums,
+      linear.getEpilogue(), linear.getNameAttr());
 }
 
 /// What no layer reads stored is dequantized now, once, instead of in each run.
@@ -285,7 +325,7 @@ LogicalResult PackWeightsPass::evaluate(DequantizeOp op) {
       linear.emitRemark() << describeOp(linear) << " has its weight of "
                           << op.getInput().getType().getElementType()
                           << " unpacked to " << op.getType().getElementType()
-                          << " at compile time: its input is float";
+                          << " at compile time: panels cannot hold it";
   OpBuilder builder(op);
   op.replaceAllUsesWith(
       ConstantOp::create(builder, op.getLoc(), *value).getResult());
@@ -341,7 +381,11 @@ void PackWeightsPass::runOnOperation() {
   unsignedWeights = target.getUnsignedWeights();
   SmallVector<DequantizeOp> stored;
   module.walk([&](DequantizeOp op) {
-    if (llvm::all_of(op->getOperands(), isConstant))
+    bool packs = llvm::all_of(op->getUsers(), [&](Operation *user) {
+      auto linear = dyn_cast<LinearOp>(user);
+      return linear && storedWeight(linear) == op;
+    });
+    if (!packs && llvm::all_of(op->getOperands(), isConstant))
       stored.push_back(op);
   });
   for (DequantizeOp op : stored)

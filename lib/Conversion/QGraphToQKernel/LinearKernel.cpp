@@ -22,9 +22,9 @@ using namespace mlir;
 
 namespace quantc::qkernel {
 
-/// Rows that are worked on together: their activations stay in the second-level
-/// cache while all panels pass by.
-static constexpr int64_t kRowBlock = 240;
+/// Rows that are worked on together, and their bytes: their activations stay in
+/// the second-level cache while all panels pass by.
+static constexpr int64_t kBlockRows = 240, kBlockBytes = 448 * 1024;
 
 namespace {
 class LinearKernel {
@@ -36,6 +36,11 @@ private:
   void tile(Value m, Value panel, int64_t rows, int64_t panels, int64_t valid);
   SmallVector<Value> floatTile(Value m, PanelRef ref, int64_t rows,
                                int64_t panels);
+  SmallVector<Value> storedTile(Value m, PanelRef ref, int64_t rows,
+                                int64_t panels);
+  void unpack(PanelRef ref, Value begin, int64_t length, int64_t panels);
+  void addBias(PanelRef ref, int64_t rows, int64_t panels,
+               MutableArrayRef<Value> sums);
   SmallVector<Value> columnScaleTile(Value m, PanelRef ref, int64_t rows,
                                      int64_t panels);
   SmallVector<Value> groupScaleTile(Value m, PanelRef ref, int64_t rows,
@@ -62,6 +67,7 @@ private:
   Location loc;
   numerics::PanelLayout layout;
   bool isFloat;
+  bool unpacks; // stored weights, a float input
   int64_t rowsPerTile, panelsPerTile;
   int64_t paddedK; // what the panels hold for k, all groups together
   int64_t groupLength, groupStride;
@@ -107,7 +113,7 @@ struct Preparation {
 };
 static Preparation preparationOf(LinearOp op,
                                  const numerics::PanelLayout &layout) {
-  if (layout.format == numerics::Format::F32)
+  if (layout.format == numerics::Format::F32 || !op.getInputScale())
     return {false, false, false};
   bool isUnsigned =
       tensorType(op.getInput()).getElementType().isUnsignedInteger();
@@ -115,15 +121,21 @@ static Preparation preparationOf(LinearOp op,
           isUnsigned || paddedLength(layout) != layout.k};
 }
 
+/// Stored weights beside a float input are unpacked to floats first.
+static std::pair<int64_t, int64_t> tileOf(LinearOp op) {
+  return registerTile(op, op.getInputScale() ? op.getFormat() : "f32");
+}
+
 LinearKernel::LinearKernel(LinearOp op, KernelBody &body)
     : op(op), body(body), builder(body.builder), loc(body.loc),
       layout(layoutOf(op)), isFloat(layout.format == numerics::Format::F32),
+      unpacks(!isFloat && !op.getInputScale()),
       epilogue(body, op.getEpilogue(),
                ArrayRef<Value>(body.inputs)
                    .take_back(op.getEpilogueOperands().size()),
                op.getEpilogueOperands().getTypes(),
                cast<RankedTensorType>(op.getType())) {
-  std::tie(rowsPerTile, panelsPerTile) = registerTile(op, op.getFormat());
+  std::tie(rowsPerTile, panelsPerTile) = tileOf(op);
   paddedK = paddedLength(layout);
   groupLength = paddedK / layout.groups();
   groupStride = layout.groupBytes() + layout.paramBytes();
@@ -164,8 +176,10 @@ void LinearKernel::emit() {
   Value restToo = arith::OrIOp::create(builder, loc, byRows, last);
 
   prepareInput(mLo, mHi);
-  body.loop(mLo, mHi, kRowBlock, [&](Value blockLo) {
-    Value blockHi = body.minimum(mHi, body.add(blockLo, body.index(kRowBlock)));
+  int64_t block = std::min(kBlockRows, kBlockBytes / (paddedK * (isFloat ? 4 : 1)));
+  block = std::max(block / rowsPerTile, int64_t(1)) * rowsPerTile;
+  body.loop(mLo, mHi, block, [&](Value blockLo) {
+    Value blockHi = body.minimum(mHi, body.add(blockLo, body.index(block)));
     panelTiles(blockLo, blockHi, tLo, tHi, restToo);
   });
 }
@@ -199,7 +213,7 @@ void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
 /// a copy where K is no multiple of what the panels hold, or the input is
 /// unsigned, which the dot products are not.
 void LinearKernel::prepareInput(Value mLo, Value mHi) {
-  if (isFloat || !body.scratch)
+  if (isFloat || unpacks || !body.scratch)
     return;
   Value rows = body.dim(output, 0);
   int64_t groups = layout.groups();
@@ -398,10 +412,9 @@ SmallVector<Value> LinearKernel::integerDots(Value m, Value group, Value offset,
   return SmallVector<Value>(dot.getResults());
 }
 
-SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows,
-                                           int64_t panels) {
-  SmallVector<Value> sums =
-      emitDotF32(body, input, m, ref, body.index(layout.k), rows, panels);
+/// Adds the biases at the end of the panels.
+void LinearKernel::addBias(PanelRef ref, int64_t rows, int64_t panels,
+                           MutableArrayRef<Value> sums) {
   for (int64_t p = 0; p < panels; ++p) {
     Value bias = loadFloats(
         body.add(ref.offset,
@@ -412,7 +425,104 @@ SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows,
       sum = arith::AddFOp::create(builder, loc, sum, bias);
     }
   }
+}
+
+SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows,
+                                           int64_t panels) {
+  SmallVector<Value> sums =
+      emitDotF32(body, input, m, ref, body.index(layout.k), rows, panels);
+  addBias(ref, rows, panels, sums);
   return sums;
+}
+
+/// Blocks of K are unpacked to panels of floats in scratch, which stay in the
+/// first-level cache. The order of the sums is floatTile's.
+SmallVector<Value> LinearKernel::storedTile(Value m, PanelRef ref, int64_t rows,
+                                            int64_t panels) {
+  SmallVector<Value> zeros(rows * panels, splat(body, body.f32(0)));
+  Value stride = body.index(numerics::kBlockK * kLanes * 4);
+  auto block = [&](Value begin, int64_t length, ValueRange totals) {
+    unpack(ref, begin, length, panels);
+    auto dot =
+        TileDotOp::create(builder, loc, TypeRange(ValueRange(zeros)), input, m,
+                          begin, body.scratch, body.index(0), stride,
+                          body.index(length), zeros, "f32", rows, panels);
+    SmallVector<Value> sums(dot.getResults());
+    for (auto [sum, total] : llvm::zip_equal(sums, totals))
+      sum = arith::AddFOp::create(builder, loc, total, sum);
+    return sums;
+  };
+  int64_t full = layout.k / numerics::kBlockK * numerics::kBlockK;
+  SmallVector<Value> totals = zeros;
+  if (full)
+    totals = body.loop(body.index(0), body.index(full), numerics::kBlockK,
+                       zeros, [&](Value begin, ValueRange carried) {
+                         return block(begin, numerics::kBlockK, carried);
+                       });
+  if (full != layout.k)
+    totals = block(body.index(full), layout.k - full, totals);
+  addBias(ref, rows, panels, totals);
+  return totals;
+}
+
+/// scale * (weight - zero point) of `length` values of k, from `begin` on, as
+/// panels of floats at the start of scratch.
+void LinearKernel::unpack(PanelRef ref, Value begin, int64_t length,
+                          int64_t panels) {
+  int64_t grain = kGrain(layout.format);
+  int32_t bits = numerics::info(layout.format).bits;
+  Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
+  Type scaleType = layout.scaleType == numerics::Format::F16
+                       ? Type(builder.getF16Type())
+                       : f32;
+  auto constant = [&](int32_t x) { return splat(body, body.i32(x)); };
+  Value offset =
+      layout.unsignedWeights ? constant(1 << (bits - 1)) : constant(0);
+  Value end = body.index(llvm::alignTo(length, grain));
+  body.loop(body.index(0), end, grain, [&](Value at) {
+    Value k = body.add(begin, at), group = body.index(0), local = k;
+    if (layout.groups() > 1) {
+      group = arith::DivUIOp::create(builder, loc, k, body.index(groupLength));
+      local = body.sub(k, body.mul(group, body.index(groupLength)));
+    }
+    Value place =
+        body.add(ref.offset, body.mul(group, body.index(groupStride)));
+    for (int64_t p = 0; p < panels; ++p) {
+      Value start = body.add(place, body.index(p * layout.panelBytes()));
+      Value params = body.add(start, body.index(layout.groupBytes()));
+      Value weightScale = loadFloats(params, scaleType);
+      Value zero = layout.zeroPoints ? loadZeroPoints(params) : offset;
+      // A lane has the bytes of its column.
+      Value bytes = vector::LoadOp::create(
+          builder, loc, VectorType::get({64}, builder.getI8Type()), packed,
+          ValueRange{body.add(start, body.mul(local, body.index(64 / grain)))});
+      Value words =
+          vector::BitCastOp::create(builder, loc, laneType(i32), bytes);
+      for (int64_t j = 0; j < grain; ++j) {
+        int32_t shift = int32_t(j % 4 * 8 + j / 4 * 4);
+        Value code;
+        if (layout.unsignedWeights) {
+          code = arith::ShRUIOp::create(builder, loc, words, constant(shift));
+          code = arith::AndIOp::create(builder, loc, code,
+                                       constant((1 << bits) - 1));
+        } else {
+          code = arith::ShLIOp::create(builder, loc, words,
+                                       constant(32 - bits - shift));
+          code =
+              arith::ShRSIOp::create(builder, loc, code, constant(32 - bits));
+        }
+        code = arith::SubIOp::create(builder, loc, code, zero);
+        Value real = arith::SIToFPOp::create(builder, loc, laneType(f32), code);
+        real = arith::MulFOp::create(builder, loc, real, weightScale);
+        Value raw = vector::BitCastOp::create(
+            builder, loc, VectorType::get({64}, builder.getI8Type()), real);
+        Value to = body.mul(body.add(at, body.index(j)), body.index(64));
+        to = body.add(to, body.index(p * numerics::kBlockK * 64));
+        vector::StoreOp::create(builder, loc, raw, body.scratch,
+                                ValueRange{to});
+      }
+    }
+  });
 }
 
 SmallVector<Value> LinearKernel::columnScaleTile(Value m, PanelRef ref,
@@ -474,15 +584,7 @@ SmallVector<Value> LinearKernel::groupScaleTile(Value m, PanelRef ref,
         }
         return next;
       });
-  for (int64_t p = 0; p < panels; ++p) {
-    int64_t end = (p + 1) * layout.panelBytes();
-    Value bias =
-        loadFloats(body.add(ref.offset, body.index(end - kLanes * 4)), f32);
-    for (int64_t r = 0; r < rows; ++r) {
-      Value &total = totals[r * panels + p];
-      total = arith::AddFOp::create(builder, loc, total, bias);
-    }
-  }
+  addBias(ref, rows, panels, totals);
   return totals;
 }
 
@@ -491,7 +593,8 @@ void LinearKernel::tile(Value m, Value panel, int64_t rows, int64_t panels,
                         int64_t valid) {
   PanelRef ref{packed, body.mul(panel, body.index(layout.panelBytes())),
                body.index(layout.panelBytes())};
-  SmallVector<Value> values = isFloat ? floatTile(m, ref, rows, panels)
+  SmallVector<Value> values = isFloat   ? floatTile(m, ref, rows, panels)
+                              : unpacks ? storedTile(m, ref, rows, panels)
                               : layout.group == 0
                                   ? columnScaleTile(m, ref, rows, panels)
                                   : groupScaleTile(m, ref, rows, panels);
@@ -541,6 +644,10 @@ LogicalResult emitLinear(LinearOp op, KernelBody &body) {
 
 Value linearScratchBytes(LinearOp op, OpBuilder &builder, Value rows) {
   numerics::PanelLayout layout = layoutOf(op);
+  if (layout.format != numerics::Format::F32 && !op.getInputScale())
+    return arith::ConstantIndexOp::create(builder, op.getLoc(),
+                                          tileOf(op).second *
+                                              numerics::kBlockK * kLanes * 4);
   Preparation preparation = preparationOf(op, layout);
   int64_t perRow = preparation.sums ? layout.groups() * 4 : 0;
   if (preparation.copy)

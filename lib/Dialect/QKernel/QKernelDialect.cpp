@@ -70,11 +70,14 @@ LogicalResult LinearOp::verify() {
   if (failed(verifyCompatibleShape(result.getShape(), wanted)))
     return emitOpError() << "result " << result << " is not that of input "
                          << input << " with n = " << n;
-  bool quantized = getFormat() != "f32";
-  if (quantized != bool(getInputScale()))
-    return emitOpError() << "with weights of " << getFormat()
-                         << (quantized ? " needs a scale" : " takes no scale");
+  bool stored = getFormat() != "f32", quantized = bool(getInputScale());
   Type element = input.getElementType();
+  if (quantized && !stored)
+    return emitOpError() << "with weights of " << getFormat()
+                         << " takes no scale";
+  if (stored && !quantized && !element.isF32())
+    return emitOpError() << "with weights of " << getFormat()
+                         << " and an input of " << element << " needs a scale";
   bool bytes = element.isSignedInteger(8) || element.isUnsignedInteger(8);
   if (quantized ? !bytes : !element.isF32())
     return emitOpError() << "input has element type " << element
@@ -94,7 +97,7 @@ LogicalResult LinearOp::verify() {
                            << " must have the type of the input's elements and "
                               "the shape of its scale";
   }
-  if (getWeightZeroPoints() && !quantized)
+  if (getWeightZeroPoints() && !stored)
     return emitOpError("weights of f32 have no zero points");
   auto packed = cast<RankedTensorType>(getPacked().getType());
   if (packed.getRank() != 1 || !packed.getElementType().isInteger(8))
@@ -102,7 +105,7 @@ LogicalResult LinearOp::verify() {
                          << ", but must be rank 1 of i8";
   for (auto [name, group] : {std::pair<StringRef, int64_t>{"group", getGroup()},
                              {"input_group", getInputGroup()}})
-    if (group < 0 || (group != 0 && !quantized))
+    if (group < 0 || (group != 0 && !(name == "group" ? stored : quantized)))
       return emitOpError() << name << " is " << group << " with weights of "
                            << getFormat();
   return qgraph::verifyEpilogue(*this, getEpilogue(), getEpilogueOperands(),

@@ -63,20 +63,38 @@ func.func @nibbles(%x: tensor<?x16xsi8>, %s: tensor<?x1xf32>) -> (tensor<?x2xf32
 
 // -----
 
-// What a layer does not read stored is dequantized now: the weight of one with a float input, a bias.
+// A weight beside a float input stays as it is stored.
 
 // CHECK-LABEL: func.func @float_input
 // CHECK-NOT:     qgraph.dequantize
+// CHECK:         qkernel.linear %arg0, %{{.*}} {format = "si8"
+// CHECK-SAME:      (tensor<?x16xf32>, tensor<384xui8>) -> tensor<?x2xf32>
+module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
+func.func @float_input(%x: tensor<?x16xf32>) -> tensor<?x2xf32> {
+  %w = qgraph.constant dense<1> : tensor<2x16xsi8>
+  %t = qgraph.constant dense<0.5> : tensor<1x1xf32>
+  %wf = qgraph.dequantize %w scale %t {block = array<i64: 0, 0>} : (tensor<2x16xsi8>, tensor<1x1xf32>) -> tensor<2x16xf32>
+  %y = qgraph.linear %x, %wf : (tensor<?x16xf32>, tensor<2x16xf32>) -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
+}
+
+// -----
+
+// What no layer reads stored is dequantized now: a weight that panels cannot hold, a bias.
+
+// CHECK-LABEL: func.func @evaluated
+// CHECK-NOT:     qgraph.dequantize
 // CHECK:         qkernel.linear %arg0, %{{.*}} {format = "f32"
 module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
-func.func @float_input(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
-  %w = qgraph.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xsi8>
+func.func @evaluated(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
+  %w = qgraph.constant dense<[[1, 2], [3, 4]]> : tensor<2x2xsi16>
   %t = qgraph.constant dense<0.5> : tensor<1x1xf32>
   %b = qgraph.constant dense<[100000, -7]> : tensor<2xsi32>
   %u = qgraph.constant dense<0.25> : tensor<1xf32>
-  %wf = qgraph.dequantize %w scale %t {block = array<i64: 0, 0>} : (tensor<2x2xsi8>, tensor<1x1xf32>) -> tensor<2x2xf32>
+  %wf = qgraph.dequantize %w scale %t {block = array<i64: 0, 0>} : (tensor<2x2xsi16>, tensor<1x1xf32>) -> tensor<2x2xf32>
   %bf = qgraph.dequantize %b scale %u {block = array<i64: 0>} : (tensor<2xsi32>, tensor<1xf32>) -> tensor<2xf32>
-  // expected-remark@+1 {{'fc' (qgraph.linear) has its weight of 'si8' unpacked to 'f32' at compile time: its input is float}}
+  // expected-remark@+1 {{'fc' (qgraph.linear) has its weight of 'si16' unpacked to 'f32' at compile time: panels cannot hold it}}
   %y = qgraph.linear %x, %wf bias %bf {name = "fc"} : (tensor<?x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<?x2xf32>
   return %y : tensor<?x2xf32>
 }

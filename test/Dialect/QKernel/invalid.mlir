@@ -37,7 +37,7 @@ func.func @linear(%x: tensor<4x64xsi8>, %s: tensor<4x1xf32>, %p: tensor<1152xi8>
 // -----
 
 func.func @linear(%x: tensor<4x64xsi8>, %p: tensor<1152xi8>) {
-  // expected-error @+1 {{with weights of si8 needs a scale}}
+  // expected-error @+1 {{with weights of si8 and an input of 'si8' needs a scale}}
   %y = qkernel.linear %x , %p {format = "si8", group = 0, input_group = 0, k = 64, n = 16}
        : (tensor<4x64xsi8>, tensor<1152xi8>) -> tensor<4x16xf32>
   return
@@ -55,7 +55,7 @@ func.func @linear(%x: tensor<4x64xf32>, %s: tensor<4x1xf32>, %p: tensor<1152xi8>
 // -----
 
 func.func @linear(%x: tensor<4x64xf32>, %s: tensor<4x1xf32>, %p: tensor<1152xi8>) {
-  // expected-error @+1 {{input has element type 'f32', but weights of si8 go with si8}}
+  // expected-error @+1 {{input has element type 'f32', but weights of si8 go with si8 or ui8}}
   %y = qkernel.linear %x scale %s, %p {format = "si8", group = 0, input_group = 0, k = 64, n = 16}
        : (tensor<4x64xf32>, tensor<4x1xf32>, tensor<1152xi8>) -> tensor<4x16xf32>
   return

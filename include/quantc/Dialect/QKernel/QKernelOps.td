@@ -98,9 +98,10 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
   let description = [{
     The meaning is that of `qgraph.linear` (`format = "f32"`) or
     `qgraph.quantized_linear` (`si8`, `si4`; `input` is `si8` or `ui8`, with or
-    without a zero point) with weights [n, k], scale groups of `group` along K (0: one group) in the
-    weight and `input_group` in the input, laid out as docs/design.md, "Packed
-    weights", says. A bias is in the panels; where the model has none it is 0.
+    without a zero point), or of a `qgraph.linear` of a dequantized weight (`si8`,
+    `si4`; `input` is f32 and has no scale), with weights [n, k], scale groups of
+    `group` along K (0: one group) in the weight and `input_group` in the input,
+    laid out as docs/design.md, "Packed weights", says. A bias is in the panels; where the model has none it is 0.
     `scale_type` is the type of the scales of an `si4` group in the panels, `f16`
     or `f32` (the default); all other scales in panels are f32. With
     `weight_zero_points` the panels hold a zero point for each of their scales,

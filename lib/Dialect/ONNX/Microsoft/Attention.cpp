@@ -55,10 +55,9 @@ static Body::Name maskOfBounds(Body &body, const Body::Name &bounds,
 /// The mask of an input in one of its forms, as something to be added to the
 /// scores; "" if there is none.
 static Body::Name maskOf(Body &body, int input, const Body::Name &batch,
-                         const Body::Name &total) {
+                         const Body::Name &total, int32_t type) {
   if (!body.has(input))
     return "";
-  int32_t type = body.elementType(0);
   Body::Name mask = body.in(input);
   if (body.rank(input) == 1) {
     Dimension length = body.dim(input, 0), count = body.dim(0, 0);
@@ -285,7 +284,8 @@ void build(Body &body) {
     operands.pastValue = body.in(kPastValue);
     total = body.op("Add", {total, body.dimension(operands.pastKey, 2)});
   }
-  operands.mask = maskOf(body, kPaddingMask, body.dimension(query, 0), total);
+  operands.mask = maskOf(body, kPaddingMask, body.dimension(query, 0), total,
+                         body.elementType(0));
   if (body.has(kAttentionBias))
     operands.mask =
         operands.mask.empty()
@@ -431,16 +431,15 @@ void infer(Inference &node) {
             number(widths[0] / heads)});
 }
 
-void build(Body &body) {
-  check(body);
+/// What follows the projections `all` [B, S, D + D + Dv] of input 0; the
+/// numbers are inputs, `attentionBias` -1 where the operator has none.
+void buildHeads(Body &body, const Body::Name &all, int mask, int past,
+                int attentionBias, int32_t type) {
   std::vector<int64_t> widths = widthsOf(body);
   if (widths.empty())
     Call::fail("the width of its weights must be fixed");
   int64_t heads = body.Call::integer("num_heads", 1);
   Body::Name data = body.in(kData);
-  Body::Name all = body.op("MatMul", {data, body.in(kWeights)});
-  if (body.has(kBias))
-    all = body.op("Add", {all, body.in(kBias)});
   Body::Names parts =
       body.ops("Split", {all, body.makeIntegers(widths)}, 3, {{"axis", 2}});
   Operands operands;
@@ -448,27 +447,35 @@ void build(Body &body) {
   operands.key = toHeads(body, parts[1], heads);
   operands.value = toHeads(body, parts[2], heads);
   Body::Name total = body.dimension(data, 1);
-  if (body.has(kPast)) {
+  if (body.has(past)) {
     auto part = [&](int64_t i) {
-      return body.op("Gather", {body.in(kPast), body.makeInteger(i)},
+      return body.op("Gather", {body.in(past), body.makeInteger(i)},
                      {{"axis", 0}});
     };
     operands.pastKey = part(0);
     operands.pastValue = part(1);
-    total = body.op("Add", {total, body.dimension(body.in(kPast), 3)});
+    total = body.op("Add", {total, body.dimension(body.in(past), 3)});
   }
-  operands.mask = maskOf(body, kMask, body.dimension(data, 0), total);
-  if (body.has(kAttentionBias))
+  operands.mask = maskOf(body, mask, body.dimension(data, 0), total, type);
+  if (attentionBias >= 0 && body.has(attentionBias))
     operands.mask =
         operands.mask.empty()
-            ? body.in(kAttentionBias)
-            : body.op("Add", {operands.mask, body.in(kAttentionBias)});
+            ? body.in(attentionBias)
+            : body.op("Add", {operands.mask, body.in(attentionBias)});
   Results results = attend(body, operands, /*scores=*/false);
   body.set(0, results.output);
   if (body.wants(1))
     body.set(1, body.concat({body.unsqueeze(results.key, {0}),
                              body.unsqueeze(results.value, {0})},
                             0));
+}
+
+void build(Body &body) {
+  check(body);
+  Body::Name all = body.op("MatMul", {body.in(kData), body.in(kWeights)});
+  if (body.has(kBias))
+    all = body.op("Add", {all, body.in(kBias)});
+  buildHeads(body, all, kMask, kPast, kAttentionBias, body.elementType(kData));
 }
 
 OpSchema schema() {
@@ -512,12 +519,95 @@ OpSchema schema() {
       .TypeConstraint("M", {"tensor(int32)"}, "");
   return complete(schema, infer, build);
 }
+
+//===----------------------------------------------------------------------===//
+// QAttention
+//===----------------------------------------------------------------------===//
+
+namespace stored {
+enum Input {
+  kInputScale = 3,
+  kWeightScale,
+  kMask,
+  kInputZeroPoint,
+  kWeightZeroPoint,
+  kPast
+};
+
+void infer(Inference &node) {
+  requireHeads(node);
+  node.requireRank(kData, {3}, "the input");
+  node.requireRank(kWeights, {2}, "weight");
+  if (node.integer("do_rotary", 0) ||
+      node.integer("past_present_share_buffer", 0))
+    Call::fail("do_rotary and past_present_share_buffer are not supported");
+  std::vector<int64_t> widths = widthsOf(node);
+  int32_t type = node.elementType(kInputScale);
+  if (widths.empty() || node.rank(kData) < 0) {
+    node.setType(0, type);
+    node.setType(1, type);
+    return;
+  }
+  int64_t heads = node.integer("num_heads", 1);
+  Dimension batch = node.dim(kData, 0), length = node.dim(kData, 1);
+  node.set(0, type, {batch, length, number(widths[2])});
+  node.set(1, type,
+           {number(2), batch, number(heads),
+            node.has(kPast) ? plus(node.dim(kPast, 3), length) : length,
+            number(widths[0] / heads)});
+}
+
+void build(Body &body) {
+  Body::Name all = productOfIntegers(
+      body, body.in(kData),
+      body.has(kInputZeroPoint) ? body.in(kInputZeroPoint) : "", kWeights,
+      kWeightZeroPoint, body.in(kInputScale), kWeightScale, kBias);
+  buildHeads(body, all, kMask, kPast, /*attentionBias=*/-1,
+             body.elementType(kInputScale));
+}
+
+OpSchema schema() {
+  OpSchema schema = microsoft("QAttention");
+  schema.SetDoc("Attention whose projections are MatMulIntegerToFloat.")
+      .Attr("num_heads", "The number of heads.", AttributeProto::INT)
+      .Attr("mask_filter_value", "What is added to scores that are masked.",
+            AttributeProto::FLOAT, OPTIONAL_VALUE)
+      .Attr("scale", "The factor of scores; 1 / sqrt(width) by default.",
+            AttributeProto::FLOAT, OPTIONAL_VALUE)
+      .Attr("unidirectional", "1: no key after the query is seen.",
+            AttributeProto::INT, int64_t(0))
+      .Attr("do_rotary", "Must be 0.", AttributeProto::INT, OPTIONAL_VALUE)
+      .Attr("past_present_share_buffer", "Must be 0.", AttributeProto::INT,
+            OPTIONAL_VALUE)
+      .Input(kData, "input", "[B, S, Din].", "T1")
+      .Input(kWeights, "weight", "[Din, 3 D].", "T2")
+      .Input(kBias, "bias", "[3 D].", "T3")
+      .Input(kInputScale, "input_scale", "One number.", "T3")
+      .Input(kWeightScale, "weight_scale", "One number, or [3 D].", "T3")
+      .Input(kMask, "mask_index", "As of Attention.", "T4", OpSchema::Optional)
+      .Input(kInputZeroPoint, "input_zero_point", "One number.", "T1",
+             OpSchema::Optional)
+      .Input(kWeightZeroPoint, "weight_zero_point", "One number, or [3 D].",
+             "T2", OpSchema::Optional)
+      .Input(kPast, "past", "[2, B, heads, P, width], keys and values.", "T3",
+             OpSchema::Optional)
+      .Output(0, "output", "[B, S, D].", "T3")
+      .Output(1, "present", "[2, B, heads, P + S, width].", "T3",
+              OpSchema::Optional)
+      .TypeConstraint("T1", {"tensor(int8)", "tensor(uint8)"}, "")
+      .TypeConstraint("T2", {"tensor(int8)", "tensor(uint8)"}, "")
+      .TypeConstraint("T3", {"tensor(float)", "tensor(float16)"}, "")
+      .TypeConstraint("T4", {"tensor(int32)"}, "");
+  return complete(schema, infer, build);
+}
+} // namespace stored
 } // namespace attention
 } // namespace
 
 void addAttention(SchemaList &list) {
   list.push_back(mha::schema());
   list.push_back(attention::schema());
+  list.push_back(attention::stored::schema());
 }
 
 } // namespace quantc::onnx_ir::microsoft

@@ -95,23 +95,6 @@ static Body::Name half(Body &body, const Body::Name &value, int which,
   return body.slice(value, which * width / 2, (which + 1) * width / 2, 2);
 }
 
-/// G * sigmoid(alpha * G) * (L + beta) of a gate and what it is applied to.
-static Body::Name swiglu(Body &body, Body::Name gate, Body::Name linear) {
-  int32_t type = body.elementType(kTokens);
-  if (body.hasAttribute("swiglu_limit")) {
-    float limit = body.Call::real("swiglu_limit", 0);
-    Body::Name high = body.makeReal(limit, type),
-               low = body.makeReal(-limit, type);
-    gate = body.op("Min", {gate, high});
-    linear = body.op("Clip", {linear, low, high});
-  }
-  float alpha = body.Call::real("activation_alpha", 1),
-        beta = body.Call::real("activation_beta", 0);
-  if (beta != 0)
-    linear = body.op("Add", {linear, body.makeReal(beta, type)});
-  return body.op("Mul", {body.op("Swish", {gate}, {{"alpha", alpha}}), linear});
-}
-
 static Body::Name activated(Body &body, const Body::Name &tokens) {
   std::string name = body.text("activation_type", "relu");
   Body::Name first = layer(body, tokens, kFirst, kFirstBias);
@@ -128,7 +111,10 @@ static Body::Name activated(Body &body, const Body::Name &tokens) {
       linear = half(body, first, 1, fusion == 1, *width);
     }
     if (name == "swiglu")
-      return swiglu(body, gate, linear);
+      return swiglu(body, gate, linear,
+                    body.hasAttribute("swiglu_limit")
+                        ? std::optional(body.Call::real("swiglu_limit", 0))
+                        : std::nullopt);
     return body.op(
         "Mul", {body.op("Gelu", {gate}, {{"approximate", "tanh"}}), linear});
   }

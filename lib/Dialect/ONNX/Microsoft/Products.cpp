@@ -216,39 +216,94 @@ static OpSchema convolution() {
   });
 }
 
-/// The channels last, or second again.
-static Body::Name moveChannels(Body &body, const Body::Name &value, int rank,
-                               bool last) {
-  std::vector<int64_t> permutation;
-  for (int i = 0; i < rank; ++i)
+Body::Name channelsLast(Body &body, const Body::Name &value, int rank) {
+  std::vector<int64_t> permutation{0};
+  for (int i = 2; i < rank; ++i)
     permutation.push_back(i);
-  if (last)
-    std::rotate(permutation.begin() + 1, permutation.begin() + 2,
-                permutation.end());
-  else
-    std::rotate(permutation.begin() + 1, permutation.end() - 1,
-                permutation.end());
+  permutation.push_back(1);
   return body.transpose(value, permutation);
 }
 
-static OpSchema channelsLast() {
-  OpSchema schema = microsoft("NhwcConv");
-  schema.SetDoc("Conv of images whose channels are the last dimension.");
+Body::Name channelsSecond(Body &body, const Body::Name &value, int rank) {
+  std::vector<int64_t> permutation{0, rank - 1};
+  for (int i = 1; i + 1 < rank; ++i)
+    permutation.push_back(i);
+  return body.transpose(value, permutation);
+}
+
+static OpSchema convolutionLast(const char *name, bool fused) {
+  OpSchema schema = microsoft(name);
+  schema.SetDoc(fused ? "FusedConv of images whose channels are the last "
+                        "dimension."
+                      : "Conv of images whose channels are the last dimension.");
   addConvAttributes(schema);
+  if (fused)
+    schema
+        .Attr("activation", "The name of an activation; none by default.",
+              AttributeProto::STRING, OPTIONAL_VALUE)
+        .Attr("activation_params", "Its parameters.", AttributeProto::FLOATS,
+              OPTIONAL_VALUE);
   schema.Input(0, "X", "[N, H, W, C].", "T")
       .Input(1, "W", "[M, C / group, kH, kW].", "T")
-      .Input(2, "B", "[M].", "T", OpSchema::Optional)
-      .Output(0, "Y", "[N, H', W', M].", "T")
+      .Input(2, "B", "[M].", "T", OpSchema::Optional);
+  if (fused)
+    schema.Input(3, "Z", "[N, H', W', M].", "T", OpSchema::Optional);
+  schema.Output(0, "Y", "[N, H', W', M].", "T")
       .TypeConstraint("T", floatsAndDouble(), "");
   return completeByBody(schema, [](Body &body) {
     body.requireRank(0, {3, 4, 5}, "X");
     int rank = body.rank(0);
-    Body::Names inputs{moveChannels(body, body.in(0), rank, /*last=*/false),
-                       body.in(1)};
+    Body::Names inputs{channelsSecond(body, body.in(0), rank), body.in(1)};
     if (body.has(2))
       inputs.push_back(body.in(2));
-    Body::Name result = body.op("Conv", inputs, convAttributes(body));
-    body.set(0, moveChannels(body, result, rank, /*last=*/true));
+    Body::Name result = channelsLast(
+        body, body.op("Conv", inputs, convAttributes(body)), rank);
+    if (body.has(3))
+      result = body.op("Add", {result, body.in(3)});
+    body.set(0, activate(body, result, body.text("activation", ""),
+                         body.reals("activation_params")));
+  });
+}
+
+static OpSchema maxPoolLast() {
+  OpSchema schema = microsoft("NhwcMaxPool");
+  schema.SetDoc("MaxPool of images whose channels are the last dimension.")
+      .Attr("auto_pad", "As of MaxPool.", AttributeProto::STRING,
+            std::string("NOTSET"))
+      .Attr("ceil_mode", "As of MaxPool.", AttributeProto::INT, int64_t(0))
+      .Attr("kernel_shape", "As of MaxPool.", AttributeProto::INTS);
+  for (const char *name : {"pads", "strides", "dilations"})
+    schema.Attr(name, "As of MaxPool.", AttributeProto::INTS, OPTIONAL_VALUE);
+  schema.Input(0, "x", "[N, H, W, C].", "T")
+      .Output(0, "y", "[N, H', W', C].", "T")
+      .TypeConstraint("T", {"tensor(int8)", "tensor(uint8)"}, "");
+  return completeByBody(schema, [](Body &body) {
+    body.requireRank(0, {3, 4, 5}, "x");
+    int rank = body.rank(0);
+    Body::Attributes attributes;
+    for (const char *name : {"auto_pad", "ceil_mode", "kernel_shape", "pads",
+                             "strides", "dilations"})
+      if (const AttributeProto *given = body.attribute(name))
+        attributes.push_back({*given});
+    Body::Name result = body.op(
+        "MaxPool", {channelsSecond(body, body.in(0), rank)}, attributes);
+    body.set(0, channelsLast(body, result, rank));
+  });
+}
+
+static OpSchema gemmGelu() {
+  OpSchema schema = microsoft("GemmFastGelu");
+  schema.SetDoc("FastGelu(MatMul(X, W) + bias).")
+      .Input(0, "X", "Of any rank.", "T")
+      .Input(1, "W", "[K, N].", "T")
+      .Input(2, "bias", "[N].", "T", OpSchema::Optional)
+      .Output(0, "Y", "As of MatMul.", "T")
+      .TypeConstraint("T", floats(), "");
+  return completeByBody(schema, [](Body &body) {
+    Body::Name result = body.op("MatMul", {body.in(0), body.in(1)});
+    if (body.has(2))
+      result = body.op("Add", {result, body.in(2)});
+    body.set(0, body.op("Gelu", {result}, {{"approximate", "tanh"}}));
   });
 }
 
@@ -258,7 +313,10 @@ void addProducts(SchemaList &list) {
   list.push_back(matmul("FusedMatMulActivation", /*batches=*/true, true));
   list.push_back(gemm());
   list.push_back(convolution());
-  list.push_back(channelsLast());
+  list.push_back(convolutionLast("NhwcConv", /*fused=*/false));
+  list.push_back(convolutionLast("NhwcFusedConv", /*fused=*/true));
+  list.push_back(maxPoolLast());
+  list.push_back(gemmGelu());
 }
 
 } // namespace quantc::onnx_ir::microsoft

@@ -24,11 +24,16 @@ void registerSchemas() {
     SchemaList list;
     addActivations(list);
     addAttention(list);
+    addBlockWeights(list);
     addExperts(list);
+    addGroupNormalization(list);
     addGroupQueryAttention(list);
     addNormalization(list);
     addProducts(list);
+    addQuantization(list);
+    addRelativePositions(list);
     addRotary(list);
+    addStandard(list);
     for (onnx::OpSchema &schema : list)
       onnx::RegisterSchema(std::move(schema), /*opset_version_to_load=*/0,
                            /*fail_duplicate_schema=*/true,

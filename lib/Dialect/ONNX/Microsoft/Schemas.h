@@ -40,7 +40,7 @@ using SchemaList = std::vector<onnx::OpSchema>;
 using Dimension = onnx::TensorShapeProto_Dimension;
 
 /// The newest opset that function bodies are written in.
-constexpr int kBodyOpset = 25;
+constexpr int kBodyOpset = 28;
 
 //===----------------------------------------------------------------------===//
 // One node: what inference and body both read
@@ -56,6 +56,10 @@ public:
 
   bool hasAttribute(const std::string &name) const {
     return context.getAttribute(name) != nullptr;
+  }
+  /// Null if the node does not have it.
+  const onnx::AttributeProto *attribute(const std::string &name) const {
+    return context.getAttribute(name);
   }
   int64_t integer(const std::string &name, int64_t otherwise) const;
   float real(const std::string &name, float otherwise) const;
@@ -186,18 +190,37 @@ onnx::OpSchema complete(onnx::OpSchema &schema, void (*infer)(Inference &),
 /// known.
 onnx::OpSchema completeByBody(onnx::OpSchema &schema, void (*build)(Body &));
 
+/// G * sigmoid(activation_alpha * G) * (L + activation_beta), of these attributes
+/// of the node and G <= limit, -limit <= L <= limit, if there is one.
+Body::Name swiglu(Body &body, Body::Name gate, Body::Name linear,
+                  std::optional<float> limit);
+/// Channels as the last dimension, or, the other way, the second again.
+Body::Name channelsLast(Body &body, const Body::Name &value, int rank);
+Body::Name channelsSecond(Body &body, const Body::Name &value, int rank);
+
 /// Lists of types, for TypeConstraint: 32 and 16 bits; 64 bits as well.
 std::vector<std::string> floats();
 std::vector<std::string> floatsAndDouble();
 
+/// (A - a_zero) (B - b_zero) * a_scale * b_scale + bias, the product exact, in
+/// the type of b_scale; names and inputs, "" for no a_zero.
+Body::Name productOfIntegers(Body &body, const Body::Name &a,
+                             const Body::Name &aZero, int b, int bZero,
+                             const Body::Name &aScale, int bScale, int bias);
+
 /// Families, a file each.
 void addActivations(SchemaList &list);
 void addAttention(SchemaList &list);
+void addBlockWeights(SchemaList &list);
 void addExperts(SchemaList &list);
+void addGroupNormalization(SchemaList &list);
 void addGroupQueryAttention(SchemaList &list);
 void addNormalization(SchemaList &list);
 void addProducts(SchemaList &list);
+void addQuantization(SchemaList &list);
+void addRelativePositions(SchemaList &list);
 void addRotary(SchemaList &list);
+void addStandard(SchemaList &list);
 
 } // namespace quantc::onnx_ir::microsoft
 
