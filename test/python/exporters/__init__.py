@@ -1,0 +1,1 @@
+"""Small models with seeded weights, as torch.onnx exports them, for test_exporters.py."""
