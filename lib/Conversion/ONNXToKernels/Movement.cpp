@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "NodeKernels.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -187,8 +188,11 @@ static void emitTile(NodeOp op, KernelBody &body) {
 
 static LogicalResult acceptsBitCast(NodeOp op, std::string &why) {
   Type from = inputElement(op, 0), to = resultElement(op);
-  unsigned width = from.getIntOrFloatBitWidth();
-  if (width == to.getIntOrFloatBitWidth() && width >= 8)
+  // BOOL is one bit here and one byte in ONNX, 0 or 1.
+  auto width = [](Type type) {
+    return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth();
+  };
+  if (width(from) == width(to) && width(from) >= 8)
     return success();
   llvm::raw_string_ostream(why)
       << "BitCast is not there from " << from << " to " << to;
@@ -201,8 +205,16 @@ static void emitBitCast(NodeOp op, KernelBody &body) {
   Type stored = cast<MemRefType>(write.memory.getType()).getElementType();
   emitLoops(body, sizesOf(body, body.outputs[0]), {read}, write,
             [&](ArrayRef<Value> x) -> Value {
-              if (getElementTypeOrSelf(x[0]) == stored)
+              Type given = getElementTypeOrSelf(x[0]);
+              if (given == stored)
                 return x[0];
+              onnx_ir::MathEmitter m(body.builder, body.loc, x[0].getType());
+              if (given.isInteger(1))
+                return m.select(x[0], m.constantInt(1, stored),
+                                m.constantInt(0, stored));
+              if (stored.isInteger(1))
+                return m.compare(arith::CmpIPredicate::ne, x[0],
+                                 m.constantInt(0, given));
               Type type = stored;
               if (auto vector = dyn_cast<VectorType>(x[0].getType()))
                 type = vector.clone(stored);

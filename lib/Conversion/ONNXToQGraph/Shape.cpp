@@ -309,17 +309,28 @@ static LogicalResult handleUnsqueeze(Node &node) {
 }
 
 static LogicalResult handleIdentity(Node &node) {
-  if (node.resultUsed(1)) // the mask of Dropout
-    return node.unsupported("its mask is used; export the model for inference");
   node.set(0, node.in(0));
   return success();
 }
 
+/// Drops nothing: so the mask keeps everything. It has the type of the data up
+/// to version 7, and BOOL from then on.
 static LogicalResult handleDropout(Node &node) {
-  std::optional<double> training = node.scalar(2);
-  if (node.has(2) && training != 0.0)
+  bool trains = node.has(2) && node.scalar(2) != 0.0;
+  // Of all elements, a share of 0 is dropped.
+  if (trains && !(node.has(1) && node.scalar(1) == 0.0))
     return node.unsupported("it trains; export the model for inference");
-  return handleIdentity(node);
+  TensorInfo &input = node.in(0);
+  node.set(0, input);
+  if (!node.resultUsed(1))
+    return success();
+  Walk &walk = node.walk;
+  bool typed = node.version() < 10;
+  TensorInfo one = typed ? walk.scalar(1, input.elementType)
+                         : walk.fromSplat(walk.builder.getI1Type(), input.dims,
+                                          walk.arith.constant(1));
+  node.set(1, typed ? walk.expand(one, input.dims) : one);
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

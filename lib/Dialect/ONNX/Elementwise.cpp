@@ -54,8 +54,6 @@ bool acceptsWhere(ArrayRef<Type> types) {
   return isBool(types[0]) && isStored(types[1]) && types[1] == types[2] &&
          types[2] == types[3];
 }
-/// Modulo of floats is evaluated in f64, exactly, for f32 and less.
-bool isModulus(Type t) { return isFloatUpTo32(t) || isInteger(t); }
 
 //===----------------------------------------------------------------------===//
 // Builders
@@ -92,7 +90,7 @@ const ElementwiseOp kTable[] = {
     {"Sub", 2, computed<rows::sub>, kNone, all<isNumber>},
     {"Mul", 2, computed<rows::mul>, kAny, all<isNumber>},
     {"Div", 2, computed<rows::div>, kAny, all<isNumber>},
-    {"Mod", 2, computed<rows::mod>, kNone, all<isModulus>},
+    {"Mod", 2, computed<rows::mod>, kNone, all<isNumber>},
     {"Pow", 2, computed<rows::pow>, kNone, acceptsPow},
     {"Min", 0, computed<rows::min>, kNone, all<isNumber>},
     {"Max", 0, computed<rows::max>, kNone, all<isNumber>},
@@ -130,7 +128,7 @@ const ElementwiseOp kTable[] = {
     {"Reciprocal", 1, computed<rows::reciprocal>, kNone, all<isFloat>},
     {"Exp", 1, computed<rows::exp>, kNone, all<isFloat>},
     {"Log", 1, computed<rows::log>, kNone, all<isFloat>},
-    {"Erf", 1, computed<rows::erf>, kNone, all<isFloatUpTo32>},
+    {"Erf", 1, computed<rows::erf>, kNone, all<isFloat>},
     {"Tanh", 1, computed<rows::tanh>, kNone, all<isFloat>},
     {"Sigmoid", 1, computed<rows::sigmoid>, kNone, all<isFloat>},
     {"LeakyRelu", 1, computed<rows::leakyRelu>, kPositive, all<isFloat>},
@@ -143,24 +141,24 @@ const ElementwiseOp kTable[] = {
      all<isFloat>},
     {"Softplus", 1, computed<rows::softplus>, kNone, all<isFloat>},
     {"Softsign", 1, computed<rows::softsign>, kNone, all<isFloat>},
-    {"Gelu", 1, computed<rows::gelu>, kNone, all<isFloatUpTo32>},
+    {"Gelu", 1, computed<rows::gelu>, kNone, all<isFloat>},
     {"Swish", 1, computed<rows::swish>, kNone, all<isFloat>},
     {"Mish", 1, computed<rows::mish>, kNone, all<isFloat>},
     {"Shrink", 1, computed<rows::shrink>, kNone, all<isFloat>},
     {"Floor", 1, computed<rows::floor>, kNone, all<isFloat>},
     {"Ceil", 1, computed<rows::ceil>, kNone, all<isFloat>},
     {"Round", 1, computed<rows::round>, kNone, all<isFloat>},
-    {"Sin", 1, computed<rows::sin>, kNone, all<isFloatUpTo32>},
-    {"Cos", 1, computed<rows::cos>, kNone, all<isFloatUpTo32>},
-    {"Tan", 1, computed<rows::tan>, kNone, all<isFloatUpTo32>},
-    {"Asin", 1, computed<rows::asin>, kNone, all<isFloatUpTo32>},
-    {"Acos", 1, computed<rows::acos>, kNone, all<isFloatUpTo32>},
-    {"Atan", 1, computed<rows::atan>, kNone, all<isFloatUpTo32>},
-    {"Sinh", 1, computed<rows::sinh>, kNone, all<isFloatUpTo32>},
-    {"Cosh", 1, computed<rows::cosh>, kNone, all<isFloatUpTo32>},
-    {"Asinh", 1, computed<rows::asinh>, kNone, all<isFloatUpTo32>},
-    {"Acosh", 1, computed<rows::acosh>, kNone, all<isFloatUpTo32>},
-    {"Atanh", 1, computed<rows::atanh>, kNone, all<isFloatUpTo32>},
+    {"Sin", 1, computed<rows::sin>, kNone, all<isFloat>},
+    {"Cos", 1, computed<rows::cos>, kNone, all<isFloat>},
+    {"Tan", 1, computed<rows::tan>, kNone, all<isFloat>},
+    {"Asin", 1, computed<rows::asin>, kNone, all<isFloat>},
+    {"Acos", 1, computed<rows::acos>, kNone, all<isFloat>},
+    {"Atan", 1, computed<rows::atan>, kNone, all<isFloat>},
+    {"Sinh", 1, computed<rows::sinh>, kNone, all<isFloat>},
+    {"Cosh", 1, computed<rows::cosh>, kNone, all<isFloat>},
+    {"Asinh", 1, computed<rows::asinh>, kNone, all<isFloat>},
+    {"Acosh", 1, computed<rows::acosh>, kNone, all<isFloat>},
+    {"Atanh", 1, computed<rows::atanh>, kNone, all<isFloat>},
 };
 
 } // namespace

@@ -177,6 +177,25 @@ Value acos(Row &row) {
   return rounded(row, m.mul(f64(row, 2), m.atan(root)));
 }
 
+/// e^|x| / 2 for an f64 |x| above 700, where e^|x| may be infinite before it
+/// is halved; else `y`.
+static Value hugeHyperbolic(Row &row, Value y) {
+  MathEmitter &m = row.m;
+  Value a = m.abs(row.x[0]), half = f64(row, 0.5);
+  Value root = m.exp(m.mul(a, half));
+  return m.select(m.compare(CmpFPredicate::OGT, a, f64(row, 700)),
+                  m.mul(m.mul(half, root), root), y);
+}
+
+/// log(2 a) for an f64 `a` whose square might overflow; else `y`.
+static Value hugeArea(Row &row, Value a, Value y) {
+  MathEmitter &m = row.m;
+  if (!getElementTypeOrSelf(row.x[0]).isF64())
+    return y;
+  Value log = m.add(m.log(a), f64(row, 0x1.62e42fefa39efp-1));
+  return m.select(m.compare(CmpFPredicate::OGT, a, f64(row, 0x1p60)), log, y);
+}
+
 // u = e^|x| - 1: (u + u / (u + 1)) / 2. Past 700 the f32 result is infinite
 // anyway.
 Value sinh(Row &row) {
@@ -186,13 +205,18 @@ Value sinh(Row &row) {
   a = m.select(m.compare(CmpFPredicate::OGT, a, limit), limit, a);
   Value u = m.expm1(a);
   Value y = m.mul(f64(row, 0.5), m.add(u, m.div(u, m.add(u, f64(row, 1)))));
+  if (getElementTypeOrSelf(row.x[0]).isF64())
+    y = hugeHyperbolic(row, y);
   return rounded(row, m.copysign(y, x));
 }
 
 Value cosh(Row &row) {
   MathEmitter &m = row.m;
   Value e = m.exp(m.abs(wide(row)));
-  return rounded(row, m.mul(f64(row, 0.5), m.add(e, m.div(f64(row, 1), e))));
+  Value y = m.mul(f64(row, 0.5), m.add(e, m.div(f64(row, 1), e)));
+  if (getElementTypeOrSelf(row.x[0]).isF64())
+    y = hugeHyperbolic(row, y);
+  return rounded(row, y);
 }
 
 // log1p(a + a^2 / (1 + sqrt(a^2 + 1))).
@@ -201,7 +225,7 @@ Value asinh(Row &row) {
   Value x = wide(row), one = f64(row, 1);
   Value a = m.abs(x), s = m.mul(a, a);
   Value part = m.div(s, m.add(one, m.sqrt(m.add(s, one))));
-  Value y = m.log1p(m.add(a, part));
+  Value y = hugeArea(row, a, m.log1p(m.add(a, part)));
   Value finite = m.compare(CmpFPredicate::OLT, a, f64(row, kInfinity));
   return rounded(row, m.select(finite, m.copysign(y, x), x));
 }
@@ -213,7 +237,7 @@ Value acosh(Row &row) {
   t = m.select(m.compare(CmpFPredicate::OGE, t, f64(row, 0)), t,
                f64(row, std::numeric_limits<double>::quiet_NaN()));
   Value root = m.sqrt(m.add(m.mul(f64(row, 2), t), m.mul(t, t)));
-  return rounded(row, m.log1p(m.add(t, root)));
+  return rounded(row, hugeArea(row, t, m.log1p(m.add(t, root))));
 }
 
 // log1p(2 a / (1 - a)) / 2.

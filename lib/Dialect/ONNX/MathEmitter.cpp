@@ -16,6 +16,7 @@
 #include "quantc/Numerics/MathTables.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 #include <cstring>
 #include <limits>
@@ -279,6 +280,8 @@ Value MathEmitter::tanh(Value x) {
 }
 
 Value MathEmitter::erf(Value x) {
+  if (getElementTypeOrSelf(x).isF64())
+    return erfF64(x);
   Value a = abs(x);
   Value s = mul(a, a);
   Value q = fma(horner(tables::kErfSmall, s), a, a);
@@ -314,6 +317,11 @@ Value MathEmitter::log(Value x) {
 }
 
 Value MathEmitter::gelu(Value x) {
+  if (getElementTypeOrSelf(x).isF64()) {
+    Value half = mul(constant(0.5, f64()), x);
+    Value scaled = mul(constant(0x1.6a09e667f3bcdp-1, f64()), x); // / sqrt(2)
+    return fma(half, erfF64(scaled), half);
+  }
   Value a = abs(x), magic = f32(tables::kRoundMagic), zero = f32(0.0f);
   Value p = horner(tables::kGelu, a);
   Value t = fma(p, a, magic);
@@ -397,6 +405,36 @@ Value MathEmitter::logF64(Value x) {
   return select(compare(CmpFPredicate::OGE, x, zero), r, constant(kNaN, f));
 }
 
+Value MathEmitter::erfF64(Value x) {
+  Type f = f64();
+  Value a = abs(x), one = constant(1, f), split = constant(3, f);
+  // e^(-a^2), with what rounding the square lost.
+  Value limit = constant(6, f); // from where on erf rounds to 1
+  Value c = select(compare(CmpFPredicate::OGT, a, limit), limit, a);
+  Value s = mul(c, c);
+  Value lost = fma(c, c, neg(s));
+  Value e = expF64(neg(s), /*minusOne=*/false);
+  e = fma(neg(lost), e, e);
+  // Up to 3: 2/sqrt(pi) a e^(-a^2) (1 + 2a^2/3 (1 + 2a^2/5 (...))), whose terms
+  // are all positive.
+  Value low = select(compare(CmpFPredicate::OGT, c, split), split, c);
+  Value twice = mul(low, add(low, low));
+  Value sum = one;
+  for (int n = 64; n >= 1; --n)
+    sum = fma(mul(twice, constant(1.0 / (2 * n + 1), f)), sum, one);
+  Value small = mul(mul(mul(constant(0x1.20dd750429b6dp+0, f), a), e), sum);
+  // Above: erfc = e^(-a^2) / sqrt(pi) / (a + 1/2 / (a + 1 / (a + 3/2 / ...))).
+  Value high = select(compare(CmpFPredicate::OGT, c, split), c, split);
+  Value fraction = high;
+  for (int n = 40; n >= 1; --n)
+    fraction = add(high, div(constant(n / 2.0, f), fraction));
+  Value tail = div(mul(constant(0x1.20dd750429b6dp-1, f), e), fraction);
+  Value y =
+      select(compare(CmpFPredicate::OGT, a, split), sub(one, tail), small);
+  // NaN is no more than 3 by any comparison, and stays.
+  return copysign(y, x);
+}
+
 Value MathEmitter::expm1(Value x) {
   return narrow(expF64(toF64(x), /*minusOne=*/true), getElementTypeOrSelf(x));
 }
@@ -477,8 +515,10 @@ Value MathEmitter::atan(Value argument) {
   Value z = select(inverted, div(one, a), a);
   Value upper = compare(CmpFPredicate::OGT, z, constant(0.41421356, f));
   z = select(upper, div(sub(z, one), add(z, one)), z);
+  // 0.4143^d / d is below half an ulp of the type.
+  int terms = getElementTypeOrSelf(argument).isF64() ? 43 : 23;
   SmallVector<double> odd;
-  for (int d = 3; d <= 23; d += 2)
+  for (int d = 3; d <= terms; d += 2)
     odd.push_back((d / 2 % 2 ? -1.0 : 1.0) / d);
   Value s = mul(z, z);
   Value r = fma(horner(odd, s), mul(z, s), z);
@@ -488,6 +528,8 @@ Value MathEmitter::atan(Value argument) {
 }
 
 Value MathEmitter::fmod(Value argument, Value divisor) {
+  if (getElementTypeOrSelf(argument).isF64())
+    return fmodF64(argument, divisor);
   Type f = f64();
   Value x = toF64(argument), y = abs(toF64(divisor));
   Value r = abs(x);
@@ -510,6 +552,48 @@ Value MathEmitter::fmod(Value argument, Value divisor) {
   Value valid = compare(CmpFPredicate::OGT, y, constant(0, f));
   r = select(andi(valid, finite), r, constant(kNaN, f));
   return narrow(copysign(r, x), getElementTypeOrSelf(argument));
+}
+
+Value MathEmitter::fmodF64(Value x, Value divisor) {
+  Type f = f64();
+  Value y = abs(divisor), a = abs(x), r = a;
+  Value zero = constant(0, f), inf = constant(kInfinity, f);
+  // The bits of a quotient that are taken off at a time, so that its product
+  // with y and the difference are exact; it is made smaller before that, so
+  // that it is never more than the true one.
+  Value mask = constantInt(-(int64_t(1) << 25), intType(64));
+  Value below = constant(1 - 0x1p-50, f);
+  auto reduce = [&](Value modulus, int bits) {
+    Value lo = arith::ConstantIndexOp::create(builder, loc, 0);
+    Value hi = arith::ConstantIndexOp::create(builder, loc, bits / 26 + 2);
+    Value step = arith::ConstantIndexOp::create(builder, loc, 1);
+    auto loop = scf::ForOp::create(
+        builder, loc, lo, hi, step, ValueRange{r},
+        [&](OpBuilder &b, Location loc, Value, ValueRange args) {
+          MathEmitter in(b, loc, x.getType());
+          Value q = in.mul(in.div(args[0], modulus), below);
+          Value cut = in.fromBits(in.andi(in.bits(q), mask), f);
+          Value rest = in.fma(in.neg(in.trunc(cut)), modulus, args[0]);
+          scf::YieldOp::create(b, loc, rest);
+        });
+    r = loop.getResult(0);
+    // What was made smaller may be one modulus too much.
+    Value over = compare(CmpFPredicate::OGE, r, modulus);
+    r = select(over, sub(r, modulus), r);
+  };
+  // r mod y = (r mod (2^k y)) mod y: so no quotient overflows.
+  Value large = mul(mul(y, constant(0x1p537, f)), constant(0x1p537, f));
+  reduce(select(compare(CmpFPredicate::OLT, large, inf), large, y), 1024);
+  large = mul(y, constant(0x1p537, f));
+  reduce(select(compare(CmpFPredicate::OLT, large, inf), large, y), 538);
+  reduce(y, 538);
+  // x mod inf = x; inf mod y and x mod 0 are NaN.
+  Value infinite = compare(CmpFPredicate::OEQ, y, inf);
+  Value finite = compare(CmpFPredicate::OLT, a, inf);
+  r = select(andi(infinite, finite), a, r);
+  Value valid = compare(CmpFPredicate::OGT, y, zero);
+  r = select(andi(valid, finite), r, constant(kNaN, f));
+  return copysign(r, x);
 }
 
 } // namespace quantc::onnx_ir

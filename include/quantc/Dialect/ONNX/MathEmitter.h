@@ -132,6 +132,8 @@ private:
   mlir::Value scaleByPowerOfTwo(mlir::Value p, mlir::Value k);
   mlir::Value expF64(mlir::Value x, bool minusOne);
   mlir::Value logF64(mlir::Value x);
+  mlir::Value erfF64(mlir::Value x);
+  mlir::Value fmodF64(mlir::Value x, mlir::Value divisor);
   mlir::Value toF64(mlir::Value x);
   /// f64 code of a function of x, rounded to x's type.
   mlir::Value sine(mlir::Value x, int64_t quarter);
