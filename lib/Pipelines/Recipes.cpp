@@ -190,7 +190,8 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
     // The small constants of a layer fold back to floats once nothing reads
     // them stored.
     passes.insert(passes.end(),
-                  {"qgraph-fuse-quantized", "qgraph-fuse-epilogue",
+                  {"qgraph-normalize-codes", "canonicalize", "cse",
+                   "qgraph-fuse-quantized", "qgraph-fuse-epilogue",
                    "canonicalize", "cse", "qgraph-fuse-rows"});
     if (stage == GraphStage::Packed)
       passes.push_back("qgraph-pack-weights");

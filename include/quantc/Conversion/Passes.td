@@ -116,9 +116,10 @@ def NormalizeCodes : Pass<"qgraph-normalize-codes", "::mlir::ModuleOp"> {
       of `quantize`, constants, and what only moves them, if everybody who reads
       them is a `dequantize`, a quantized layer, or moves them on. Codes that are
       an argument are shifted at run time if a layer reads them.
-    * A MaxPool, Reshape, Transpose, Slice or Concat between `dequantize`s and a
-      `quantize` with one and the same constant scale and zero point is done on
-      the codes.
+    * A MaxPool, Reshape, Transpose, Slice or Concat behind `dequantize`s with one
+      and the same constant scale and zero point is done on the codes, and then
+      dequantized. A `quantize` by the parameters of the `dequantize` before it is
+      none.
 
     Before:
 
@@ -157,7 +158,8 @@ def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
            {input_block = array<i64: 1, 0>, weight_block = array<i64: 1, 0>} : ...
     ```
     if both are integers of at most 8 bits with no offset and no codebook, the groups
-    along K fit each other, and no group's sum can leave 32 bits. Likewise
+    along K fit each other, and no group's sum can leave 32 bits. Likewise `conv` becomes `quantized_conv` (one
+    scale for the input or an image, one for the weight or a column), and
     `embedding(dequantize(table))` with a symmetric scale a row becomes an embedding
     of the stored table with that scale.
 
@@ -174,10 +176,16 @@ def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
 def FuseEpilogue : Pass<"qgraph-fuse-epilogue", "::mlir::ModuleOp"> {
   let summary = "Elementwise consumers of a linear layer become steps of its epilogue";
   let description = [{
-    While the only reader of a `linear` or `quantized_linear` is an elementwise
-    operator on f32 that keeps the shape, it becomes a step of the epilogue: unary
-    operators with their attributes; binary ones whose other operand has the same
-    shape (a residual), or is one row (a scale of channels) or one number for all.
+    While the only reader of a layer (`linear`, `conv`, their quantized forms) is an
+    elementwise operator on f32 that keeps the shape, it becomes a step of the
+    epilogue: unary operators with their attributes; binary ones whose other operand
+    has the same shape (a residual), or is one row (a scale of channels) or one
+    number for all. A residual that is dequantized from si8 with one constant scale
+    is read as codes. A `quantize` to si8 with one constant scale becomes the step
+    `Quantize`, the last one; where the codes are only dequantized again for a
+    further step, the two are `QuantizeDequantize`. (These multiply by the
+    reciprocal of the scale, which is equal over the reals.) Pairs of quantize and
+    dequantize that stay get a remark.
     Where the layer is the second operand, only Add and Mul qualify, which
     commute. The order of operations and so every bit stays. The fused layer stands
     where the last operator stood, so its operands need not be reordered.

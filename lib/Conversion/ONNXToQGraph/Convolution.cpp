@@ -113,6 +113,39 @@ static bool resolveSame(Node &node, ArrayRef<Dim> image,
   return true;
 }
 
+std::optional<ConvGeometry> onnx_to_qgraph::geometryOf(Node &node,
+                                                       unsigned weight) {
+  Walk &walk = node.walk;
+  TensorInfo &input = node.in(0), &taps = node.in(weight);
+  int64_t spatial = input.rank() - 2;
+  if (spatial < 1 || spatial > 3 || taps.rank() != input.rank())
+    return std::nullopt;
+  auto axes = windows(node, weight, spatial);
+  ArrayRef<Dim> image = ArrayRef(input.dims).drop_front(2);
+  if (!axes || !resolveSame(node, image, *axes))
+    return std::nullopt;
+  ConvGeometry geometry;
+  ConvShape &shape = geometry.shape;
+  shape.groups = node.integer("group", 1);
+  geometry.dims.push_back(input.dims[0]);
+  SmallVector<int64_t> after;
+  for (auto [axis, in] : llvm::zip_equal(*axes, image)) {
+    shape.strides.push_back(axis.stride);
+    shape.dilations.push_back(axis.dilation);
+    shape.pads.push_back(axis.before);
+    after.push_back(axis.after);
+    geometry.taps.push_back(axis.kernel);
+    geometry.dims.push_back(slide(walk.arith, in, axis, /*ceil=*/false));
+  }
+  llvm::append_range(shape.pads, after);
+  geometry.dims.push_back(taps.dims[0]);
+  Dim channels =
+      walk.arith.mul(taps.dims[1], walk.arith.constant(shape.groups));
+  if (shape.groups < 1 || !walk.arith.require(input.dims[1], channels))
+    return std::nullopt;
+  return geometry;
+}
+
 /// The bias, a constant if it is known.
 static Value biasOf(Walk &walk, TensorInfo &info) {
   std::optional<double> number = numberOf(uniform(info));
@@ -127,40 +160,19 @@ static Value biasOf(Walk &walk, TensorInfo &info) {
 static LogicalResult handleConv(Node &node) {
   Walk &walk = node.walk;
   TensorInfo &input = node.in(0), &weight = node.in(1);
-  int64_t spatial = input.rank() - 2;
-  if (spatial < 1 || spatial > 3 || !isReal(input.elementType) ||
-      weight.rank() != input.rank())
+  std::optional<ConvGeometry> geometry;
+  if (isReal(input.elementType))
+    geometry = geometryOf(node, 1);
+  if (!geometry)
     return handleWindow(node);
-  auto axes = windows(node, 1, spatial);
-  ArrayRef<Dim> image = ArrayRef(input.dims).drop_front(2);
-  if (!axes || !resolveSame(node, image, *axes))
-    return handleWindow(node);
-
-  ConvShape shape;
-  shape.groups = node.integer("group", 1);
-  Dims dims{input.dims[0]};
-  SmallVector<int64_t> taps, after;
-  for (auto [axis, in] : llvm::zip_equal(*axes, image)) {
-    shape.strides.push_back(axis.stride);
-    shape.dilations.push_back(axis.dilation);
-    shape.pads.push_back(axis.before);
-    after.push_back(axis.after);
-    taps.push_back(axis.kernel);
-    dims.push_back(slide(walk.arith, in, axis, /*ceil=*/false));
-  }
-  llvm::append_range(shape.pads, after);
-  dims.push_back(weight.dims[0]);
-  Dim channels =
-      walk.arith.mul(weight.dims[1], walk.arith.constant(shape.groups));
-  if (shape.groups < 1 || !walk.arith.require(input.dims[1], channels))
-    return node.unsupported("its weight does not have the input's channels");
-
+  const ConvShape &shape = geometry->shape;
   TensorInfo x = toChannelsLast(walk, input);
   Value given = walk.materialize(weight);
   Value bias = node.has(2) ? biasOf(walk, node.in(2)) : Value();
   StringAttr name = walk.nameOf(node.op);
   TensorInfo result;
-  Value matrix = shape.isPointwise(taps) ? walk.matrixWeight(given) : Value();
+  Value matrix =
+      shape.isPointwise(geometry->taps) ? walk.matrixWeight(given) : Value();
   if (matrix) {
     result = buildPointwise(walk, x, matrix, bias, name);
   } else {
@@ -169,7 +181,7 @@ static LogicalResult handleConv(Node &node) {
       TensorInfo moved = toChannelsLast(walk, weight);
       last = walk.materialize(moved);
     }
-    result = buildConv(walk, x, last, bias, shape, dims, name);
+    result = buildConv(walk, x, last, bias, shape, geometry->dims, name);
   }
   node.set(0, fromChannelsLast(walk, result));
   return success();
@@ -330,6 +342,7 @@ ArrayRef<Handler> onnx_to_qgraph::convolutionHandlers() {
   static constexpr Handler table[] = {
       {"", "Conv", 1, kNewest, handleConv},
       {"", "ConvTranspose", 1, kNewest, handleConvTranspose},
+      {"", "QLinearConv", 10, kNewest, handleQLinearConv},
       {"", "BatchNormalization", 7, kNewest, handleBatchNormalization},
   };
   return table;

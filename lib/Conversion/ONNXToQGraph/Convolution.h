@@ -26,6 +26,18 @@ struct ConvShape {
   bool isPointwise(llvm::ArrayRef<int64_t> taps) const;
 };
 
+/// What a Conv's attributes amount to.
+struct ConvGeometry {
+  ConvShape shape;
+  llvm::SmallVector<int64_t> taps;
+  Dims dims; ///< of the result, channels last
+};
+
+/// The geometry of a Conv node, whose weight [O, C / groups, taps..] is input
+/// `weight`; nothing where qgraph has no such convolution (more than three
+/// spatial dimensions, pads that depend on the image's extents).
+std::optional<ConvGeometry> geometryOf(Node &node, unsigned weight);
+
 /// The index operands that say the dynamic ones of the spatial dimensions of a
 /// convolution's result.
 llvm::SmallVector<mlir::Value> spatialSizes(llvm::ArrayRef<Dim> dims);
@@ -39,6 +51,7 @@ TensorInfo buildPointwise(Walk &walk, TensorInfo &input, mlir::Value weight,
                           mlir::Value bias, mlir::StringAttr name);
 
 mlir::LogicalResult handleConvTranspose(Node &node);
+mlir::LogicalResult handleQLinearConv(Node &node);
 
 } // namespace quantc::onnx_to_qgraph
 

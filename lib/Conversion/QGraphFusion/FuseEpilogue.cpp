@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/ConstantTensor.h"
 #include "quantc/Analysis/DimensionEquality.h"
+#include "quantc/Analysis/Layers.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
@@ -22,12 +24,27 @@ namespace quantc {
 
 namespace {
 
-/// One step as it will stand in the epilogue; `operand` is null for a unary
-/// one.
+/// One step as it will stand in the epilogue; the operands that it has not are
+/// null.
 struct Step {
-  onnx_ir::NodeOp node;
-  Value operand;
+  Operation *last; ///< the op whose result the step makes
+  StringRef op;
+  DictionaryAttr attributes;
+  Value operand, scale, zeroPoint;
 };
+
+/// True for a quantization to si8 with one constant scale: what a step can do.
+template <typename OpT>
+bool isStatic(OpT op, Value stored) {
+  auto scale = op.getScale().getType();
+  return cast<RankedTensorType>(stored.getType())
+             .getElementType()
+             .isSignedInteger(8) &&
+         isConstant(op.getScale()) && scale.getNumElements() == 1 &&
+         scale.getElementType().isF32() && !op.getOffset() &&
+         !op.getCodebook() && !op.getPrecision() &&
+         (!op.getZeroPoint() || isConstant(op.getZeroPoint()));
+}
 
 bool isF32(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -69,7 +86,7 @@ std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
       classifyBroadcast(value, result) != Broadcast::None)
     return std::nullopt;
   if (inputs.size() == 1)
-    return Step{node, Value()};
+    return Step{node, node.getOpType(), node.getNodeAttributes()};
 
   bool second = inputs[0] != value;
   if (second && node.getOpType() != "Add" && node.getOpType() != "Mul")
@@ -77,7 +94,38 @@ std::optional<Step> asStep(onnx_ir::NodeOp node, Value value) {
   Value other = inputs[second ? 0 : 1];
   if (!isEpilogueOperand(other, result))
     return std::nullopt;
-  return Step{node, other};
+  Step step{node, node.getOpType(), node.getNodeAttributes(), other};
+  // A residual that is stored is read as it is.
+  auto stored = other.getDefiningOp<DequantizeOp>();
+  if (stored && other.getType() == result.getType() &&
+      isStatic(stored, stored.getInput())) {
+    step.operand = stored.getInput();
+    step.scale = stored.getScale();
+    step.zeroPoint = stored.getZeroPoint();
+  }
+  return step;
+}
+
+/// The steps that `quantize` is for the result of a layer: the last one, or,
+/// where all that reads the codes is a dequantize by the same parameters before
+/// a step, one in between.
+Step asStep(QuantizeOp quantize) {
+  Step step{quantize, StepAttr::kQuantize, {},
+            {},       quantize.getScale(), quantize.getZeroPoint()};
+  auto back = quantize->hasOneUse()
+                  ? dyn_cast<DequantizeOp>(*quantize->user_begin())
+                  : DequantizeOp();
+  if (!back || back.getScale() != quantize.getScale() ||
+      back.getZeroPoint() != quantize.getZeroPoint() || !back->hasOneUse() ||
+      !isF32(back.getResult()))
+    return step;
+  auto node = dyn_cast<onnx_ir::NodeOp>(*back->user_begin());
+  if (!node || node->getBlock() != quantize->getBlock() ||
+      !asStep(node, back.getResult()))
+    return step;
+  step.op = StepAttr::kQuantizeDequantize;
+  step.last = back;
+  return step;
 }
 
 class FuseEpiloguePass : public impl::FuseEpilogueBase<FuseEpiloguePass> {
@@ -86,43 +134,96 @@ public:
     SmallVector<LayerOpInterface> layers;
     getOperation().walk(
         [&](LayerOpInterface layer) { layers.push_back(layer); });
-    for (LayerOpInterface layer : layers)
+    for (LayerOpInterface layer : layers) {
       fuse(layer);
+      remarkOnQuantize(layer);
+    }
+    getOperation().walk([&](DequantizeOp op) { remarkOnDequantize(op); });
   }
 
 private:
   void fuse(LayerOpInterface layer) {
-    while (layer->hasOneUse()) {
-      auto node = dyn_cast<onnx_ir::NodeOp>(*layer->user_begin());
-      if (!node || node->getBlock() != layer->getBlock() ||
-          !isF32(layer.getResult()))
+    while (layer->hasOneUse() && isF32(layer.getResult())) {
+      Operation *user = *layer->user_begin();
+      if (user->getBlock() != layer->getBlock())
         return;
-      std::optional<Step> step = asStep(node, layer.getResult());
+      std::optional<Step> step;
+      if (auto node = dyn_cast<onnx_ir::NodeOp>(user))
+        step = asStep(node, layer.getResult());
+      else if (auto quantize = dyn_cast<QuantizeOp>(user);
+               quantize && isStatic(quantize, quantize.getResult()))
+        step = asStep(quantize);
       if (!step)
         return;
       append(layer, *step);
     }
   }
 
-  /// The layer moves to where the node stands: its only reader, so nothing
-  /// between the two notices, and the node's other operand is there.
-  void append(LayerOpInterface layer, Step step) {
-    int64_t place = -1;
-    if (step.operand) {
-      place = layer.getEpilogueOperands().size();
-      layer.getEpilogueOperandsMutable().append(step.operand);
-    }
+  /// The layer moves to where the last of the step's ops stands: its only
+  /// reader, so nothing between the two notices, and the other operands are
+  /// there.
+  void append(LayerOpInterface layer, const Step &step) {
+    auto placeOf = [&](Value operand) -> int64_t {
+      if (!operand)
+        return -1;
+      OperandRange known = layer.getEpilogueOperands();
+      int64_t count = known.size();
+      for (auto [i, value] : llvm::enumerate(known))
+        if (value == operand)
+          return i;
+      layer.getEpilogueOperandsMutable().append(operand);
+      return count;
+    };
+    int64_t operand = placeOf(step.operand), scale = placeOf(step.scale),
+            zeroPoint = placeOf(step.zeroPoint);
     SmallVector<Attribute> steps(layer.getEpilogue().getValue());
-    DictionaryAttr attributes = step.node.getNodeAttributes();
-    if (attributes.empty())
+    DictionaryAttr attributes = step.attributes;
+    if (attributes && attributes.empty())
       attributes = {};
-    steps.push_back(StepAttr::get(&getContext(), step.node.getOpType(), place,
-                                  /*scale=*/-1, /*zero_point=*/-1, attributes));
+    steps.push_back(StepAttr::get(&getContext(), step.op, operand, scale,
+                                  zeroPoint, attributes));
     layer.setEpilogueAttr(ArrayAttr::get(&getContext(), steps));
-    layer->moveBefore(step.node);
-    step.node->getResult(0).replaceAllUsesWith(layer.getResult());
-    step.node->erase();
+    Operation *last = step.last;
+    Operation *before = *layer->user_begin();
+    layer->moveBefore(last);
+    layer.getResult().setType(
+        cast<RankedTensorType>(last->getResult(0).getType()));
+    last->getResult(0).replaceAllUsesWith(layer.getResult());
+    last->erase();
+    // A quantize before the dequantize that went.
+    if (before != last)
+      before->erase();
     ++this->steps;
+  }
+
+  /// Says why the result of a layer is quantized by an op of its own.
+  void remarkOnQuantize(LayerOpInterface layer) {
+    for (Operation *user : layer->getUsers()) {
+      auto quantize = dyn_cast<QuantizeOp>(user);
+      if (!quantize || !isStatic(quantize, quantize.getResult()))
+        continue;
+      auto remark = layer->emitRemark()
+                    << describeOp(layer)
+                    << " does not store its result by itself: ";
+      if (!layer->hasOneUse())
+        remark << "other ops read the float values too";
+      else
+        remark << "its result is "
+               << cast<RankedTensorType>(layer.getResult().getType())
+                      .getElementType()
+               << ", or it is quantized in another block";
+    }
+  }
+
+  /// Says who needs the float values of stored activations.
+  void remarkOnDequantize(DequantizeOp op) {
+    if (isConstant(op.getInput()) || !isStatic(op, op.getInput()))
+      return;
+    for (Operation *user : op->getUsers())
+      if (!user->hasTrait<OpTrait::IsTerminator>())
+        op.emitRemark() << "the codes of " << describeValue(op.getInput())
+                        << " are dequantized for " << describeOp(user)
+                        << ", which is no step of a layer";
   }
 };
 

@@ -5,16 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// linear(dequantize, dequantize) becomes quantized_linear, and an embedding of
-// a dequantized table an embedding of the stored one, where the two are equal
-// over the reals. Where they are not, or where another op stands in the way, a
-// remark names it.
+// linear(dequantize, dequantize) becomes quantized_linear, conv quantized_conv,
+// and an embedding of a dequantized table an embedding of the stored one, where
+// the two are equal over the reals. Where they are not, or where another op
+// stands in the way, a remark names it.
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Conversion/Passes.h"
+#include "quantc/Dialect/ONNX/Proto.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 
 #define DEBUG_TYPE "qgraph-fuse-quantized"
@@ -54,6 +56,17 @@ std::string whyBlockDoesNotFit(DequantizeOp op) {
   return {};
 }
 
+/// The same for a convolution, whose sum takes all dimensions but the first.
+std::string whyBlockIsNoOne(DequantizeOp op) {
+  RankedTensorType type = op.getInput().getType();
+  for (int64_t d = 1; d < type.getRank(); ++d)
+    if (!isWhole(type, op.getBlock(), d))
+      return llvm::formatv("its scales differ along dimension {0}; the integer "
+                           "sum of a convolution needs one scale",
+                           d);
+  return {};
+}
+
 /// The length of the groups along K, 0 for one group.
 int64_t groupAlongK(DequantizeOp op) {
   RankedTensorType type = op.getInput().getType();
@@ -61,30 +74,34 @@ int64_t groupAlongK(DequantizeOp op) {
   return isWhole(type, op.getBlock(), last) ? 0 : op.getBlock()[last];
 }
 
-/// Why this linear cannot be fused, or empty. `x` and `w` are its operands'
+/// Why this layer cannot be fused, or empty. `x` and `w` are its operands'
 /// makers.
-std::string whyNotFused(LinearOp linear, DequantizeOp x, DequantizeOp w) {
+std::string whyNotFused(LayerOpInterface layer, DequantizeOp x,
+                        DequantizeOp w) {
   if (!x)
     return llvm::formatv(
         "its input comes from {0}, which gives float values; quantize the "
         "input (--qgraph-quantize-activations)",
-        describeValue(linear.getInput()));
+        describeValue(layer.getInput()));
   if (!w)
     return llvm::formatv(
         "its weight comes from {0}, which gives float values; quantize the "
         "weight (--qgraph-quantize-weights)",
-        describeValue(linear.getWeight()));
+        describeValue(layer.getWeight()));
   for (auto [side, op] : {std::pair("input", x), std::pair("weight", w)}) {
     std::string why = whyNotInteger(op);
     if (why.empty())
       why = whyBlockDoesNotFit(op);
+    if (why.empty() && isa<ConvOp>(*layer))
+      why = whyBlockIsNoOne(op);
     if (!why.empty())
       return llvm::formatv(
           "the qgraph.dequantize of its {0} is in the way: {1}", side, why);
   }
-  if (!linear.getType().getElementType().isF32())
-    return llvm::formatv("its result is {0}; integer sums give f32",
-                         linear.getType().getElementType());
+  Type result =
+      cast<RankedTensorType>(layer.getResult().getType()).getElementType();
+  if (!result.isF32() && !quantizeStep(layer.getEpilogue()))
+    return llvm::formatv("its result is {0}; integer sums give f32", result);
 
   int64_t groupX = groupAlongK(x), groupW = groupAlongK(w);
   if (groupX && groupW && groupX % groupW && groupW % groupX)
@@ -92,7 +109,13 @@ std::string whyNotFused(LinearOp linear, DequantizeOp x, DequantizeOp w) {
         "its input has groups of {0} and its weight groups of {1}; one must be "
         "a multiple of the other",
         groupX, groupW);
-  int64_t terms = linear.getWeight().getType().getDimSize(1);
+  int64_t terms = 1;
+  for (int64_t extent : cast<RankedTensorType>(layer.getWeight().getType())
+                            .getShape()
+                            .drop_front())
+    terms = ShapedType::isDynamic(extent) || ShapedType::isDynamic(terms)
+                ? ShapedType::kDynamic
+                : terms * extent;
   for (int64_t group : {groupX, groupW})
     if (group != 0)
       terms = ShapedType::isDynamic(terms) ? group : std::min(terms, group);
@@ -126,10 +149,12 @@ class FuseQuantizedPass : public impl::FuseQuantizedBase<FuseQuantizedPass> {
 public:
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
-      if (auto linear = dyn_cast<LinearOp>(op))
-        fuse(linear);
+      if (isa<LinearOp, ConvOp>(op))
+        fuse(cast<LayerOpInterface>(op));
       else if (auto embedding = dyn_cast<EmbeddingOp>(op))
         fuse(embedding);
+      else if (auto matmul = dyn_cast<MatmulOp>(op))
+        skipComputed(matmul);
     });
   }
 
@@ -140,26 +165,91 @@ private:
                      << " is computed on float values: " << why;
   }
 
-  void fuse(LinearOp linear) {
-    auto x = linear.getInput().getDefiningOp<DequantizeOp>();
-    auto w = linear.getWeight().getDefiningOp<DequantizeOp>();
+  void fuse(LayerOpInterface layer) {
+    auto x = layer.getInput().getDefiningOp<DequantizeOp>();
+    auto w = layer.getWeight().getDefiningOp<DequantizeOp>();
     if (!x && !w)
       return;
-    if (std::string why = whyNotFused(linear, x, w); !why.empty())
-      return skip(linear, why);
-    OpBuilder builder(linear);
-    auto fused = QuantizedLinearOp::create(
-        builder, linear.getLoc(), linear.getType(), x.getInput(), x.getScale(),
-        x.getZeroPoint(), w.getInput(), w.getScale(), w.getZeroPoint(),
-        linear.getBias(), linear.getEpilogueOperands(), x.getBlock(),
-        w.getBlock(), linear.getEpilogue(), linear.getNameAttr());
-    replace(linear, fused, {x, w});
+    if (std::string why = whyNotFused(layer, x, w); !why.empty())
+      return skip(layer, why);
+    OpBuilder builder(layer);
+    Type type = layer.getResult().getType();
+    Operation *fused;
+    if (auto conv = dyn_cast<ConvOp>(*layer))
+      fused = QuantizedConvOp::create(
+          builder, conv.getLoc(), type, x.getInput(), x.getScale(),
+          x.getZeroPoint(), w.getInput(), w.getScale(), w.getZeroPoint(),
+          conv.getBias(), conv.getEpilogueOperands(), conv.getDims(),
+          x.getBlock(), w.getBlock(), conv.getStrides(), conv.getDilations(),
+          conv.getPads(), conv.getGroups(), conv.getEpilogue(),
+          conv.getNameAttr());
+    else
+      fused = QuantizedLinearOp::create(
+          builder, layer.getLoc(), type, x.getInput(), x.getScale(),
+          x.getZeroPoint(), w.getInput(), w.getScale(), w.getZeroPoint(),
+          layer.getBias(), layer.getEpilogueOperands(), x.getBlock(),
+          w.getBlock(), layer.getEpilogue(), layer.getNameAttr());
+    replace(layer, fused, {x, w});
+  }
+
+  /// There is no product of integers of two computed operands.
+  void skipComputed(MatmulOp matmul) {
+    if (matmul.getLhs().getDefiningOp<DequantizeOp>() &&
+        matmul.getRhs().getDefiningOp<DequantizeOp>())
+      skip(matmul, "both of its operands are computed; integer sums need a "
+                   "constant weight");
+  }
+
+  /// embedding(dequantize(table)) with one scale: the rows are dequantized.
+  void gatherStored(EmbeddingOp embedding, DequantizeOp table) {
+    OpBuilder builder(embedding);
+    Location loc = embedding.getLoc();
+    RankedTensorType type = embedding.getType();
+    SmallVector<Value> sizes;
+    for (auto [d, size] :
+         llvm::enumerate(getDims(builder, embedding.getResult())))
+      if (type.isDynamicDim(d))
+        sizes.push_back(getValueOrCreateConstantIndexOp(builder, loc, size));
+    auto integer = IntegerType::get(&getContext(), 64, IntegerType::Signed);
+    auto node = [&](StringRef name, RankedTensorType type, ValueRange operands,
+                    ValueRange sizes, DictionaryAttr attributes) {
+      int64_t version =
+          onnx_ir::sinceVersion(name, "", onnx_ir::latestOpset(""))
+              .value_or(13);
+      return onnx_ir::NodeOp::create(builder, loc, TypeRange(type), operands,
+                                     sizes, name,
+                                     /*domain=*/"", version, attributes,
+                                     embedding.getNameAttr(), ArrayAttr(), 0)
+          .getResult(0);
+    };
+    Value rows =
+        node("Gather", type.clone(table.getInput().getType().getElementType()),
+             {table.getInput(), embedding.getIndices()}, sizes,
+             builder.getDictionaryAttr(builder.getNamedAttr(
+                 "axis", builder.getIntegerAttr(integer, 0))));
+    auto single = [&](Value value) -> Value {
+      if (!value || type.getRank() == 2)
+        return value;
+      auto shaped = cast<RankedTensorType>(value.getType())
+                        .clone(SmallVector<int64_t>(type.getRank(), 1));
+      return node("Reshape", shaped, value, {}, builder.getDictionaryAttr({}));
+    };
+    auto real = DequantizeOp::create(
+        builder, loc, type, rows, single(table.getScale()),
+        single(table.getZeroPoint()), Value(), Value(),
+        SmallVector<int64_t>(type.getRank(), 0), TypeAttr());
+    replace(embedding, real, {table});
   }
 
   void fuse(EmbeddingOp embedding) {
     auto table = embedding.getTable().getDefiningOp<DequantizeOp>();
     if (!table)
       return;
+    RankedTensorType stored = table.getInput().getType();
+    if (whyNotInteger(table).empty() && !embedding.getScale() &&
+        isWhole(stored, table.getBlock(), 0) &&
+        isWhole(stored, table.getBlock(), 1))
+      return gatherStored(embedding, table);
     if (std::string why = whyNotFused(embedding, table); !why.empty())
       return skip(embedding, why);
     OpBuilder builder(embedding);

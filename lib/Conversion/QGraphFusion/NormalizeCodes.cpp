@@ -48,32 +48,21 @@ bool movesCodes(Operation *op) {
           (node.is("Slice") && node.getInputs().size() == 1));
 }
 
-/// The zero point that belongs to a stored operand: one for each element of the
-/// scale, or an operand that is not there.
-std::optional<MutableOperandRange> zeroPointOf(OpOperand &stored) {
-  unsigned number = stored.getOperandNumber();
-  return llvm::TypeSwitch<Operation *, std::optional<MutableOperandRange>>(
-             stored.getOwner())
+/// Calls `visit(zero point, scale)` for each place where `op` reads `value` as
+/// stored values; the zero point is an operand that need not be there.
+void forEachStored(Operation *op, Value value,
+                   llvm::function_ref<void(MutableOperandRange, Value)> visit) {
+  llvm::TypeSwitch<Operation *>(op)
       .Case<DequantizeOp>([&](auto op) {
-        return number == 0 ? std::optional(op.getZeroPointMutable())
-                           : std::nullopt;
+        if (op.getInput() == value)
+          visit(op.getZeroPointMutable(), op.getScale());
       })
-      .Case<QuantizedLinearOp, QuantizedConvOp>(
-          [&](auto op) -> std::optional<MutableOperandRange> {
-            if (number == op.getODSOperandIndexAndLength(0).first)
-              return op.getInputZeroPointMutable();
-            if (number == op.getODSOperandIndexAndLength(3).first)
-              return op.getWeightZeroPointMutable();
-            return std::nullopt;
-          })
-      .Default(std::nullopt);
-}
-
-/// The scale beside it: what shape a zero point has.
-Value scaleOf(OpOperand &stored) {
-  Operation *op = stored.getOwner();
-  // In all of these the scale follows the stored operand.
-  return op->getOperand(stored.getOperandNumber() + 1);
+      .Case<QuantizedLinearOp, QuantizedConvOp>([&](auto op) {
+        if (op.getInput() == value)
+          visit(op.getInputZeroPointMutable(), op.getInputScale());
+        if (op.getWeight() == value)
+          visit(op.getWeightZeroPointMutable(), op.getWeightScale());
+      });
 }
 
 bool isKnown(MutableOperandRange zeroPoint) {
@@ -85,11 +74,16 @@ public:
   void runOnOperation() override {
     signArguments();
     collect();
-    for (Value value : llvm::make_early_inc_range(candidates.takeVector()))
+    for (Value value : candidates.takeVector())
       makeSigned(value);
     if (broken)
       return signalPassFailure();
-    getOperation().walk([&](QuantizeOp op) { moveCodes(op); });
+    getOperation().walk([&](Operation *op) {
+      if (auto node = dyn_cast<onnx_ir::NodeOp>(op))
+        moveCodes(node);
+      else if (auto quantize = dyn_cast<QuantizeOp>(op))
+        dropPair(quantize);
+    });
   }
 
 private:
@@ -100,7 +94,8 @@ private:
   void makeSigned(Value value);
   void shiftZeroPoint(MutableOperandRange zeroPoint, Value scale);
   Value shifted(Value constant, RankedTensorType type);
-  void moveCodes(QuantizeOp op);
+  void moveCodes(onnx_ir::NodeOp node);
+  void dropPair(QuantizeOp op);
 
   llvm::SetVector<Value> candidates;
   bool broken = false;
@@ -151,10 +146,14 @@ void NormalizeCodesPass::signArguments() {
 }
 
 bool NormalizeCodesPass::isGood(OpOperand &use) {
-  if (movesCodes(use.getOwner()))
-    return candidates.contains(use.getOwner()->getResult(0));
-  std::optional<MutableOperandRange> zeroPoint = zeroPointOf(use);
-  return zeroPoint && isKnown(*zeroPoint);
+  Operation *op = use.getOwner();
+  if (movesCodes(op))
+    return candidates.contains(op->getResult(0));
+  unsigned stored = 0, operands = llvm::count(op->getOperands(), use.get());
+  forEachStored(op, use.get(), [&](MutableOperandRange zeroPoint, Value) {
+    stored += isKnown(zeroPoint);
+  });
+  return stored == operands;
 }
 
 bool NormalizeCodesPass::isGood(Value value) {
@@ -241,9 +240,13 @@ void NormalizeCodesPass::shiftZeroPoint(MutableOperandRange zeroPoint,
 void NormalizeCodesPass::makeSigned(Value value) {
   auto si8 = IntegerType::get(value.getContext(), 8, IntegerType::Signed);
   RankedTensorType type = typeOf(value).clone(si8);
-  for (OpOperand &use : value.getUses())
-    if (std::optional<MutableOperandRange> zeroPoint = zeroPointOf(use))
-      shiftZeroPoint(*zeroPoint, scaleOf(use));
+  // Zero points that are added move the operands of a reader.
+  llvm::SmallSetVector<Operation *, 4> readers(value.user_begin(),
+                                               value.user_end());
+  for (Operation *reader : readers)
+    forEachStored(reader, value, [&](MutableOperandRange zero, Value scale) {
+      shiftZeroPoint(zero, scale);
+    });
   ++signedValues;
   if (isa<ConstantOp>(value.getDefiningOp())) {
     value.replaceAllUsesWith(shifted(value, type));
@@ -275,53 +278,97 @@ static bool sameConstant(Value a, Value b) {
          *p.value_begin<Attribute>() == *q.value_begin<Attribute>();
 }
 
+/// True for an absent operand, or a small constant of one element.
+static bool isOneConstant(Value value) {
+  auto constant = value ? value.getDefiningOp<ConstantOp>() : ConstantOp();
+  return !value || (constant && isa<DenseElementsAttr>(constant.getValue()) &&
+                    typeOf(value).getNumElements() == 1);
+}
+
 template <typename OpT>
 static bool isOneConstantScale(OpT op) {
-  RankedTensorType scale = typeOf(op.getScale());
-  return isConstant(op.getScale()) && scale.getNumElements() == 1 &&
+  return isOneConstant(op.getScale()) && isOneConstant(op.getZeroPoint()) &&
          !op.getOffset() && !op.getCodebook() && !op.getPrecision();
 }
 
-/// quantize(node(dequantize(x)...)) with the parameters of the dequantize: the
-/// node on codes. A value of a code, quantized again, is that code; and of two
-/// codes the greater one has the greater value, the scale being positive.
-void NormalizeCodesPass::moveCodes(QuantizeOp op) {
-  auto node = op.getInput().getDefiningOp<onnx_ir::NodeOp>();
-  if (!node || !movesCodes(node) || !node->hasOneUse() ||
-      !isOneConstantScale(op))
-    return;
-  auto positive = [&] {
-    auto dense = dyn_cast<DenseElementsAttr>(
-        op.getScale().getDefiningOp<ConstantOp>().getValue());
-    return dense && isa<FloatType>(dense.getElementType()) &&
-           !(*dense.value_begin<APFloat>()).isNegative() &&
-           !(*dense.value_begin<APFloat>()).isZero();
-  };
-  if (!positive())
+/// True for a scale that keeps the order of codes, and each of them apart.
+static bool isPositive(Value scale) {
+  auto constant = scale.getDefiningOp<ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue())
+                        : DenseElementsAttr();
+  if (!dense || !isa<FloatType>(dense.getElementType()))
+    return false;
+  // No product of a code leaves the range of f32.
+  double number = (*dense.value_begin<FloatAttr>()).getValueAsDouble();
+  return number > 0 && number < 1e30;
+}
+
+/// node(dequantize(x)...) with one scale for all: dequantize(node(x...)).
+void NormalizeCodesPass::moveCodes(onnx_ir::NodeOp node) {
+  auto first = node.getInputs().empty()
+                   ? DequantizeOp()
+                   : node.getInputs()[0].getDefiningOp<DequantizeOp>();
+  if (!first || !movesCodes(node) || !isOneConstantScale(first) ||
+      (node.is("MaxPool") && !isPositive(first.getScale())))
     return;
   SmallVector<Value> codes;
   for (Value input : node.getInputs()) {
     auto dequantize = input.getDefiningOp<DequantizeOp>();
     if (!dequantize || !isOneConstantScale(dequantize) ||
+        isConstant(dequantize.getInput()) ||
         typeOf(dequantize.getInput()).getElementType() !=
-            typeOf(op.getResult()).getElementType() ||
-        !sameConstant(dequantize.getScale(), op.getScale()) ||
-        !sameConstant(dequantize.getZeroPoint(), op.getZeroPoint()))
+            typeOf(first.getInput()).getElementType() ||
+        dequantize.getType().getElementType() !=
+            first.getType().getElementType() ||
+        !sameConstant(dequantize.getScale(), first.getScale()) ||
+        !sameConstant(dequantize.getZeroPoint(), first.getZeroPoint()))
       return;
     codes.push_back(dequantize.getInput());
   }
   OpBuilder builder(node);
+  RankedTensorType type = typeOf(node->getResult(0));
   auto moved = cast<onnx_ir::NodeOp>(builder.clone(*node));
   moved.getInputsMutable().assign(codes);
-  moved->getResult(0).setType(op.getType());
+  moved->getResult(0).setType(type.clone(typeOf(codes[0]).getElementType()));
+  // The one scale in the rank of the result.
+  auto inRank = [&](Value parameter) -> Value {
+    if (!parameter || typeOf(parameter).getRank() == type.getRank())
+      return parameter;
+    auto dense = cast<DenseElementsAttr>(
+        parameter.getDefiningOp<ConstantOp>().getValue());
+    auto shape =
+        typeOf(parameter).clone(SmallVector<int64_t>(type.getRank(), 1));
+    return ConstantOp::create(builder, node.getLoc(), dense.reshape(shape));
+  };
+  SmallVector<int64_t> block(type.getRank(), 0);
+  Value real = DequantizeOp::create(
+      builder, node.getLoc(), type, moved->getResult(0),
+      inRank(first.getScale()), inRank(first.getZeroPoint()), Value(), Value(),
+      builder.getDenseI64ArrayAttr(block), TypeAttr());
   SmallVector<Value> read(node.getInputs());
-  op.getResult().replaceAllUsesWith(moved->getResult(0));
-  op.erase();
+  node->getResult(0).replaceAllUsesWith(real);
   node.erase();
   for (Value input : llvm::SmallSetVector<Value, 4>(read.begin(), read.end()))
     if (input.use_empty())
       input.getDefiningOp()->erase();
   ++movedCodes;
+}
+
+/// quantize(dequantize(x)) by the same parameters: x. The value of a code,
+/// quantized again, is that code.
+void NormalizeCodesPass::dropPair(QuantizeOp op) {
+  auto back = op.getInput().getDefiningOp<DequantizeOp>();
+  if (!back || !isOneConstantScale(op) || !isOneConstantScale(back) ||
+      !isPositive(op.getScale()) || back.getInput().getType() != op.getType() ||
+      !isa<IntegerType>(op.getType().getElementType()) ||
+      op.getType().getElementTypeBitWidth() > 8 ||
+      !sameConstant(back.getScale(), op.getScale()) ||
+      !sameConstant(back.getZeroPoint(), op.getZeroPoint()))
+    return;
+  op.getResult().replaceAllUsesWith(back.getInput());
+  op.erase();
+  if (back->use_empty())
+    back.erase();
 }
 
 } // namespace quantc

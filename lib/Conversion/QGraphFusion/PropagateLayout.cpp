@@ -323,7 +323,12 @@ Value PropagateLayoutPass::inner(Value operand, ArrayRef<int64_t> perm) {
   SmallVector<int64_t> outer = extended(type.getShape(), rank);
   Perm inverse = invertPermutationVector(perm);
   auto result = type.clone(applyPermutation(ArrayRef(outer), inverse));
-  if (isConstant(operand) && !movesNothing(outer, inverse)) {
+  if (isConstant(operand)) {
+    auto dense = dyn_cast<DenseElementsAttr>(
+        operand.getDefiningOp<ConstantOp>().getValue());
+    if (dense && (dense.isSplat() || movesNothing(outer, inverse)))
+      return ConstantOp::create(builder, operand.getLoc(),
+                                dense.reshape(result));
     llvm::Expected<ConstantTensor> constant = ConstantTensor::get(operand);
     if (!constant) {
       llvm::consumeError(constant.takeError());
