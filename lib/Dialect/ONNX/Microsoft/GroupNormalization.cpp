@@ -66,12 +66,11 @@ static void build(Body &body) {
   body.set(1, data);
   auto vector = [&](int input) { return body.cast(body.in(input), type); };
   bool last = isLast(body);
-  Body::Name result = body.op(
-      "GroupNormalization",
-      {last ? channelsSecond(body, data, 4) : data, vector(kGamma),
-       vector(kBeta)},
-      {{"num_groups", body.Call::integer("groups", 1)},
-       {"epsilon", body.Call::real("epsilon", 1e-5f)}});
+  Body::Name result = body.op("GroupNormalization",
+                              {last ? channelsSecond(body, data, 4) : data,
+                               vector(kGamma), vector(kBeta)},
+                              {{"num_groups", body.Call::integer("groups", 1)},
+                               {"epsilon", body.Call::real("epsilon", 1e-5f)}});
   if (body.Call::integer("activation", 0) == 1)
     result = body.op("Swish", {result});
   body.set(0, last ? channelsLast(body, result, 4) : result);
@@ -81,21 +80,20 @@ static OpSchema groupNorm(const char *name, bool skip) {
   OpSchema schema = microsoft(name);
   schema
       .SetDoc(std::string("GroupNormalization of ONNX of ") +
-              (skip ? "X + skip (+ bias)" : "X") +
-              ", and an activation of it.")
+              (skip ? "X + skip (+ bias)" : "X") + ", and an activation of it.")
       .Attr("groups", "The number of groups of channels.", AttributeProto::INT)
       .Attr("epsilon", "Added to the variance.", AttributeProto::FLOAT, 1e-5f)
       .Attr("activation", "0: none, 1: SiLU.", AttributeProto::INT)
-      .Attr("channels_last", "Whether channels are the last dimension or the "
-                             "second.",
+      .Attr("channels_last",
+            "Whether channels are the last dimension or the "
+            "second.",
             AttributeProto::INT, int64_t(1))
       .Input(kData, "X", "[N, H, W, C] or [N, C, H, W].", "T")
       .Input(kGamma, "gamma", "[C].", "M")
       .Input(kBeta, "beta", "[C].", "M");
   if (skip)
     schema
-        .Input(kSkip, "skip", "Of the shape of X, [N, 1, 1, C] or [N, C].",
-               "T")
+        .Input(kSkip, "skip", "Of the shape of X, [N, 1, 1, C] or [N, C].", "T")
         .Input(kBias, "bias", "[C].", "T", OpSchema::Optional);
   schema.Output(0, "Y", "Of the shape of X.", "T");
   if (skip)
@@ -109,9 +107,10 @@ static OpSchema groupNorm(const char *name, bool skip) {
 static OpSchema gatedRms() {
   OpSchema schema = microsoft("GatedRMSNorm");
   schema
-      .SetDoc("RMSNormalization of ONNX of each group of C elements of X, where "
-              "C is the length of `scale`, times an activation of the gate; "
-              "computed in f32.")
+      .SetDoc(
+          "RMSNormalization of ONNX of each group of C elements of X, where "
+          "C is the length of `scale`, times an activation of the gate; "
+          "computed in f32.")
       .Attr("activation", "silu (or swish), or sigmoid.",
             AttributeProto::STRING, std::string("silu"))
       .Attr("epsilon", "Added to the mean square.", AttributeProto::FLOAT,
@@ -144,10 +143,9 @@ static OpSchema gatedRms() {
         Body::Name data =
             body.reshape(wide(0), {body.makeIntegers(groups),
                                    body.dimension(body.in(1), 0)});
-        Body::Name norm =
-            body.op("RMSNormalization", {data, wide(1)},
-                    {{"axis", -1},
-                     {"epsilon", body.Call::real("epsilon", 1e-5f)}});
+        Body::Name norm = body.op(
+            "RMSNormalization", {data, wide(1)},
+            {{"axis", -1}, {"epsilon", body.Call::real("epsilon", 1e-5f)}});
         norm = body.op("Reshape", {norm, body.op("Shape", {body.in(0)})});
         bool sigmoid = body.text("activation", "silu") == "sigmoid";
         Body::Name gate = body.op(sigmoid ? "Sigmoid" : "Swish", {wide(2)});

@@ -233,9 +233,10 @@ Body::Name channelsSecond(Body &body, const Body::Name &value, int rank) {
 
 static OpSchema convolutionLast(const char *name, bool fused) {
   OpSchema schema = microsoft(name);
-  schema.SetDoc(fused ? "FusedConv of images whose channels are the last "
-                        "dimension."
-                      : "Conv of images whose channels are the last dimension.");
+  schema.SetDoc(fused
+                    ? "FusedConv of images whose channels are the last "
+                      "dimension."
+                    : "Conv of images whose channels are the last dimension.");
   addConvAttributes(schema);
   if (fused)
     schema
@@ -256,8 +257,8 @@ static OpSchema convolutionLast(const char *name, bool fused) {
     Body::Names inputs{channelsSecond(body, body.in(0), rank), body.in(1)};
     if (body.has(2))
       inputs.push_back(body.in(2));
-    Body::Name result = channelsLast(
-        body, body.op("Conv", inputs, convAttributes(body)), rank);
+    Body::Name result =
+        channelsLast(body, body.op("Conv", inputs, convAttributes(body)), rank);
     if (body.has(3))
       result = body.op("Add", {result, body.in(3)});
     body.set(0, activate(body, result, body.text("activation", ""),

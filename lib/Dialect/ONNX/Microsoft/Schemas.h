@@ -190,8 +190,9 @@ onnx::OpSchema complete(onnx::OpSchema &schema, void (*infer)(Inference &),
 /// known.
 onnx::OpSchema completeByBody(onnx::OpSchema &schema, void (*build)(Body &));
 
-/// G * sigmoid(activation_alpha * G) * (L + activation_beta), of these attributes
-/// of the node and G <= limit, -limit <= L <= limit, if there is one.
+/// G * sigmoid(activation_alpha * G) * (L + activation_beta), of these
+/// attributes of the node and G <= limit, -limit <= L <= limit, if there is
+/// one.
 Body::Name swiglu(Body &body, Body::Name gate, Body::Name linear,
                   std::optional<float> limit);
 /// Channels as the last dimension, or, the other way, the second again.

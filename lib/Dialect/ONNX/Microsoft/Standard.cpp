@@ -118,8 +118,7 @@ static OpSchema rangeOf() {
 static OpSchema trilu() {
   OpSchema schema = microsoft("Trilu");
   schema.SetDoc("Trilu of ONNX.")
-      .Attr("upper", "Which triangle is kept.", AttributeProto::INT,
-            int64_t(1))
+      .Attr("upper", "Which triangle is kept.", AttributeProto::INT, int64_t(1))
       .Input(0, "X", "[.., N, M].", "T")
       .Input(1, "k", "The diagonal, 0 by default.", "tensor(int64)",
              OpSchema::Optional)
@@ -135,8 +134,7 @@ static OpSchema embedding() {
   schema.SetDoc("Rows of a table: Gather of ONNX.")
       .Input(0, "weight", "[N, M].", "T")
       .Input(1, "indices", "Any indices.", "tensor(int64)")
-      .Input(2, "padding_idx", "Not used.", "tensor(int64)",
-             OpSchema::Optional)
+      .Input(2, "padding_idx", "Not used.", "tensor(int64)", OpSchema::Optional)
       .Input(3, "scale_grad_by_freq", "Not used.", "tensor(bool)",
              OpSchema::Optional)
       .Output(0, "Y", "The dimensions of the indices, then M.", "T")
@@ -178,8 +176,9 @@ static OpSchema gridSample() {
 static OpSchema biasSoftmax() {
   OpSchema schema = microsoft("BiasSoftmax");
   schema
-      .SetDoc("Softmax of data + bias over the dimensions from `axis` on, taken "
-              "as one.")
+      .SetDoc(
+          "Softmax of data + bias over the dimensions from `axis` on, taken "
+          "as one.")
       .Attr("axis", "The first of these dimensions.", AttributeProto::INT,
             int64_t(1))
       .Attr("is_inner_broadcast",
@@ -205,8 +204,8 @@ static OpSchema biasSoftmax() {
         flat.push_back(-1);
         Body::Name result =
             body.op("Softmax", {body.reshape(sum, flat)}, {{"axis", -1}});
-        body.set(0, body.op("Reshape",
-                            {result, body.op("Shape", {body.in(0)})}));
+        body.set(0,
+                 body.op("Reshape", {result, body.op("Shape", {body.in(0)})}));
       });
 }
 
@@ -242,8 +241,8 @@ static OpSchema biasDropout() {
                            body.has(4) ? body.in(4) : ""};
         while (inputs.back().empty())
           inputs.pop_back();
-        Body::Names results = body.ops(
-            "Dropout", inputs, body.wants(1) ? 2 : 1, given(body, {"seed"}));
+        Body::Names results = body.ops("Dropout", inputs, body.wants(1) ? 2 : 1,
+                                       given(body, {"seed"}));
         if (body.has(2))
           results[0] = body.op("Add", {results[0], body.in(2)});
         for (size_t i = 0; i < results.size(); ++i)
@@ -269,9 +268,8 @@ static OpSchema distances() {
     if (metric != "euclidean" && metric != "sqeuclidean")
       Call::fail("the metric '" + metric +
                  "' is not supported; known are euclidean and sqeuclidean");
-    Body::Name difference =
-        body.op("Sub", {body.unsqueeze(body.in(0), {1}),
-                        body.unsqueeze(body.in(1), {0})});
+    Body::Name difference = body.op("Sub", {body.unsqueeze(body.in(0), {1}),
+                                            body.unsqueeze(body.in(1), {0})});
     Body::Name result =
         body.op("ReduceSumSquare", {difference, body.makeIntegers({2})},
                 {{"keepdims", 0}});
@@ -303,8 +301,7 @@ static OpSchema linearAttention() {
       .Input(2, "value", "[B, T, kv heads * value width].", "T")
       .Input(3, "past_state", "[B, kv heads, width, value width].", "S",
              OpSchema::Optional)
-      .Input(4, "decay", "[B, T, kv heads (* width)].", "T",
-             OpSchema::Optional)
+      .Input(4, "decay", "[B, T, kv heads (* width)].", "T", OpSchema::Optional)
       .Input(5, "beta", "[B, T, kv heads or 1].", "T", OpSchema::Optional)
       .Output(0, "output", "[B, T, heads * value width].", "T")
       .Output(1, "present_state", "[B, kv heads, width, value width].", "S")
@@ -353,9 +350,8 @@ static OpSchema causalConv() {
           std::pair("state_channels_last", -1)})
       if (body.Call::integer(name, value) != value)
         Call::fail(std::string(name) + " must be " + std::to_string(value));
-    Body::Names results =
-        body.ops("CausalConvWithState", inputsOf(body, 4), 2,
-                 given(body, {"activation"}));
+    Body::Names results = body.ops("CausalConvWithState", inputsOf(body, 4), 2,
+                                   given(body, {"activation"}));
     body.set(0, results[0]);
     body.set(1, results[1]);
   });
