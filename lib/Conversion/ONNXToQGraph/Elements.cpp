@@ -203,8 +203,10 @@ Element quantc::onnx_to_qgraph::foldScalar(Walk &walk, StringRef op,
       return operands[1];
     if (arith.isConstant(operands[0], 0))
       return operands[2];
+    // Not as a polynomial: one of several conditions has as many terms as all
+    // their combinations.
     return isa<IntegerType>(resultType)
-               ? arith.select(operands[0], operands[1], operands[2])
+               ? arith.choose(operands[0], operands[1], operands[2])
                : Element();
   }
   if (isa<FloatType>(operandType) || isa<FloatType>(resultType))

@@ -195,6 +195,15 @@ Name Writer::constant(Value value, const ConstantForm &form) {
     std::swap(extents[0], extents[1]);
   if (form.order == ConstantForm::ChannelsFirst)
     std::rotate(extents.begin() + 1, extents.end() - 1, extents.end());
+  // Where only dimensions of 1 move, the walk reshapes.
+  bool moves =
+      llvm::count_if(type.getShape(), [](int64_t d) { return d != 1; }) > 1;
+  if (form.order == ConstantForm::ChannelsFirst) {
+    ArrayRef<int64_t> taps = type.getShape().drop_front().drop_back();
+    moves = type.getShape().back() != 1 &&
+            llvm::any_of(taps, [](int64_t d) { return d != 1; });
+  }
+  ConstantForm::Order order = moves ? form.order : ConstantForm::AsIs;
   type = type.clone(extents);
   if (form.shape)
     type = type.clone(*form.shape);
@@ -207,7 +216,7 @@ Name Writer::constant(Value value, const ConstantForm &form) {
     return "";
   }
   return known->second =
-             initializer(originalName(tensor->getName(), form.order), type,
+             initializer(originalName(tensor->getName(), order), type,
                          [value, form](llvm::raw_ostream &os) -> llvm::Error {
                            llvm::Expected<ConstantTensor> tensor =
                                ConstantTensor::get(value);

@@ -338,13 +338,20 @@ static Name causalMask(Writer &w, Name queries, Name keys) {
                 w.builder.getI1Type());
 }
 
+/// [B, S, H, D] as [B, H, S, D], which may be what it was made from.
+static Name headsFirst(Writer &w, Value value) {
+  if (auto op = value.getDefiningOp<onnx_ir::NodeOp>())
+    if (op.is("Transpose") && op.getIntsAttr("perm") == kSwapHeads)
+      return w.use(op.getInput(0));
+  return w.transpose(w.use(value), elementOf(value), kSwapHeads);
+}
+
 static LogicalResult attention(Writer &w, qgraph::AttentionOp op) {
   Type element = elementOf(op.getResult());
   StringRef name = op.getName().value_or("");
-  constexpr int64_t order[] = {0, 2, 1, 3};
   SmallVector<Name> inputs;
   for (Value operand : {op.getQuery(), op.getKey(), op.getValue()})
-    inputs.push_back(w.transpose(w.use(operand), element, order));
+    inputs.push_back(headsFirst(w, operand));
   OpFoldResult queries = w.dimsOf(op.getQuery())[1],
                keys = w.dimsOf(op.getKey())[1];
   auto length = [&](OpFoldResult known, Value tensor) {
@@ -386,7 +393,7 @@ static LogicalResult attention(Writer &w, qgraph::AttentionOp op) {
   Name y =
       w.node("Attention", inputs, element,
              {{"scale", op.getScaleAttr()}, {"is_causal", causal}}, {}, name);
-  w.transpose(y, element, order, op.getResult());
+  w.transpose(y, element, kSwapHeads, op.getResult());
   return success();
 }
 
@@ -424,6 +431,8 @@ LogicalResult Writer::exportLayer(Operation *op) {
       .Case([&](qgraph::NormOp op) { return norm(w, op); })
       .Case([&](qgraph::AttentionOp op) { return attention(w, op); })
       .Case([&](qgraph::RowsOp op) { return rows(w, op); })
+      .Case([&](qgraph::IfOp op) { return exportIf(op); })
+      .Case([&](qgraph::LoopOp op) { return exportLoop(op); })
       .Default([&](Operation *op) {
         return unsupported(op, "it has no form in ONNX; models are exported "
                                "before their weights are packed");

@@ -54,6 +54,8 @@ Name Writer::matMulNBits(qgraph::LinearOp op) {
   int64_t n = type.getDimSize(0), k = type.getDimSize(1);
   auto scaleType = cast<RankedTensorType>(weight.getScale().getType());
   int64_t block = weight.getBlock()[1];
+  if (block == 0) // all of K
+    block = std::max<int64_t>(llvm::PowerOf2Ceil(k), 16);
   Type real = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   unsigned bits = stored ? stored.getWidth() : 0;
   if ((bits != 2 && bits != 4 && bits != 8) || weight.getBlock()[0] != 1 ||

@@ -101,11 +101,13 @@ static LogicalResult reshapeNode(Writer &w, NodeOp op) {
   if (failed(dims))
     return failure();
   SmallVector<OpFoldResult> from = w.dimsOf(op.getInput(0));
-  bool empty = llvm::any_of(
-      *dims, [](OpFoldResult dim) { return isConstantIntValue(dim, 0); });
+  // A literal 0 would be copied; what is read from the inputs may be 0 or -1.
+  bool literal = llvm::any_of(*dims, [](OpFoldResult dim) {
+    return isConstantIntValue(dim, 0) || !isExtent(dim);
+  });
   SmallVector<size_t> open;
   bool copies = false;
-  for (size_t i = 0; i < dims->size() && !empty; ++i) {
+  for (size_t i = 0; i < dims->size() && !literal; ++i) {
     OpFoldResult &dim = (*dims)[i];
     if (getConstantIntValue(dim))
       continue;
@@ -120,8 +122,14 @@ static LogicalResult reshapeNode(Writer &w, NodeOp op) {
   if (open.size() == 1 && !copies)
     (*dims)[open.front()] = w.builder.getIndexAttr(-1);
   Name input = w.use(op.getInput(0));
-  write(w, op, "Reshape", {input, w.shape(*dims)}, {},
-        {{"allowzero", empty ? w.integer(1) : Attribute()}});
+  Name shape = w.shape(*dims);
+  if (!llvm::all_of(*dims, [](OpFoldResult dim) {
+        return isConstantIntValue(dim, -1) || isExtent(dim);
+      }))
+    shape = w.node("Max", {shape, w.intList({0})},
+                   w.builder.getIntegerType(64, /*isSigned=*/true));
+  write(w, op, "Reshape", {input, shape}, {},
+        {{"allowzero", literal ? w.integer(1) : Attribute()}});
   return success();
 }
 
@@ -328,6 +336,21 @@ static LogicalResult scalarOperand(Writer &w, NodeOp op) {
   return success();
 }
 
+/// One that attention has taken back is written only if it is used otherwise.
+static LogicalResult transposeNode(Writer &w, NodeOp op) {
+  bool taken = op.getIntsAttr("perm") == kSwapHeads &&
+               llvm::all_of(op->getUsers(), [](Operation *user) {
+                 return isa<qgraph::AttentionOp>(user);
+               });
+  if (!taken)
+    return w.plainNode(op);
+  Value result = op.getResult(0);
+  w.defineLater(result, [&w, op, result]() -> Name {
+    return succeeded(w.plainNode(op)) ? w.lookup(result) : Name();
+  });
+  return success();
+}
+
 static LogicalResult castNode(Writer &w, NodeOp op) {
   if (op.getNodeAttr("to"))
     return w.plainNode(op);
@@ -402,6 +425,7 @@ LogicalResult Writer::exportNode(NodeOp op) {
       {"CumProd", scalarOperand},
       {"Trilu", scalarOperand},
       {"Cast", castNode},
+      {"Transpose", transposeNode},
       {"Upsample", resize},
       {"Resize", resize},
       {"GridSample", gridSample},

@@ -74,6 +74,9 @@ static bool suits(const Emitted &emitted, int64_t opset) {
       onnx::OpSchemaRegistry::Schema(node.op_type(), int(opset), node.domain());
   if (!schema || schema->Deprecated())
     return false;
+  for (const onnx::AttributeProto &attribute : node.attribute())
+    if (!schema->attributes().count(attribute.name()))
+      return false;
   if (emitted.version == schema->SinceVersion())
     return true;
   // Young operators still change; older ones have settled by version 21.
@@ -82,9 +85,6 @@ static bool suits(const Emitted &emitted, int64_t opset) {
       (!onnx_ir::sinceVersion(node.op_type(), "", settled) ||
        hasChanged(node.op_type(), emitted.version)))
     return false;
-  for (const onnx::AttributeProto &attribute : node.attribute())
-    if (!schema->attributes().count(attribute.name()))
-      return false;
   return accepts(schema->inputs(), emitted.inputs) &&
          accepts(schema->outputs(), emitted.outputs);
 }

@@ -71,6 +71,62 @@ static StringRef comparison(arith::CmpIPredicate predicate) {
   return "";
 }
 
+/// The same of floats; "" for one that ONNX has not.
+static StringRef comparison(arith::CmpFPredicate predicate) {
+  using Predicate = arith::CmpFPredicate;
+  switch (predicate) {
+  case Predicate::OLT:
+    return "Less";
+  case Predicate::OLE:
+    return "LessOrEqual";
+  case Predicate::OGT:
+    return "Greater";
+  case Predicate::OGE:
+    return "GreaterOrEqual";
+  case Predicate::OEQ:
+    return "Equal";
+  default:
+    return "";
+  }
+}
+
+bool onnx_export::isExtent(OpFoldResult value) {
+  if (std::optional<int64_t> number = getConstantIntValue(value))
+    return *number >= 0;
+  Operation *op = llvm::cast<Value>(value).getDefiningOp();
+  if (isa_and_nonnull<tensor::DimOp>(op))
+    return true;
+  if (isa_and_nonnull<arith::MaxSIOp>(op))
+    return isExtent(op->getOperand(0)) || isExtent(op->getOperand(1));
+  return isa_and_nonnull<arith::AddIOp, arith::MulIOp, arith::MinSIOp,
+                         arith::DivSIOp, arith::CeilDivSIOp,
+                         arith::CeilDivUIOp>(op) &&
+         isExtent(op->getOperand(0)) && isExtent(op->getOperand(1));
+}
+
+/// A truth value of which a comparison asks whether it, made a number, is not
+/// 0; null for other comparisons.
+static Value truthValue(arith::CmpIOp compare) {
+  auto number = compare.getLhs().getDefiningOp<arith::IndexCastUIOp>();
+  bool asks = number && number.getIn().getType().isInteger(1) &&
+              compare.getPredicate() == arith::CmpIPredicate::ne &&
+              isConstantIntValue(compare.getRhs(), 0);
+  return asks ? number.getIn() : Value();
+}
+
+/// The scalars that one is made of.
+static SmallVector<Value> scalarOperands(Value value) {
+  Operation *op = value.getDefiningOp();
+  SmallVector<Value> operands;
+  if (!op || !isa<arith::ArithDialect>(op->getDialect()))
+    return operands;
+  if (auto compare = dyn_cast<arith::CmpIOp>(op))
+    if (Value truth = truthValue(compare))
+      return {truth};
+  llvm::append_range(operands, op->getOperands());
+  return operands;
+}
+
 Name Writer::makeScalar(Value value) {
   Operation *op = value.getDefiningOp();
   Type element = elementFor(builder, value.getType());
@@ -125,12 +181,17 @@ Name Writer::makeScalar(Value value) {
     return node("Div", {node("Add", {in(0), more}, element), in(1)}, element);
   }
   if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
+    if (Value truth = truthValue(compare))
+      return scalar(truth);
     Name result = node(comparison(compare.getPredicate()), {in(0), in(1)},
                        builder.getI1Type());
     if (compare.getPredicate() == arith::CmpIPredicate::ne)
       result = node("Not", {result}, builder.getI1Type());
     return result;
   }
+  if (auto compare = dyn_cast<arith::CmpFOp>(op))
+    if (StringRef name = comparison(compare.getPredicate()); !name.empty())
+      return node(name, {in(0), in(1)}, builder.getI1Type());
   if (isa<arith::SelectOp>(op))
     return node("Where", {in(0), in(1), in(2)}, element);
   if (isa<arith::NegFOp>(op))
@@ -146,15 +207,34 @@ Name Writer::makeScalar(Value value) {
 Name Writer::scalar(OpFoldResult value) {
   if (auto attribute = dyn_cast<Attribute>(value))
     return intList({cast<IntegerAttr>(attribute).getInt()});
-  auto known = cast<Value>(value);
-  for (const auto &scope : llvm::reverse(scopes)) {
-    auto it = scope->scalars.find(known);
-    if (it != scope->scalars.end())
-      return it->second;
+  auto known = [&](Value scalar) -> Name {
+    for (const auto &scope : llvm::reverse(scopes)) {
+      auto it = scope->scalars.find(scalar);
+      if (it != scope->scalars.end())
+        return it->second;
+    }
+    return "";
+  };
+  // What it is made of comes first; without recursion, for it may be long.
+  SmallVector<Value> stack{cast<Value>(value)};
+  while (!stack.empty()) {
+    Value next = stack.back();
+    size_t before = stack.size();
+    if (known(next).empty())
+      for (Value operand : llvm::reverse(scalarOperands(next)))
+        if (known(operand).empty())
+          stack.push_back(operand);
+    if (stack.size() != before)
+      continue;
+    stack.pop_back();
+    if (!known(next).empty())
+      continue;
+    Name name = makeScalar(next);
+    if (name.empty())
+      return name;
+    scopes.back()->scalars[next] = name;
   }
-  Name name = makeScalar(known);
-  scopes.back()->scalars[known] = name;
-  return name;
+  return known(cast<Value>(value));
 }
 
 Name Writer::shape(ArrayRef<OpFoldResult> dims) {

@@ -78,10 +78,12 @@ Name Writer::use(Value value) {
     auto type = list.getType();
     SmallVector<OpFoldResult> elements(list.getElements());
     Name name = shape(elements);
-    if (!type.getElementType().isInteger(64))
-      name = castTo(name, type.getElementType());
+    Type element = type.getElementType();
+    if (unsigned width = element.getIntOrFloatBitWidth(); width > 1)
+      element = builder.getIntegerType(width, /*isSigned=*/true);
+    name = castTo(name, element);
     if (type.getRank() != 1)
-      name = reshape(name, type.getElementType(), intList(type.getShape()));
+      name = reshape(name, element, intList(type.getShape()));
     define(value, name);
     return name;
   }
@@ -255,6 +257,10 @@ void Writer::declare(onnx::ValueInfoProto &info, StringRef name, Type type,
 /// are returned by an Identity.
 void Writer::outputs(Operation *terminator, ArrayRef<Name> names) {
   for (auto [value, name] : llvm::zip(terminator->getOperands(), names)) {
+    if (value.getType().isIndex()) {
+      truth(value, name);
+      continue;
+    }
     if (use(value) == name)
       continue;
     Type element;
@@ -263,34 +269,6 @@ void Writer::outputs(Operation *terminator, ArrayRef<Name> names) {
     setType(name, element);
     add("Identity", use(value), name);
   }
-}
-
-LogicalResult Writer::subgraph(Region &region, StringRef name,
-                               onnx::GraphProto &graph) {
-  graph.set_name(name.str());
-  scopes.push_back(std::make_unique<Scope>());
-  scopes.back()->graph = &graph;
-  for (BlockArgument argument : region.getArguments()) {
-    Name input = fresh(name);
-    define(argument, input);
-    declare(*graph.add_input(), input, argument.getType(), {});
-  }
-  Operation *terminator = region.front().getTerminator();
-  SmallVector<Name> names;
-  llvm::DenseMap<Value, Name> outer = std::move(reserved);
-  reserved.clear();
-  for (Value value : terminator->getOperands()) {
-    names.push_back(fresh(name));
-    if (value.getParentRegion() == &region && value.getDefiningOp())
-      reserved.try_emplace(value, names.back());
-  }
-  LogicalResult result = block(region.front());
-  outputs(terminator, names);
-  for (auto [value, output] : llvm::zip(terminator->getOperands(), names))
-    declare(*graph.add_output(), output, value.getType(), {});
-  reserved = std::move(outer);
-  scopes.pop_back();
-  return result;
 }
 
 LogicalResult Writer::function(func::FuncOp function, onnx::GraphProto &graph) {

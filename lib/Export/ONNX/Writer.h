@@ -158,6 +158,8 @@ public:
   mlir::LogicalResult exportNode(onnx_ir::NodeOp op);   // Nodes.cpp
   mlir::LogicalResult plainNode(onnx_ir::NodeOp op);    // Nodes.cpp
   mlir::LogicalResult exportLayer(mlir::Operation *op); // Layers.cpp
+  mlir::LogicalResult exportIf(qgraph::IfOp op);        // ControlFlow.cpp
+  mlir::LogicalResult exportLoop(qgraph::LoopOp op);    // ControlFlow.cpp
   /// Quantization.cpp
   mlir::LogicalResult exportQuantize(qgraph::QuantizeOp op);
   mlir::LogicalResult exportDequantize(qgraph::DequantizeOp op);
@@ -183,9 +185,13 @@ public:
   bool isVerbatim() const { return verbatim; }
 
   /// A graph whose values are not seen outside: the body of a subgraph. Block
-  /// arguments become inputs, operands of the terminator outputs.
+  /// arguments become inputs, operands of the terminator outputs. An index
+  /// argument is an INT64 scalar; `condition`, where there is one, is a BOOL
+  /// scalar beside it; an index operand of the terminator becomes such.
   mlir::LogicalResult subgraph(mlir::Region &region, llvm::StringRef name,
-                               onnx::GraphProto &graph);
+                               onnx::GraphProto &graph, bool condition = false);
+  /// An index value as a BOOL of rank 0.
+  Name truth(mlir::Value value, Name result = "");
 
 private:
   struct Scope {
@@ -218,6 +224,12 @@ private:
 /// differs from the original. "c" for none.
 std::string originalName(llvm::StringRef name,
                          ConstantForm::Order order = ConstantForm::AsIs);
+
+/// Between [B, S, H, D] and [B, H, S, D].
+const llvm::SmallVector<int64_t> kSwapHeads = {0, 2, 1, 3};
+
+/// True for an index value that cannot be negative: made of dimensions.
+bool isExtent(mlir::OpFoldResult value);
 
 /// How ONNX's quantization operators say a block: their `axis` and
 /// `block_size`, and the shape of the scale.

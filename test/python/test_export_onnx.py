@@ -1,0 +1,298 @@
+"""Models exported by `quant-translate --export-onnx`: ONNX's checker accepts them, ONNX Runtime
+runs them to the result of the original, and what is imported from them is exported alike.
+
+The models are those of test/Value, with the inputs that their tests say, a part of ONNX's node
+tests with their data, and MiniLM where it has been made.
+"""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import warnings
+
+import numpy as np
+import pytest
+from conftest import BUILD, ROOT
+
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("ml_dtypes")
+
+WALK = ["--convert-onnx-to-qgraph"]
+# Graph pipelines up to where layers are fused, and with them; a model is exported after each.
+FUSE, PACK = "qgraph-fuse-quantized", "qgraph-pack-weights"
+
+
+def compare_module():
+    """test/Value/compare.py, which makes inputs of models."""
+    spec = importlib.util.spec_from_file_location("compare", ROOT / "test" / "Value" / "compare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tool(name, *arguments):
+    path = BUILD / "bin" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not built")
+    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, f"{name} {arguments}:\n{done.stderr}"
+    return done.stdout
+
+
+def exported(model, folder, name, passes=WALK, options=()):
+    """The path of the model after import, passes and export; checked by ONNX."""
+    imported, changed, path = (folder / f"{name}.{end}" for end in ("in.mlir", "mlir", "onnx"))
+    tool("quant-translate", "--import-onnx", model, "-o", imported)
+    if passes:
+        tool("quant-opt", *passes, imported, "-o", changed)
+    else:
+        changed = imported
+    tool("quant-translate", "--export-onnx", changed, "-o", path, *options)
+    onnx.checker.check_model(str(path), full_check=True)
+    return path
+
+
+# Slices whose lengths are arithmetic on dimensions: the walk clamps them anew each time.
+UNSTABLE = {"Convolution/conv-transpose-weights"}
+
+
+def is_stable(first, folder):
+    """What is imported is exported alike, from the second time on: the first brings a model into
+    the walk's form."""
+    second = exported(first, folder, "2nd")
+    third = exported(second, folder, "3rd")
+    return second.read_bytes() == third.read_bytes().replace(b"3rd.onnx", b"2nd.onnx")
+
+
+def run(path, inputs):
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    # A weight's DequantizeLinear must not become a product with 8-bit activations.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def close(got, expected, rtol, atol):
+    if isinstance(expected, list):
+        return len(got) == len(expected) and all(
+            close(g, e, rtol, atol) for g, e in zip(got, expected)
+        )
+    got, expected = np.asarray(got), np.asarray(expected)
+    if got.dtype != expected.dtype or got.shape != expected.shape:
+        return False
+    if got.dtype.kind in "biu":
+        return bool((got == expected).all())
+    return np.allclose(
+        got.astype(np.float64), expected.astype(np.float64), rtol, atol, equal_nan=True
+    )
+
+
+# --- The models of test/Value -----------------------------------------------
+
+
+def value_models():
+    for path in sorted((ROOT / "test" / "Value").glob("*/*.onnxtxt")):
+        text = path.read_text(encoding="utf-8").replace("\\\n# RUN:", " ")
+        runs = re.findall(r"^# RUN: (%compare.*)$", text, re.MULTILINE)
+        if runs and "--raises" not in runs[0]:
+            name = f"{path.parent.name}/{path.stem}"
+            yield pytest.param(path, runs[0].removeprefix("%compare"), id=name)
+
+
+def of_options(words, name):
+    """The values of an option that takes several."""
+    found = []
+    for i, word in enumerate(words):
+        if word == name:
+            for value in words[i + 1 :]:
+                if value.startswith("--"):
+                    break
+                found.append(value)
+    return dict(value.split("=", 1) for value in found)
+
+
+@pytest.mark.parametrize("path, line", value_models())
+def test_value_model(path, line, tmp_path):
+    compare = compare_module()
+    words = shlex.split(line)
+    model = onnx.parser.parse_model(path.read_text(encoding="utf-8"))
+    compare.with_weights(model, of_options(words, "--weights"))
+    original = tmp_path / "original.onnx"
+    onnx.save(model, original)
+    first = exported(original, tmp_path, "first")
+    against = "ort" if re.search(r"--against ort\b", line) else "onnx"
+    evaluate = compare.oracle(model, against)
+    sweep = {n: list(map(int, v.split(","))) for n, v in of_options(words, "--dims").items()}
+    for i in range(max(map(len, sweep.values()), default=1)):
+        dims = {name: values[i % len(values)] for name, values in sweep.items()}
+        inputs = compare.inputs_of(model, of_options(words, "--values"), dims, i)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            expected = evaluate(inputs)
+        try:
+            found = run(first, inputs)
+        except Exception:
+            with pytest.raises(Exception):  # it lacks the operator or type, or this shape
+                run(original, inputs)
+            continue
+        for output, got, wanted in zip(model.graph.output, found, expected):
+            assert close(got, wanted, 1e-3, 1e-4), f"{output.name} {dims}: {got} not {wanted}"
+    assert is_stable(first, tmp_path) or f"{path.parent.name}/{path.stem}" in UNSTABLE
+
+
+# --- ONNX's node tests ------------------------------------------------------
+
+
+def node_cases():
+    """The first test of each operator, and those of quantization, shapes and attention."""
+    collect = pytest.importorskip("onnx.backend.test.case.node").collect_testcases
+    seen = set()
+    warnings.simplefilter("ignore")  # what the cases divide by zero
+    more = re.compile(r"test_(quantizelinear|dequantizelinear|slice|reshape|attention_[34]d|resize_up|loop1|if)")
+    for case in collect(None):
+        operators = {node.op_type for node in case.model.graph.node}
+        # Expanded ones are those of other operators.
+        if "_expanded" in case.name or not (operators - seen or more.match(case.name)):
+            continue
+        seen |= operators
+        yield case
+
+
+@pytest.mark.parametrize("case", node_cases(), ids=lambda case: case.name)
+def test_node(case, tmp_path):
+    def array(value):
+        return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+    original = tmp_path / "original.onnx"
+    onnx.save(case.model, original)
+    imported = tmp_path / "in.mlir"
+    path = str(BUILD / "bin" / "quant-translate")
+    if subprocess.run([path, "--import-onnx", original, "-o", imported], capture_output=True).returncode:
+        pytest.skip("not imported")
+    plain = exported(original, tmp_path, "plain", passes=())
+    models = [plain]
+    walked = [str(BUILD / "bin" / "quant-opt"), *WALK, imported, "-o", tmp_path / "out.mlir"]
+    if subprocess.run(walked, capture_output=True).returncode == 0:
+        models.append(exported(original, tmp_path, "first"))
+    inputs, outputs = case.data_sets[0]
+    feeds = {i.name: array(v) for i, v in zip(case.model.graph.input, inputs)}
+    for model in models:
+        try:
+            run(original, feeds)
+        except Exception:  # ONNX Runtime lacks this operator or type
+            break
+        for got, wanted in zip(run(model, feeds), map(array, outputs)):
+            assert close(got, wanted, max(case.rtol, 1e-3), max(case.atol, 1e-5)), model
+    if len(models) == 2:
+        assert is_stable(models[1], tmp_path)
+
+
+# --- Quantized models -------------------------------------------------------
+
+
+def pipeline(recipe, until):
+    text = tool("quantc", "recipes", recipe).strip().splitlines()[-1]
+    return [f"--pass-pipeline={text[: text.index(until)].rstrip(',')})"]
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory):
+    """Two layers with a GELU between them, seeded."""
+    random = np.random.default_rng(5)
+    arrays = {
+        "w": random.standard_normal((64, 96)) * 0.1,
+        "b": random.standard_normal(96),
+        "v": random.standard_normal((96, 40)) * 0.1,
+    }
+    model = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[N, S, 64] x, float[64, 96] w, float[96] b, float[96, 40] v) => (float[N, S, 40] y) {
+          p = MatMul(x, w)
+          h = Add(p, b)
+          a = Gelu(h)
+          y = MatMul(a, v)
+        }"""
+    )
+    for name, values in arrays.items():
+        tensor = onnx.numpy_helper.from_array(values.astype(np.float32), name)
+        model.graph.initializer.append(tensor)
+        model.graph.input.remove(next(i for i in model.graph.input if i.name == name))
+    path = tmp_path_factory.mktemp("layers") / "layers.onnx"
+    onnx.save(model, path)
+    return path, {"x": random.standard_normal((2, 7, 64)).astype(np.float32)}
+
+
+QUANTIZED = [
+    ("fp32", ()),
+    ("w8a8-dynamic", ()),
+    ("w8a8-dynamic:activations=float", ()),
+    ("w8a8-dynamic:activations=tensor", ()),
+    ("w4-rtn", ()),
+    ("w4-rtn:activations=float", ("--matmul-nbits",)),
+]
+
+
+@pytest.mark.parametrize("until", [FUSE, PACK])
+@pytest.mark.parametrize("recipe, options", QUANTIZED)
+def test_quantized(layers, recipe, options, until, tmp_path):
+    """ONNX Runtime computes what the compiled library does, but for the order of sums, which may
+    round an activation to the neighbouring code."""
+    import quantc
+
+    if options and until == PACK:
+        pytest.skip("fused layers have no dequantized weight")
+    path, inputs = layers
+    model = exported(path, tmp_path, "first", pipeline(recipe, until), options)
+    got = run(model, inputs)[0]
+    with quantc.load(quantc.compile(str(path), str(tmp_path / "model"), recipe=recipe)) as compiled:
+        expected = compiled(inputs)["y"]
+    scale = np.sqrt(np.mean(expected.astype(np.float64) ** 2))
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() < 0.02 * scale
+    if not options:
+        assert is_stable(model, tmp_path)
+    operators = {node.op_type for node in onnx.load(model).graph.node}
+    assert ("MatMulNBits" in operators) == bool(options)
+    assert ("DequantizeLinear" in operators) == (recipe != "fp32" and not options)
+
+
+@pytest.mark.parametrize("weights", [
+    "format=ui4 scheme=asymmetric granularity=group group-size=16",
+    "format=ui8 scheme=asymmetric granularity=group group-size=32 scale-type=f16",
+    "format=si2 scheme=signed_scale granularity=group group-size=64",
+])
+def test_matmul_nbits(layers, weights, tmp_path):
+    """Both forms of a weight, with zero points and a short last group."""
+    path, inputs = layers
+    passes = [f"--pass-pipeline=builtin.module(convert-onnx-to-qgraph,qgraph-quantize-weights{{{weights}}})"]
+    plain = exported(path, tmp_path, "plain", passes)
+    packed = exported(path, tmp_path, "packed", passes, ("--matmul-nbits",))
+    names = {node.op_type for node in onnx.load(packed).graph.node}
+    assert "MatMulNBits" in names and "MatMul" not in names
+    expected = run(plain, inputs)[0]
+    assert close(run(packed, inputs)[0], expected, 1e-4, 1e-4)
+
+
+@pytest.mark.parametrize("until", [FUSE, PACK])
+@pytest.mark.parametrize("recipe", ["fp32", "w8a8-dynamic", "w4-rtn"])
+def test_minilm(recipe, until, tmp_path):
+    path = ROOT / "build" / "models" / "minilm.onnx"
+    if not path.exists():
+        pytest.skip(f"{path} has not been made")
+    random = np.random.default_rng(0)
+    inputs = {
+        "input_ids": random.integers(0, 30000, (2, 13)),
+        "attention_mask": np.where(np.arange(13) < [[13], [9]], 1, 0),
+        "token_type_ids": np.zeros((2, 13), np.int64),
+    }
+    model = exported(path, tmp_path, "first", pipeline(recipe, until))
+    # 90 MB go to a file of their own, 23 need not.
+    assert (tmp_path / "first.onnx.data").exists() == (recipe == "fp32")
+    got, expected = run(model, inputs)[0], run(path, inputs)[0]
+    cosine = (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosine.min() > {"fp32": 0.999999, "w8a8-dynamic": 0.99, "w4-rtn": 0.95}[recipe]
+    assert is_stable(model, tmp_path)
