@@ -308,6 +308,23 @@ static OpSchema gemmGelu() {
   });
 }
 
+static OpSchema inverse() {
+  OpSchema schema = microsoft("Inverse");
+  schema.SetDoc("The inverse of each matrix.")
+      .Input(0, "X", "[.., N, N].", "T")
+      .Output(0, "Y", "[.., N, N].", "T")
+      .TypeConstraint(
+          "T", {"tensor(float16)", "tensor(float)", "tensor(double)"}, "");
+  return complete(schema, [](Inference &node) {
+    if (node.rank(0) >= 0 && node.rank(0) < 2)
+      Call::fail("X has rank " + std::to_string(node.rank(0)) +
+                 ", and is no matrix");
+    Call::requireEqual(node.dim(0, -2), node.dim(0, -1),
+                       "the matrices are not square");
+    node.like(0, 0);
+  });
+}
+
 void addProducts(SchemaList &list) {
   list.push_back(matmul("FusedMatMul", /*batches=*/true, false));
   list.push_back(matmul("TransposeMatMul", /*batches=*/false, false));
@@ -318,6 +335,7 @@ void addProducts(SchemaList &list) {
   list.push_back(convolutionLast("NhwcFusedConv", /*fused=*/true));
   list.push_back(maxPoolLast());
   list.push_back(gemmGelu());
+  list.push_back(inverse());
 }
 
 } // namespace quantc::onnx_ir::microsoft
