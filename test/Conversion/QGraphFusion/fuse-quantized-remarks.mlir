@@ -64,8 +64,8 @@ func.func @overflow(%qx: tensor<1x65794xui8>, %sx: tensor<1x1xf32>, %qw: tensor<
 
 // -----
 
-func.func @table(%t: tensor<50x16xsi8>, %s: tensor<1x1xf32>, %i: tensor<?xsi64>) -> tensor<?x16xf32> {
-  %d = qgraph.dequantize %t scale %s {block = array<i64: 0, 0>} : (tensor<50x16xsi8>, tensor<1x1xf32>) -> tensor<50x16xf32>
+func.func @table(%t: tensor<50x16xsi8>, %s: tensor<50x2xf32>, %i: tensor<?xsi64>) -> tensor<?x16xf32> {
+  %d = qgraph.dequantize %t scale %s {block = array<i64: 1, 8>} : (tensor<50x16xsi8>, tensor<50x2xf32>) -> tensor<50x16xf32>
   // expected-remark@+1 {{the qgraph.dequantize of its table does not have one scale a row}}
   %y = qgraph.embedding %d, %i : (tensor<50x16xf32>, tensor<?xsi64>) -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
