@@ -56,14 +56,22 @@ static Error runtimeError(const quantc_error &error) {
 
 std::string describe(const quantc_entry_info &entry,
                      const quantc_tensor_info &tensor) {
-  std::string text = typeText(tensor.code, tensor.bits) + " [";
-  ListSeparator comma;
-  for (int64_t i = 0; i < tensor.rank; ++i) {
-    text += comma;
-    const char *name = quantc_dim_name(&entry, &tensor, i);
-    text += name ? name : itostr(tensor.dims[i]);
+  std::string text = typeText(tensor.code, tensor.bits);
+  if (tensor.rank >= 0) {
+    text += " [";
+    ListSeparator comma;
+    for (int64_t i = 0; i < tensor.rank; ++i) {
+      text += comma;
+      const char *name = quantc_dim_name(&entry, &tensor, i);
+      text += name                    ? name
+              : tensor.dims[i] >= 0 ? itostr(tensor.dims[i])
+                                      : "?";
+    }
+    text += "]";
   }
-  return text + "]";
+  if (tensor.kind == QUANTC_SEQUENCE)
+    text = "sequence of " + text;
+  return tensor.optional ? "optional " + text : text;
 }
 
 Expected<std::unique_ptr<Session>>
@@ -219,6 +227,14 @@ static bool isInvented(StringRef source) {
 Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
   if (Error error = readDims(options.dims))
     return error;
+  for (ArrayRef<quantc_tensor_info> infos :
+       {ArrayRef(entry->inputs, entry->n_inputs),
+        ArrayRef(entry->outputs, entry->n_outputs)})
+    for (const quantc_tensor_info &info : infos)
+      if (info.kind == QUANTC_SEQUENCE || info.optional)
+        return createStringError(
+            "'" + Twine(info.name) + "' is of type " + describe(*entry, info) +
+            ", for which there is no file; run this model from Python or C");
   std::map<int64_t, std::string> sources;
   if (Error error = readSources(options.inputs, sources))
     return error;
@@ -242,7 +258,7 @@ Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
     // The sizes of a file decide; whether they agree is the runtime's to check.
     for (size_t d = 0;
          d < inputs[i].shape.size() && d < static_cast<size_t>(info.rank); ++d)
-      if (info.dims[d] < 0 && dims[-1 - info.dims[d]] < 0)
+      if (quantc_dim_name(entry, &info, d) && dims[-1 - info.dims[d]] < 0)
         dims[-1 - info.dims[d]] = inputs[i].shape[d];
   }
   if (!missing.empty())
@@ -253,7 +269,7 @@ Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
   std::vector<bool> isOfInput(entry->n_symbols);
   for (int64_t i = 0; i < entry->n_inputs; ++i)
     for (int64_t d = 0; d < entry->inputs[i].rank; ++d)
-      if (entry->inputs[i].dims[d] < 0)
+      if (quantc_dim_name(entry, &entry->inputs[i], d))
         isOfInput[-1 - entry->inputs[i].dims[d]] = true;
   for (int64_t i = 0; i < entry->n_symbols; ++i) {
     if (dims[i] >= 0 || !isOfInput[i])

@@ -7,6 +7,7 @@
 
 #include "Internal.h"
 
+#include "quantc/Dialect/ONNX/ONNXDialect.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -80,6 +81,61 @@ llvm::Expected<PackageTensor> tensorOf(Type type, DictionaryAttr names,
   return result;
 }
 
+/// A sequence or an optional, of which the walk has made several tensors.
+llvm::Expected<PackageTensor> valueOf(Type type, llvm::StringRef name) {
+  PackageTensor result;
+  result.name = name.str();
+  if (auto optional = dyn_cast<onnx_ir::OptionalType>(type)) {
+    result.isOptional = true;
+    type = optional.getElement();
+  }
+  if (auto sequence = dyn_cast<onnx_ir::SequenceType>(type)) {
+    result.isSequence = true;
+    type = sequence.getElement();
+  }
+  auto tensor = cast<TensorType>(type);
+  std::string element;
+  llvm::raw_string_ostream(element) << tensor.getElementType();
+  llvm::Expected<std::pair<int64_t, int64_t>> code = dlpackType(element);
+  if (!code)
+    return code.takeError();
+  std::tie(result.code, result.bits) = *code;
+  result.hasRank = tensor.hasRank();
+  if (tensor.hasRank())
+    for (int64_t extent : tensor.getShape())
+      result.dims.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
+  return result;
+}
+
+/// The inputs or outputs of an entry whose tensors have these types.
+llvm::Error addValues(TypeRange types, ArrayAttr attributes,
+                      llvm::StringRef fallback, Symbols &symbols,
+                      std::vector<PackageTensor> &values) {
+  for (size_t i = 0; i < types.size();) {
+    auto names = attributes && i < attributes.size()
+                     ? dyn_cast<DictionaryAttr>(attributes[i])
+                     : DictionaryAttr();
+    auto declared = names ? names.getAs<TypeAttr>("onnx.type") : TypeAttr();
+    std::string otherwise = (fallback + llvm::Twine(i)).str();
+    llvm::Expected<PackageTensor> value = PackageTensor();
+    if (!declared) {
+      value = tensorOf(types[i++], names, otherwise, symbols);
+    } else {
+      llvm::StringRef name = names.getAs<StringAttr>("onnx.name").getValue();
+      bool isOptional = isa<onnx_ir::OptionalType>(declared.getValue());
+      if (!isOptional)
+        name.consume_back(".data");
+      value = valueOf(declared.getValue(), name);
+      if (value)
+        i += (isOptional ? 1 : 0) + (value->isSequence ? 2 : 1);
+    }
+    if (!value)
+      return value.takeError();
+    values.push_back(std::move(*value));
+  }
+  return llvm::Error::success();
+}
+
 } // namespace
 
 static llvm::Expected<PackageEntry> entryOf(Operation *function) {
@@ -87,29 +143,19 @@ static llvm::Expected<PackageEntry> entryOf(Operation *function) {
   entry.name = SymbolTable::getSymbolName(function).str();
   auto type = dyn_cast<FunctionType>(
       function->getAttrOfType<TypeAttr>("qkernel.signature").getValue());
-  auto names = [&](llvm::StringRef list, size_t i) {
-    auto dicts = function->getAttrOfType<ArrayAttr>(list);
-    return dicts && i < dicts.size() ? dyn_cast<DictionaryAttr>(dicts[i])
-                                     : DictionaryAttr();
-  };
   Symbols symbols(entry,
                   function->getAttrOfType<DictionaryAttr>("onnx.bounds"));
-  for (auto [i, input] : llvm::enumerate(type.getInputs())) {
-    llvm::Expected<PackageTensor> tensor =
-        tensorOf(input, names("qkernel.arguments", i),
-                 "input" + std::to_string(i), symbols);
-    if (!tensor)
-      return tensor.takeError();
-    entry.inputs.push_back(std::move(*tensor));
-  }
-  for (auto [i, output] : llvm::enumerate(type.getResults())) {
-    llvm::Expected<PackageTensor> tensor =
-        tensorOf(output, names("qkernel.results", i),
-                 "output" + std::to_string(i), symbols);
-    if (!tensor)
-      return tensor.takeError();
-    entry.outputs.push_back(std::move(*tensor));
-  }
+  auto listOf = [&](llvm::StringRef name) {
+    return function->getAttrOfType<ArrayAttr>(name);
+  };
+  if (llvm::Error error =
+          addValues(type.getInputs(), listOf("qkernel.arguments"), "input",
+                    symbols, entry.inputs))
+    return std::move(error);
+  if (llvm::Error error =
+          addValues(type.getResults(), listOf("qkernel.results"), "output",
+                    symbols, entry.outputs))
+    return std::move(error);
   if (auto layers = function->getAttrOfType<ArrayAttr>("qkernel.layers"))
     for (auto layer : layers.getAsRange<StringAttr>())
       entry.layers.push_back(layer.str());

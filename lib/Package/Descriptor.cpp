@@ -22,7 +22,7 @@ using namespace llvm;
 namespace quantc::package {
 namespace {
 
-static_assert(sizeof(quantc_tensor_info) == 6 * 8 &&
+static_assert(sizeof(quantc_tensor_info) == 7 * 8 &&
                   sizeof(quantc_symbol_info) == 3 * 8 &&
                   sizeof(quantc_entry_info) == 9 * 8 &&
                   sizeof(quantc_entry_desc) == 14 * 8 &&
@@ -110,8 +110,11 @@ Constant *Tables::tensors(ArrayRef<PackageTensor> list) {
     for (int64_t dim : tensor.dims)
       dims.push_back(integer(dim));
     append(all,
-           {text(tensor.name), integer(QUANTC_TENSOR), integer(tensor.code),
-            integer(tensor.bits), integer(tensor.dims.size()), words(dims)});
+           {text(tensor.name),
+            integer(tensor.isSequence ? QUANTC_SEQUENCE : QUANTC_TENSOR),
+            integer(tensor.code), integer(tensor.bits),
+            integer(tensor.hasRank ? int64_t(tensor.dims.size()) : -1),
+            words(dims), integer(tensor.isOptional)});
   }
   return words(all);
 }

@@ -58,13 +58,26 @@ std::string typeText(const PackageTensor &tensor) {
 }
 
 std::string describe(const PackageEntry &entry, const PackageTensor &tensor) {
-  std::string text = comment(tensor.name) + " : " + typeText(tensor) + "[";
-  ListSeparator comma;
-  for (int64_t dim : tensor.dims) {
-    text += comma;
-    text += dim >= 0 ? itostr(dim) : comment(entry.symbols[-1 - dim].name);
+  std::string text = typeText(tensor);
+  if (tensor.hasRank) {
+    text += "[";
+    ListSeparator comma;
+    for (int64_t dim : tensor.dims) {
+      text += comma;
+      if (dim >= 0)
+        text += itostr(dim);
+      else if (tensor.isSequence || tensor.isOptional)
+        text += "?";
+      else
+        text += comment(entry.symbols[-1 - dim].name);
+    }
+    text += "]";
   }
-  return text + "]";
+  if (tensor.isSequence)
+    text = "sequence of " + text;
+  if (tensor.isOptional)
+    text = "optional " + text;
+  return comment(tensor.name) + " : " + text;
 }
 
 class Writer {

@@ -24,7 +24,8 @@ Error checkInput(const PackageInput &input) {
          {&entry.inputs, &entry.outputs})
       for (const PackageTensor &tensor : *list)
         for (int64_t dim : tensor.dims)
-          if (dim < -static_cast<int64_t>(entry.symbols.size()))
+          if (!tensor.isSequence && !tensor.isOptional &&
+              dim < -static_cast<int64_t>(entry.symbols.size()))
             return createStringError("tensor '%s' of entry '%s' has a "
                                      "dimension without a name",
                                      tensor.name.c_str(), entry.name.c_str());

@@ -113,6 +113,17 @@ Input::Input(nb::handle object, const quantc_tensor_info &info) {
     none = true;
     return;
   }
+  if (info.kind == QUANTC_SEQUENCE &&
+      (nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object))) {
+    sequence = true;
+    quantc_tensor_info element = info;
+    element.kind = QUANTC_TENSOR;
+    for (nb::handle item : object)
+      items.emplace_back(item, element);
+    for (const Input &item : items)
+      itemValues.push_back(item.value());
+    return;
+  }
   if (nb::try_cast(object, array, false))
     return;
 
@@ -147,6 +158,12 @@ quantc_value Input::value() const {
   memset(&v, 0, sizeof v);
   if (none)
     return v;
+  if (sequence) {
+    v.kind = QUANTC_SEQUENCE;
+    v.items = const_cast<quantc_value *>(itemValues.data());
+    v.n_items = static_cast<int64_t>(itemValues.size());
+    return v;
+  }
   v.kind = QUANTC_TENSOR;
   v.tensor.data = const_cast<void *>(array.data_handle());
   v.tensor.byte_offset = array.byte_offset();
@@ -177,6 +194,12 @@ quantc_value Input::value() const {
 nb::object quantc::python::outputArray(const quantc_value &value) {
   if (value.kind == QUANTC_NONE)
     return nb::none();
+  if (value.kind == QUANTC_SEQUENCE) {
+    nb::list list;
+    for (int64_t i = 0; i < value.n_items; ++i)
+      list.append(outputArray(value.items[i]));
+    return list;
+  }
   const DLTensor &t = value.tensor;
   const TypeRow *row = findType(t.dtype.code, t.dtype.bits);
   if (value.kind != QUANTC_TENSOR || !row)

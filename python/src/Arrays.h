@@ -32,7 +32,8 @@ struct Error : std::runtime_error {
 /// NumPy's and ml_dtypes' name of a DLPack type; "" if there is none.
 std::string typeName(int64_t code, int64_t bits);
 
-/// An input, kept alive and in place for as long as its value is used.
+/// An input, kept alive and in place for as long as its value is used: an
+/// array, a list or tuple of arrays for a sequence, None for what is missing.
 class Input {
 public:
   /// Reads `object` as the input that `info` describes. Only what Python must
@@ -45,11 +46,14 @@ public:
 private:
   nanobind::ndarray<nanobind::ro> array;
   std::vector<int64_t> packedShape;
+  std::vector<Input> items; ///< of a sequence
+  std::vector<quantc_value> itemValues;
+  bool sequence = false;
   int64_t code = 0, bits = 0; ///< what the array holds, where it cannot say so
   bool none = false;
 };
 
-/// A copy of an output as a NumPy array, or None.
+/// A copy of an output as a NumPy array, a list of them, or None.
 nanobind::object outputArray(const quantc_value &value);
 
 } // namespace quantc::python

@@ -149,8 +149,10 @@ static std::vector<Tensor> tensors(const quantc_entry_info &e,
     for (int64_t d = 0; d < infos[i].rank; ++d) {
       if (const char *name = quantc_dim_name(&e, &infos[i], d))
         shape.append(name);
-      else
+      else if (infos[i].dims[d] >= 0)
         shape.append(infos[i].dims[d]);
+      else
+        shape.append(nb::none());
     }
     result.push_back({infos[i].name, typeName(infos[i].code, infos[i].bits),
                       nb::tuple(shape)});

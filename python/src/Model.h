@@ -20,7 +20,9 @@ namespace quantc::python {
 /// One input or output of the signature.
 struct Tensor {
   std::string name, dtype;
-  nanobind::tuple shape; ///< an int, or a str: the name of a dynamic dimension
+  /// An int, or a str: the name of a dynamic dimension; None for one that each
+  /// element of a sequence has for itself.
+  nanobind::tuple shape;
 };
 
 struct LoadOptions {

@@ -101,6 +101,15 @@ typedef struct quantc_block {
   int64_t bytes;
 } quantc_block;
 
+/* A tensor that generated code sees (abi.h). */
+typedef enum { part_tensor, part_flag, part_data, part_table } quantc_rt_role;
+typedef struct quantc_rt_part {
+  const quantc_tensor_info *info; /* of the value */
+  int64_t value;                  /* its number */
+  int64_t role;                   /* a quantc_rt_role */
+  int64_t bits, rank;             /* of this tensor */
+} quantc_rt_part;
+
 struct quantc_rt_session {
   quantc_session base;
   const quantc_entry_desc *entry;
@@ -108,7 +117,11 @@ struct quantc_rt_session {
   quantc_team *team;
   int64_t threads;
   quantc_frame frame;
-  quantc_block arena, outputs, copies, unpacked;
+  quantc_block arena, outputs, copies, unpacked, items;
+  /* What follows is counted by parts, symbols and dims excepted. */
+  quantc_rt_part *in_parts, *out_parts;
+  int64_t n_in_parts, n_out_parts;
+  int64_t *in_flags;
   void **input_data, **output_data;
   void **packed_data; /* where output_data[i] is packed to after the run */
   int64_t *in_dims, *out_dims, *out_dims_end;
@@ -146,6 +159,33 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
  * run has found. */
 int quantc_rt_finish_outputs(quantc_rt_session *s, quantc_value *outputs,
                              quantc_error *err);
+
+/*===-- sequences.c -----------------------------------------------------===*/
+
+/* The parts of n values; returns how many. parts may be NULL. */
+int64_t quantc_rt_parts(const quantc_tensor_info *infos, int64_t n,
+                        quantc_rt_part *parts);
+
+/* Checks input `p` (a data part) and its table, which follows it; notes dims
+ * and bytes; *copied grows by the room that both need. */
+int quantc_rt_bind_list(quantc_rt_session *s, int64_t p, const quantc_value *v,
+                        int64_t *dims, int64_t *copied, quantc_error *err);
+/* The data, resp. the table, of a list. */
+void quantc_rt_copy_list(const quantc_value *v, const quantc_tensor_info *info,
+                         char *to);
+void quantc_rt_fill_table(const quantc_value *v, int64_t *rows);
+
+/* After the run: outputs that are no plain tensors, from their parts. */
+int quantc_rt_finish_values(quantc_rt_session *s, quantc_value *outputs,
+                            quantc_error *err);
+
+/* Helpers of values.c. */
+int quantc_rt_check_tensor(const quantc_entry_info *e,
+                           const quantc_tensor_info *info,
+                           const quantc_value *v, const char *what,
+                           quantc_error *err);
+int64_t quantc_rt_dense_bytes(const int64_t *dims, int64_t rank, int64_t bits);
+char *quantc_rt_copy_dense(char *to, const DLTensor *from, int64_t size);
 
 /* Makes a block at least `bytes` large; its contents are lost if it grows. */
 int quantc_rt_grow(quantc_block *block, int64_t bytes, const char *what,

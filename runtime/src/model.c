@@ -126,7 +126,7 @@ static int64_t memory_of(const quantc_session *s) {
   for (i = 0; i < impl(s)->entry->n_slots; ++i)
     heap += impl(s)->frame.heap[i].bytes;
   return impl(s)->arena.bytes + impl(s)->outputs.bytes + impl(s)->copies.bytes +
-         impl(s)->unpacked.bytes + heap;
+         impl(s)->unpacked.bytes + impl(s)->items.bytes + heap;
 }
 
 static const quantc_layer_time *profile(quantc_session *s, int reset) {

@@ -60,10 +60,11 @@ static const quantc_entry_desc *find_entry(const char *name,
   return NULL;
 }
 
+/* Dimensions of the parts of all values: a sequence's have three. */
 static int64_t total_rank(const quantc_tensor_info *infos, int64_t n) {
   int64_t i, sum = 0;
   for (i = 0; i < n; ++i)
-    sum += infos[i].rank;
+    sum += infos[i].kind == QUANTC_SEQUENCE ? 3 : infos[i].rank;
   return sum;
 }
 
@@ -77,12 +78,15 @@ static void *take(int64_t **at, int64_t n) {
 static quantc_rt_session *allocate(const quantc_entry_desc *entry,
                                    int64_t threads, bool profile) {
   const quantc_entry_info *e = &entry->info;
-  int64_t in_rank = total_rank(e->inputs, e->n_inputs);
-  int64_t out_rank = total_rank(e->outputs, e->n_outputs);
+  int64_t n_in = quantc_rt_parts(e->inputs, e->n_inputs, NULL);
+  int64_t n_out = quantc_rt_parts(e->outputs, e->n_outputs, NULL);
+  const int64_t part_words = sizeof(quantc_rt_part) / 8;
   int64_t layers = profile ? 2 * e->n_layers : 0;
   int64_t slot_words = sizeof(quantc_slot) / 8 * entry->n_slots;
-  int64_t words = 2 * e->n_inputs + 5 * e->n_outputs + in_rank + out_rank + 1 +
-                  3 * e->n_symbols + layers + slot_words + threads;
+  int64_t words = (3 + part_words) * n_in + (5 + part_words) * n_out +
+                  total_rank(e->inputs, e->n_inputs) +
+                  total_rank(e->outputs, e->n_outputs) + 1 + 3 * e->n_symbols +
+                  layers + slot_words + threads;
   size_t fixed = (sizeof(quantc_rt_session) + 63) / 64 * 64;
   size_t bytes = fixed + sizeof(struct quantc_barrier_state) + 8 * words;
   quantc_rt_session *s = NULL;
@@ -92,16 +96,23 @@ static quantc_rt_session *allocate(const quantc_entry_desc *entry,
   memset(s, 0, bytes);
   s->barrier = (struct quantc_barrier_state *)((char *)s + fixed);
   at = (int64_t *)(s->barrier + 1);
-  s->input_data = take(&at, e->n_inputs);
-  s->in_bytes = take(&at, e->n_inputs);
-  s->output_data = take(&at, e->n_outputs);
-  s->out_bytes = take(&at, e->n_outputs);
-  s->packed_data = take(&at, e->n_outputs);
-  s->out_unpacked = take(&at, e->n_outputs);
-  s->out_late = take(&at, e->n_outputs);
-  s->in_dims = take(&at, in_rank);
+  s->n_in_parts = n_in;
+  s->n_out_parts = n_out;
+  s->in_parts = take(&at, part_words * n_in);
+  s->out_parts = take(&at, part_words * n_out);
+  quantc_rt_parts(e->inputs, e->n_inputs, s->in_parts);
+  quantc_rt_parts(e->outputs, e->n_outputs, s->out_parts);
+  s->input_data = take(&at, n_in);
+  s->in_bytes = take(&at, n_in);
+  s->in_flags = take(&at, n_in);
+  s->output_data = take(&at, n_out);
+  s->out_bytes = take(&at, n_out);
+  s->packed_data = take(&at, n_out);
+  s->out_unpacked = take(&at, n_out);
+  s->out_late = take(&at, n_out);
+  s->in_dims = take(&at, total_rank(e->inputs, e->n_inputs));
   /* One more, so that a scalar's shape has an address of its own. */
-  s->out_dims = take(&at, out_rank + 1);
+  s->out_dims = take(&at, total_rank(e->outputs, e->n_outputs) + 1);
   s->out_dims_end = at;
   s->symbol_value = take(&at, e->n_symbols);
   s->symbol_input = take(&at, e->n_symbols);
@@ -179,6 +190,7 @@ void quantc_rt_close(quantc_session *session) {
   quantc_rt_free_block(&s->outputs);
   quantc_rt_free_block(&s->copies);
   quantc_rt_free_block(&s->unpacked);
+  quantc_rt_free_block(&s->items);
   quantc_rt_free_heap(s->frame.heap, s->entry->n_slots);
   free(s);
   quantc_rt_release();
@@ -201,10 +213,11 @@ static int report_check(quantc_rt_session *s, quantc_error *err) {
   if (code == QUANTC_FAIL_MEMORY) {
     if (err)
       err->status = QUANTC_ERROR_MEMORY;
-    quantc_rt_append(err,
-                     "cannot get %lld bytes for a tensor whose size is computed "
-                     "from the data",
-                     (long long)s->frame.error_a);
+    quantc_rt_append(
+        err,
+        "cannot get %lld bytes for a tensor whose size is computed "
+        "from the data",
+        (long long)s->frame.error_a);
     return -1;
   }
   if (code < 1 || code > entry->n_checks) {

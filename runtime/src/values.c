@@ -52,8 +52,12 @@ static const char *signature_dims(const quantc_entry_info *e,
   int64_t i;
   for (i = 0; i < t->rank; ++i) {
     const char *name = quantc_dim_name(e, t, i);
-    at = print_at(buffer, at, i ? ", %s" : "%s", name ? name : "", 0);
-    if (!name)
+    at = print_at(buffer, at, i ? ", %s" : "%s",
+                  name             ? name
+                  : t->dims[i] < 0 ? "?"
+                                   : "",
+                  0);
+    if (!name && t->dims[i] >= 0)
       at = print_at(buffer, at, "%lld", NULL, t->dims[i]);
   }
   print_at(buffer, at, "%s", "]", 0);
@@ -74,7 +78,7 @@ static const char *actual_dims(const int64_t *dims, int64_t rank,
 /*===-- Sizes -----------------------------------------------------------===*/
 
 /* Bytes of a dense tensor, sub-byte elements packed; -1 if not addressable. */
-static int64_t dense_bytes(const int64_t *dims, int64_t rank, int64_t bits) {
+int64_t quantc_rt_dense_bytes(const int64_t *dims, int64_t rank, int64_t bits) {
   int64_t n = bits, i;
   for (i = 0; i < rank; ++i)
     if (dims[i] == 0)
@@ -116,6 +120,15 @@ static char *copy_dense(char *to, const char *from, const int64_t *dims,
   return to;
 }
 
+char *quantc_rt_copy_dense(char *to, const DLTensor *from, int64_t size) {
+  const char *data = (const char *)from->data + from->byte_offset;
+  int64_t bytes = quantc_rt_dense_bytes(from->shape, from->ndim, size * 8);
+  if (!is_dense(from))
+    return copy_dense(to, data, from->shape, from->strides, from->ndim, size);
+  memcpy(to, data, (size_t)bytes);
+  return to + bytes;
+}
+
 /*===-- Checks that inputs and outputs share ----------------------------===*/
 
 static int check_count(const quantc_tensor_info *infos, int64_t expected,
@@ -133,9 +146,10 @@ static int check_count(const quantc_tensor_info *infos, int64_t expected,
   return -1;
 }
 
-static int check_tensor(const quantc_entry_info *e,
-                        const quantc_tensor_info *info, const quantc_value *v,
-                        const char *what, quantc_error *err) {
+int quantc_rt_check_tensor(const quantc_entry_info *e,
+                           const quantc_tensor_info *info,
+                           const quantc_value *v, const char *what,
+                           quantc_error *err) {
   const DLTensor *t = &v->tensor;
   char a[text_bytes], b[text_bytes], c[text_bytes];
   if (v->kind != QUANTC_TENSOR)
@@ -162,7 +176,7 @@ static int check_tensor(const quantc_entry_info *e,
     return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
                            "%s '%s' has elements of %u lanes; only 1 is taken",
                            what, info->name, (unsigned)t->dtype.lanes);
-  if (t->ndim != info->rank)
+  if (info->rank >= 0 && t->ndim != info->rank)
     return quantc_rt_error(
         err, QUANTC_ERROR_ARGUMENT,
         "%s '%s' has %d dimensions; the model has %lld there: %s%s", what,
@@ -197,6 +211,8 @@ static int check_dim(quantc_rt_session *s, int64_t input, int64_t dim,
         info->name, actual_dims(t->shape, t->ndim, a), (long long)dim,
         (long long)want, signature_dims(e, info, b));
   }
+  if (info->optional)
+    return 0;
   if (have < e->symbols[symbol].min || have > e->symbols[symbol].max) {
     quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
                     "input '%s' has shape %s; its dimension %lld ('%s') must "
@@ -239,33 +255,34 @@ static bool is_an_output(const quantc_rt_session *s, const char *data,
   int64_t i;
   if (overlaps(s->outputs.data, s->outputs.bytes, data, bytes))
     return true;
-  for (i = 0; i < s->entry->info.n_outputs; ++i)
+  for (i = 0; i < s->n_out_parts; ++i)
     if (s->out_late[i] &&
         overlaps(s->frame.heap[i].data, s->frame.heap[i].bytes, data, bytes))
       return true;
   return false;
 }
 
-/* Checks input `i` and notes its dims, bytes and, where it can be read in
- * place, its address (else NULL, and *copied grows by the room that it needs).
+/* Checks part `i` of the inputs, a tensor, and notes its dims, bytes and, where
+ * it can be read in place, its address (else NULL, and *copied grows by the
+ * room that it needs).
  */
 static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
                       int64_t *dims, int64_t *copied, quantc_error *err) {
   const quantc_entry_info *e = &s->entry->info;
-  const quantc_tensor_info *info = &e->inputs[i];
+  const quantc_tensor_info *info = s->in_parts[i].info;
   const DLTensor *t = &v->tensor;
   char *data = t->data ? (char *)t->data + t->byte_offset : NULL;
   char a[text_bytes];
   int64_t d, bytes;
   bool dense;
-  if (check_tensor(e, info, v, "input", err))
+  if (quantc_rt_check_tensor(e, info, v, "input", err))
     return -1;
   for (d = 0; d < info->rank; ++d) {
-    if (check_dim(s, i, d, t, err))
+    if (check_dim(s, s->in_parts[i].value, d, t, err))
       return -1;
     dims[d] = t->shape[d];
   }
-  bytes = dense_bytes(dims, info->rank, info->bits);
+  bytes = quantc_rt_dense_bytes(dims, info->rank, info->bits);
   if (bytes < 0)
     return quantc_rt_error(err, QUANTC_ERROR_ARGUMENT,
                            "input '%s' of shape %s is too large to address",
@@ -275,7 +292,8 @@ static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
                            "input '%s' of shape %s has no data (a null "
                            "pointer)",
                            info->name, actual_dims(t->shape, t->ndim, a));
-  s->in_bytes[i] = info->bits < 8 ? dense_bytes(dims, info->rank, 8) : bytes;
+  s->in_bytes[i] =
+      info->bits < 8 ? quantc_rt_dense_bytes(dims, info->rank, 8) : bytes;
   s->input_data[i] = data;
   if (bytes == 0)
     return 0;
@@ -302,6 +320,32 @@ static int bind_input(quantc_rt_session *s, int64_t i, const quantc_value *v,
   return 0;
 }
 
+/* One tensor that stands for an input, or for a part of it. */
+static int bind_part(quantc_rt_session *s, int64_t i, const quantc_value *v,
+                     int64_t *dims, int64_t *copied, quantc_error *err) {
+  static const char nothing[64];
+  const quantc_rt_part *part = &s->in_parts[i];
+  if (part->role == part_flag) {
+    s->in_flags[i] = v->kind != QUANTC_NONE;
+    s->input_data[i] = &s->in_flags[i];
+    s->in_bytes[i] = 8;
+    return 0;
+  }
+  if (part->role == part_table)
+    return 0; /* with the data, before it */
+  if (part->info->optional && v->kind == QUANTC_NONE) {
+    memset(dims, 0, sizeof *dims * (size_t)part->rank);
+    s->input_data[i] = (void *)nothing;
+    s->in_bytes[i] = 0;
+    if (part->role == part_data)
+      return quantc_rt_bind_list(s, i, v, dims, copied, err);
+    return 0;
+  }
+  if (part->role == part_data)
+    return quantc_rt_bind_list(s, i, v, dims, copied, err);
+  return bind_input(s, i, v, dims, copied, err);
+}
+
 int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
                           int64_t n, quantc_error *err) {
   const quantc_entry_info *e = &s->entry->info;
@@ -311,30 +355,32 @@ int quantc_rt_bind_inputs(quantc_rt_session *s, const quantc_value *inputs,
     return -1;
   for (i = 0; i < e->n_symbols; ++i)
     s->symbol_input[i] = -1;
-  for (i = 0; i < n; ++i) {
-    if (bind_input(s, i, &inputs[i], dims, &copied, err))
+  for (i = 0; i < s->n_in_parts; ++i) {
+    if (bind_part(s, i, &inputs[s->in_parts[i].value], dims, &copied, err))
       return -1;
-    dims += e->inputs[i].rank;
+    dims += s->in_parts[i].rank;
   }
   if (copied == 0)
     return 0;
   if (quantc_rt_grow(&s->copies, copied, "copies of inputs", err))
     return -1;
   at = s->copies.data;
-  for (i = 0; i < n; ++i) {
-    const DLTensor *t = &inputs[i].tensor;
-    const char *from = (const char *)t->data + t->byte_offset;
+  for (i = 0; i < s->n_in_parts; ++i) {
+    const quantc_rt_part *part = &s->in_parts[i];
+    const quantc_value *v = &inputs[part->value];
+    const DLTensor *t = &v->tensor;
     if (s->input_data[i] || s->in_bytes[i] == 0)
       continue;
     s->input_data[i] = at;
-    if (e->inputs[i].bits < 8)
-      quantc_rt_unpack(at, from, s->in_bytes[i], e->inputs[i].bits,
-                       e->inputs[i].code == kDLInt);
-    else if (is_dense(t)) /* only misaligned */
-      memcpy(at, from, (size_t)s->in_bytes[i]);
-    else
-      copy_dense(at, from, t->shape, t->strides, t->ndim,
-                 e->inputs[i].bits / 8);
+    if (part->role == part_data)
+      quantc_rt_copy_list(v, part->info, at);
+    else if (part->role == part_table)
+      quantc_rt_fill_table(v, (int64_t *)at);
+    else if (part->bits < 8)
+      quantc_rt_unpack(at, (const char *)t->data + t->byte_offset,
+                       s->in_bytes[i], part->bits, part->info->code == kDLInt);
+    else /* with strides, or only misaligned */
+      quantc_rt_copy_dense(at, t, part->bits / 8);
     at += (s->in_bytes[i] + 63) / 64 * 64;
   }
   return 0;
@@ -351,7 +397,7 @@ static int check_given(const quantc_rt_session *s, int64_t i,
   const DLTensor *t = &v->tensor;
   char *data = (char *)t->data + t->byte_offset;
   char a[text_bytes], b[text_bytes];
-  if (check_tensor(e, info, v, "output", err))
+  if (quantc_rt_check_tensor(e, info, v, "output", err))
     return -1;
   if (info->rank > 0 &&
       memcmp(t->shape, dims, sizeof *dims * (size_t)info->rank) != 0)
@@ -397,6 +443,16 @@ static void fill(const quantc_tensor_info *info, quantc_value *v, char *data,
                      (int)info->bits);
 }
 
+/* What the caller brings for a part, or NULL: only of a plain tensor. */
+static const quantc_value *given_for(const quantc_rt_session *s, int64_t i,
+                                     const quantc_value *outputs) {
+  const quantc_rt_part *part = &s->out_parts[i];
+  const quantc_value *v = &outputs[part->value];
+  return part->role == part_tensor && !part->info->optional && is_given(s, v)
+             ? v
+             : NULL;
+}
+
 int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
                            int64_t n, quantc_error *err) {
   const quantc_entry_info *e = &s->entry->info;
@@ -405,29 +461,30 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
   char a[text_bytes];
   if (check_count(e->outputs, e->n_outputs, n, !outputs, "output", err))
     return -1;
-  for (i = 0; i < n; ++i) {
-    const quantc_tensor_info *info = &e->outputs[i];
-    int64_t bytes = dense_bytes(dims, info->rank, info->bits);
-    int64_t wide = info->bits < 8 ? dense_bytes(dims, info->rank, 8) : 0;
-    s->out_late[i] = is_late(dims, info->rank);
+  for (i = 0; i < s->n_out_parts; dims += s->out_parts[i++].rank) {
+    const quantc_rt_part *part = &s->out_parts[i];
+    const quantc_value *given = given_for(s, i, outputs);
+    int64_t bytes = quantc_rt_dense_bytes(dims, part->rank, part->bits);
+    int64_t wide =
+        part->bits < 8 ? quantc_rt_dense_bytes(dims, part->rank, 8) : 0;
+    s->out_late[i] = is_late(dims, part->rank);
     if (s->out_late[i]) {
       s->out_bytes[i] = s->out_unpacked[i] = 0;
-      dims += info->rank;
       continue;
     }
     if (bytes < 0 || bytes > INT64_MAX / 4 || need > INT64_MAX / 4 ||
         wide < 0 || wide > INT64_MAX / 4 || unpacked > INT64_MAX / 4)
       return quantc_rt_error(err, QUANTC_ERROR_MEMORY,
                              "output '%s' of shape %s is too large to address",
-                             info->name, actual_dims(dims, info->rank, a));
+                             part->info->name,
+                             actual_dims(dims, part->rank, a));
     s->out_bytes[i] = bytes;
     s->out_unpacked[i] = wide;
     unpacked += (wide + 63) / 64 * 64;
-    if (!is_given(s, &outputs[i]))
+    if (!given)
       need += (bytes + 63) / 64 * 64;
-    else if (check_given(s, i, &outputs[i], dims, err))
+    else if (check_given(s, part->value, given, dims, err))
       return -1;
-    dims += info->rank;
   }
   /* A result without elements has an address too. */
   if (quantc_rt_grow(&s->outputs, need + 64, "outputs", err))
@@ -436,22 +493,23 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
     return -1;
   at = s->outputs.data;
   dims = s->out_dims;
-  for (i = 0; i < n; ++i) {
-    const quantc_tensor_info *info = &e->outputs[i];
+  for (i = 0; i < s->n_out_parts; dims += s->out_parts[i++].rank) {
+    const quantc_rt_part *part = &s->out_parts[i];
+    const quantc_value *given = given_for(s, i, outputs);
     if (s->out_late[i]) {
       s->output_data[i] = NULL; /* it is made on the heap */
-    } else if (is_given(s, &outputs[i])) {
+    } else if (given) {
       s->output_data[i] =
-          (char *)outputs[i].tensor.data + outputs[i].tensor.byte_offset;
+          (char *)given->tensor.data + given->tensor.byte_offset;
     } else {
-      fill(info, &outputs[i], at, dims);
+      if (part->role == part_tensor && !part->info->optional)
+        fill(part->info, &outputs[part->value], at, dims);
       s->output_data[i] = at;
       at += (s->out_bytes[i] + 63) / 64 * 64;
     }
-    dims += info->rank;
   }
   at = s->unpacked.data;
-  for (i = 0; i < n; ++i) {
+  for (i = 0; i < s->n_out_parts; ++i) {
     if (s->out_unpacked[i] == 0)
       continue;
     s->packed_data[i] = s->output_data[i];
@@ -464,38 +522,40 @@ int quantc_rt_bind_outputs(quantc_rt_session *s, quantc_value *outputs,
 /* An output that the run has made on the heap, one element of less than 8 bits
  * a byte: given to the caller as it lies there, or copied to his memory. */
 static int finish_late(quantc_rt_session *s, int64_t i, int64_t *dims,
-                       quantc_value *v, quantc_error *err) {
-  const quantc_tensor_info *info = &s->entry->info.outputs[i];
-  int64_t bytes = dense_bytes(dims, info->rank, info->bits);
-  bool given = is_given(s, v);
+                       quantc_value *outputs, quantc_error *err) {
+  const quantc_rt_part *part = &s->out_parts[i];
+  const quantc_value *given = given_for(s, i, outputs);
+  int64_t bytes = quantc_rt_dense_bytes(dims, part->rank, part->bits);
   char *data = s->frame.heap[i].data, *to = data;
-  if (given && check_given(s, i, v, dims, err))
+  s->output_data[i] = data;
+  s->out_bytes[i] = bytes;
+  if (part->role != part_tensor || part->info->optional)
+    return 0;
+  if (given && check_given(s, part->value, given, dims, err))
     return -1;
   if (given)
-    to = (char *)v->tensor.data + v->tensor.byte_offset;
-  if (info->bits < 8)
-    quantc_rt_pack(to, data, dense_bytes(dims, info->rank, 8), info->bits);
+    to = (char *)given->tensor.data + given->tensor.byte_offset;
+  if (part->bits < 8)
+    quantc_rt_pack(to, data, quantc_rt_dense_bytes(dims, part->rank, 8),
+                   part->bits);
   else if (given)
     memcpy(to, data, (size_t)bytes);
   if (!given)
-    fill(info, v, data, dims);
-  s->out_bytes[i] = bytes;
+    fill(part->info, &outputs[part->value], data, dims);
   return 0;
 }
 
 int quantc_rt_finish_outputs(quantc_rt_session *s, quantc_value *outputs,
                              quantc_error *err) {
-  const quantc_entry_info *e = &s->entry->info;
   int64_t *dims = s->out_dims, i;
-  for (i = 0; i < e->n_outputs; ++i) {
+  for (i = 0; i < s->n_out_parts; dims += s->out_parts[i++].rank) {
     if (s->out_late[i]) {
-      if (finish_late(s, i, dims, &outputs[i], err))
+      if (finish_late(s, i, dims, outputs, err))
         return -1;
     } else if (s->out_unpacked[i] > 0) {
       quantc_rt_pack(s->packed_data[i], s->output_data[i], s->out_unpacked[i],
-                     e->outputs[i].bits);
+                     s->out_parts[i].bits);
     }
-    dims += e->outputs[i].rank;
   }
-  return 0;
+  return quantc_rt_finish_values(s, outputs, err);
 }

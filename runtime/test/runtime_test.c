@@ -136,7 +136,7 @@ static void test_isa(quantc_model *m) {
 
 static void test_signature(quantc_model *m) {
   const quantc_entry_info *e = quantc_entry_at(m, 0);
-  CHECK(quantc_entry_count(m) == 3 && quantc_entry_at(m, 3) == NULL);
+  CHECK(quantc_entry_count(m) == 4 && quantc_entry_at(m, 4) == NULL);
   CHECK(strcmp(quantc_name(m), "fake") == 0);
   CHECK(quantc_weights_bytes(m) == 16);
   CHECK(quantc_find(e->inputs, e->n_inputs, "y") == 1);
@@ -318,6 +318,95 @@ static void test_packed(quantc_model *m, int64_t threads) {
   quantc_close(s);
 }
 
+/* Outputs whose size the run finds out, sequences, optionals. */
+static void test_late(quantc_model *m, int64_t threads) {
+  quantc_options o = {0};
+  quantc_session *s;
+  float a[] = {1, 2, 3, 4, 5, 6}, b[] = {7};
+  int64_t x[400], own[400], dims[1], shape_a[2] = {2, 3}, strides_a[2] = {1, 2},
+                                     shape_b[1] = {1}, shape_c[1] = {0},
+                                     given[1] = {0}, memory = 0;
+  quantc_value in[2], out[3], words[3];
+  int round, i;
+  o.threads = threads;
+  o.entry = "late";
+  OK(s = quantc_open(m, &o, &err));
+  words[0] = quantc_tensor(b, shape_b, 1, kDLFloat, 32);
+  words[1] = quantc_tensor(NULL, shape_c, 1, kDLFloat, 32);
+  words[2] = quantc_tensor(a, shape_b, 1, kDLFloat, 32);
+  memset(in, 0, sizeof in);
+  memset(out, 0, sizeof out);
+  in[0] = quantc_tensor(x, dims, 1, kDLInt, 64);
+  in[1].kind = QUANTC_SEQUENCE;
+  in[1].items = words;
+  for (round = 0; round < 6; ++round) {
+    int64_t n = round % 3 == 0 ? 300 : 2, expected = 0;
+    for (i = 0; i < n; ++i)
+      x[i] = i % 4 == 0 ? i + 1000 : -i;
+    dims[0] = n;
+    in[1].n_items = round % 4;
+    OK(!quantc_run(s, in, 2, out, 3, &err));
+    for (i = 0; i < n; ++i)
+      if (x[i] > 0)
+        CHECK(((int64_t *)out[0].tensor.data)[expected++] == x[i]);
+    CHECK(out[0].tensor.shape[0] == expected);
+    CHECK(out[1].kind == QUANTC_SEQUENCE && out[1].n_items == round % 4);
+    for (i = 0; i < out[1].n_items; ++i) {
+      const DLTensor *t = &out[1].items[i].tensor;
+      CHECK(t->ndim == 1 && t->shape[0] == (i == 1 ? 0 : 1));
+      CHECK(i == 1 || *(float *)t->data == (i == 0 ? 7 : 1));
+    }
+    CHECK(out[2].kind == (n > 2 ? QUANTC_TENSOR : QUANTC_NONE));
+    if (n > 2)
+      CHECK(out[2].tensor.shape[0] == n &&
+            ((int64_t *)out[2].tensor.data)[4] == x[4]);
+    if (round == 3)
+      memory = quantc_memory_of(s);
+  }
+  CHECK(quantc_memory_of(s) == memory);
+
+  /* Memory of the caller's own: its shape is looked at after the run. */
+  in[1].n_items = 0;
+  out[0] = quantc_tensor(own, given, 1, kDLInt, 64);
+  REFUSES(quantc_run(s, in, 2, out, 3, &err),
+          "output 'kept' is given memory of shape [0]; this run makes [1]");
+  given[0] = 1;
+  OK(!quantc_run(s, in, 2, out, 3, &err));
+  CHECK(own[0] == 1000);
+
+  /* The whole team leaves, and can run again. */
+  memset(out, 0, sizeof out);
+  x[1] = 77;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "dimension 'n' is 1");
+  x[1] = 78;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "cannot get 1152921504606846976");
+  CHECK(err.status == QUANTC_ERROR_MEMORY);
+  x[1] = 79;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "negative dimension");
+  x[1] = -1;
+  OK(!quantc_run(s, in, 2, out, 3, &err));
+  in[0].tensor.data = out[0].tensor.data;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err),
+          "lies in memory that the session");
+  in[0].tensor.data = x;
+
+  /* Sequences that do not fit. */
+  in[1].n_items = 1;
+  words[0] = quantc_tensor(a, shape_a, 2, kDLFloat, 32);
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "'words' has 2 dimensions");
+  words[0] = quantc_tensor(a, shape_b, 1, kDLInt, 32);
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "'words' is int32");
+  words[0] = quantc_tensor(a, shape_a, 1, kDLFloat, 32);
+  words[0].tensor.strides = strides_a + 1;
+  OK(!quantc_run(s, in, 2, out, 3, &err));
+  CHECK(((float *)out[1].items[0].tensor.data)[1] == 3);
+  in[1].items = NULL;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "null pointer");
+  in[1].kind = QUANTC_NONE;
+  REFUSES(quantc_run(s, in, 2, out, 3, &err), "is given as none");
+  quantc_close(s);
+}
+
 static void test_barrier(quantc_model *m, quantc_team *team, int64_t threads,
                          int64_t rounds) {
   quantc_options o = {0};
@@ -435,6 +524,7 @@ int main(int argc, char **argv) {
     test_running(m, threads[i], 0);
     test_running(other, threads[i], 100);
     test_packed(m, threads[i]);
+    test_late(m, threads[i]);
     test_barrier(m, NULL, threads[i], 200);
     test_barrier(m, quantc_team_of(other), threads[i], 200);
   }

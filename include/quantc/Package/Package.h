@@ -31,8 +31,12 @@ struct PackageTensor {
   std::string name;
   int64_t code = 0; ///< a DLDataTypeCode (quantc/dlpack.h)
   int64_t bits = 0; ///< of an element
-  /// >= 0: static; otherwise -(1 + index into PackageEntry.symbols).
+  /// >= 0: static; otherwise -(1 + index into PackageEntry.symbols), or of a
+  /// sequence or an optional any negative number.
   llvm::SmallVector<int64_t, 4> dims;
+  /// A sequence of such tensors; a value that may be missing.
+  bool isSequence = false, isOptional = false;
+  bool hasRank = true; ///< of a sequence's elements: whether all have one rank
 };
 
 /// A named dynamic dimension and its inclusive range.

@@ -56,6 +56,7 @@ llvm::ArrayRef<NodeKernel> ngramKernels();         // Ngrams.cpp
 llvm::ArrayRef<NodeKernel> randomKernels();        // Random.cpp
 llvm::ArrayRef<NodeKernel> determinantKernels();   // Determinant.cpp
 llvm::ArrayRef<NodeKernel> selectionKernels();     // Selection.cpp
+llvm::ArrayRef<NodeKernel> listKernels();          // Lists.cpp
 llvm::ArrayRef<NodeKernel> optionalKernels();      // Optional.cpp
 
 // Elementwise.cpp: the rows of the table in Dialect/ONNX/Elementwise.h.
@@ -100,6 +101,11 @@ inline int64_t normalizeAxis(int64_t axis, int64_t rank) {
 /// with the code for that, and the result is a valid index (if there is any).
 mlir::Value checkedIndex(KernelBody &body, mlir::Value index, mlir::Value size,
                          int64_t code = qkernel::kIndexOutside);
+
+// Few channels to the last dimension, in vectors (Interleave.cpp): a Transpose
+// with `perm` that is one, of 2 to 4 channels.
+bool isInterleave(NodeOp op, llvm::ArrayRef<int64_t> perm, KernelBody &body);
+void emitInterleave(NodeOp op, KernelBody &body);
 
 } // namespace quantc::onnx_kernels
 

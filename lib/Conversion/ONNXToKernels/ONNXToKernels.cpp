@@ -104,6 +104,12 @@ Value checkedIndex(KernelBody &body, Value index, Value size, int64_t code) {
   return safe;
 }
 
+/// Kernels that were added, by domain and operator.
+static llvm::StringMap<NodeKernel> &addedKernels() {
+  static llvm::StringMap<NodeKernel> added;
+  return added;
+}
+
 static const NodeKernel *lookup(StringRef domain, StringRef opType) {
   static const llvm::StringMap<const NodeKernel *> byName = [] {
     llvm::StringMap<const NodeKernel *> map;
@@ -115,7 +121,7 @@ static const NodeKernel *lookup(StringRef domain, StringRef opType) {
           regionKernels(), recurrentKernels(), signalKernels(),
           foldingKernels(), ngramKernels(), randomKernels(),
           determinantKernels(), optionalKernels(),
-          selectionKernels()})
+          selectionKernels(), listKernels()})
       for (const NodeKernel &kernel : family)
         map[(kernel.domain + ":" + kernel.opType).str()] = &kernel;
     return map;
@@ -130,6 +136,9 @@ static const NodeKernel *lookup(StringRef domain, StringRef opType) {
   if (const NodeKernel *kernel =
           byName.lookup((domain + ":" + opType).str()))
     return kernel;
+  auto added = addedKernels().find((domain + ":" + opType).str());
+  if (added != addedKernels().end())
+    return &added->second;
   auto row = elementwise.find(opType);
   return row == elementwise.end() ? nullptr : &row->second;
 }
@@ -244,7 +253,9 @@ struct FromElementsModel
     auto store = [&] {
       for (auto [i, value] : llvm::enumerate(body.inputs)) {
         Value x = value;
-        if (x.getType() != stored)
+        if (x.getType().isInteger(1))
+          x = arith::ExtUIOp::create(body.builder, body.loc, stored, x);
+        else if (x.getType() != stored)
           x = arith::IndexCastOp::create(body.builder, body.loc, stored, x);
         memref::StoreOp::create(body.builder, body.loc, x, output,
                                 ValueRange{body.index(i)});
@@ -258,6 +269,17 @@ struct FromElementsModel
 
 } // namespace
 } // namespace quantc::onnx_kernels
+
+llvm::Error quantc::addNodeKernel(const CustomNodeKernel &kernel) {
+  if (kernel.domain.empty() || hasNodeKernel(kernel.domain, kernel.opType))
+    return llvm::createStringError("operator '" + kernel.domain + "." +
+                                   kernel.opType + "' has a kernel already");
+  onnx_kernels::NodeKernel added{kernel.opType, kernel.accepts, kernel.emit};
+  added.domain = kernel.domain;
+  onnx_kernels::addedKernels().insert(
+      {(kernel.domain + ":" + kernel.opType).str(), added});
+  return llvm::Error::success();
+}
 
 bool quantc::hasNodeKernel(StringRef domain, StringRef opType) {
   return onnx_kernels::lookup(domain, opType);

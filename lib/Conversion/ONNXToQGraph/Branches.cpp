@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Regions.h"
+#include "Sequences.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -50,7 +51,8 @@ struct Yielded {
 
 struct Branch {
   Block *block = new Block;
-  SmallVector<Yielded> values;
+  SmallVector<Kind> kinds;     // of the node's results
+  SmallVector<Yielded> values; // the tensors that they consist of
   SmallVector<Value> operands;
   bool failed = false;
 };
@@ -63,16 +65,19 @@ static Branch walkBranch(Walk &walk, Block &old) {
   walk.walkBlock(old);
   for (Value operand : old.getTerminator()->getOperands()) {
     TensorInfo info = walk.info(operand);
-    if (info.failed || !info) {
+    if (info.failed || !isThere(info)) {
       branch.failed = true;
       continue;
     }
-    Yielded value{info.elementType, {}, ""};
-    llvm::raw_string_ostream(value.shape) << walk.typeOf(info);
-    for (Dim dim : info.dims)
-      value.dims.push_back(walk.arith.inTermsOf(scope.dims, dim));
-    branch.operands.push_back(walk.materialize(info));
-    branch.values.push_back(std::move(value));
+    branch.kinds.push_back(kindOf(info));
+    for (TensorInfo &part : pack(walk, info, branch.kinds.back())) {
+      Yielded value{part.elementType, {}, ""};
+      llvm::raw_string_ostream(value.shape) << walk.typeOf(part);
+      for (Dim dim : part.dims)
+        value.dims.push_back(walk.arith.inTermsOf(scope.dims, dim));
+      branch.operands.push_back(walk.materialize(part));
+      branch.values.push_back(std::move(value));
+    }
   }
   walk.closeScope(std::move(scope));
   return branch;
@@ -113,18 +118,26 @@ static LogicalResult handleIf(Node &node) {
       walk.info(result).failed = true;
     return success(); // reported
   }
+  SmallVector<Kind> kinds;
+  for (auto [i, a, b] : llvm::enumerate(branches[0].kinds, branches[1].kinds)) {
+    std::optional<Kind> kind = merge(a, b);
+    if (!kind) {
+      std::string types;
+      llvm::raw_string_ostream(types)
+          << "its branches give " << a.type(op.getContext()) << " and "
+          << b.type(op.getContext()) << " as result " << i
+          << "; they must have one type and rank, unless the condition is "
+             "known "
+             "before the run";
+      abandon();
+      return node.unsupported(types);
+    }
+    kinds.push_back(*kind);
+  }
   SmallVector<Dims> dims;
   SmallVector<Type> types;
   for (auto [i, a, b] :
        llvm::enumerate(branches[0].values, branches[1].values)) {
-    if (a.elementType != b.elementType || a.dims.size() != b.dims.size()) {
-      std::string shapes = "its branches give " + a.shape + " and " + b.shape +
-                           " as result " + std::to_string(i) +
-                           "; they must have one type and rank, unless the "
-                           "condition is known before the run";
-      abandon();
-      return node.unsupported(shapes);
-    }
     Dims &known = dims.emplace_back();
     for (auto [left, right] : llvm::zip(a.dims, b.dims))
       known.push_back(
@@ -139,8 +152,14 @@ static LogicalResult handleIf(Node &node) {
     OpBuilder inner = OpBuilder::atBlockEnd(from->block);
     qgraph::YieldOp::create(inner, op.getLoc(), from->operands);
   }
+  SmallVector<TensorInfo> parts;
   for (auto [i, known] : llvm::enumerate(dims))
-    node.set(i, regionResult(walk, branch.getResult(i), known));
+    parts.push_back(regionResult(walk, branch.getResult(i), known));
+  ArrayRef<TensorInfo> left = parts;
+  for (auto [i, kind] : llvm::enumerate(kinds)) {
+    node.set(i, unpack(walk, kind, left.take_front(kind.parts())));
+    left = left.drop_front(kind.parts());
+  }
   return success();
 }
 

@@ -14,6 +14,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Regions.h"
+#include "Sequences.h"
+#include "Slices.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -34,6 +36,9 @@ struct LoopSpec {
   struct Body {
     Dim condition; // null: true
     SmallVector<TensorInfo> carried, pieces;
+    /// What was taken for granted has turned out wrong: once more.
+    bool again = false;
+    std::string problem;
   };
   llvm::function_ref<bool(Dim iteration, ArrayRef<TensorInfo> carried, Body &)>
       walkBody;
@@ -109,6 +114,9 @@ LoopBuilder::Attempt LoopBuilder::attempt() {
       if (!varies[i][d] && !arith.equal(value.dims[d], argument.dims[d]))
         varies[i][d] = result.changed = true;
   }
+  result.changed |= body.again;
+  if (result.problem.empty())
+    result.problem = body.problem;
   if (result.good && !result.changed) {
     result.endless = !body.condition || arith.isConstant(body.condition, 1);
     Dim condition = body.condition ? body.condition : arith.constant(1);
@@ -218,6 +226,40 @@ static TensorInfo oneElement(Walk &walk, Type type, unsigned width,
   return walk.fromElements(element, dims, {value});
 }
 
+/// A tensor of which only the dimensions are known, as it is in a loop.
+static TensorInfo onlyTensor(Walk &walk, TensorInfo &info) {
+  Value value = walk.materialize(info);
+  return walk.tensor(value, Dims(info.dims));
+}
+
+/// Yields a carried value of this kind. Where it has become another one, that
+/// is the kind from then on, and the body is walked again.
+static bool passOn(Walk &walk, Kind &kind, const TensorInfo &value,
+                   LoopSpec::Body &yields) {
+  Kind now = kindOf(value);
+  std::optional<Kind> both = merge(kind, now);
+  if (!both && kind.isTensor() && now.isTensor()) {
+    yields.carried.push_back(value); // what differs is reported there
+    return true;
+  }
+  if (!both) {
+    Builder &builder = walk.builder;
+    llvm::raw_string_ostream(yields.problem)
+        << "a carried value is " << kind.type(builder.getContext())
+        << " before an iteration and " << now.type(builder.getContext())
+        << " after it";
+    return false;
+  }
+  // That a list has become empty says nothing.
+  if (!(*both == kind) && !kind.isTensor()) {
+    kind = *both;
+    yields.again = true;
+  }
+  for (TensorInfo &part : pack(walk, value, kind))
+    yields.carried.push_back(part);
+  return true;
+}
+
 //===----------------------------------------------------------------------===//
 // Loop
 //===----------------------------------------------------------------------===//
@@ -250,19 +292,15 @@ static LogicalResult handleLoop(Node &node) {
     if (!spec.condition)
       return node.unsupported("its condition is not one value");
   }
+  // What is carried consists of tensors.
+  SmallVector<Kind> kinds;
   for (unsigned i = 0; i < carried; ++i) {
     TensorInfo value = node.in(i + 2);
-    if (!value)
+    if (!isThere(value))
       return node.unsupported("carried value " + Twine(i) + " is missing");
-    value.elements.reset();
-    value.splat = {};
-    value.ramp.reset();
-    value.components.clear();
-    if (!value.value) {
-      TensorInfo made = node.in(i + 2);
-      value.value = walk.materialize(made);
-    }
-    spec.init.push_back(value);
+    kinds.push_back(kindOf(value));
+    for (TensorInfo &part : pack(walk, value, kinds.back()))
+      spec.init.push_back(onlyTensor(walk, part));
   }
   auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo> values,
                       LoopSpec::Body &yields) {
@@ -270,26 +308,28 @@ static LogicalResult handleLoop(Node &node) {
         oneElement(walk, body.getArgument(0).getType(), 64, iteration);
     walk.info(body.getArgument(1)) =
         oneElement(walk, body.getArgument(1).getType(), 1, arith.constant(1));
-    for (auto [argument, value] :
-         llvm::zip(body.getArguments().drop_front(2), values))
+    for (auto [argument, kind] :
+         llvm::zip(body.getArguments().drop_front(2), kinds)) {
+      TensorInfo value = unpack(walk, kind, values.take_front(kind.parts()));
       walk.info(argument) = value;
+      values = values.drop_front(kind.parts());
+    }
     unsigned errors = walk.errorCount();
     walk.walkBlock(body);
     bool good = walk.errorCount() == errors;
     for (unsigned i = 0; i <= results; ++i) {
       TensorInfo value = walk.info(terminator->getOperand(i));
-      if (value.failed || !value)
+      if (value.failed || !isThere(value)) {
         good = false;
-      if (i == 0) {
-        std::optional<Elements> list;
-        if (value)
-          list = walk.readElements(value);
+      } else if (i == 0) {
+        std::optional<Elements> list = walk.readElements(value);
         if (list && list->size() == 1)
           yields.condition = list->front();
-        good &= list && list->size() == 1;
+        good &= bool(yields.condition);
       } else if (i <= carried) {
-        yields.carried.push_back(value);
+        good &= passOn(walk, kinds[i - 1], value, yields);
       } else {
+        good &= bool(value);
         yields.pieces.push_back(value);
       }
     }
@@ -299,8 +339,132 @@ static LogicalResult handleLoop(Node &node) {
   SmallVector<TensorInfo> built;
   if (failed(finishLoop(node, spec, built)))
     return failure();
-  for (auto [i, value] : llvm::enumerate(built))
-    node.set(i, std::move(value));
+  if (built.empty())
+    return success(); // reported, or it has no results
+  ArrayRef<TensorInfo> left = built;
+  for (auto [i, kind] : llvm::enumerate(kinds)) {
+    TensorInfo value = unpack(walk, kind, left.take_front(kind.parts()));
+    node.set(i, asDeclared(walk, value, op.getResult(i).getType()));
+    left = left.drop_front(kind.parts());
+  }
+  for (auto [i, value] : llvm::enumerate(left))
+    node.set(carried + i, value);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// SequenceMap
+//===----------------------------------------------------------------------===//
+
+/// The body for each element of the first sequence: other sequences give theirs
+/// at the same position, tensors are the same for all.
+static LogicalResult handleSequenceMap(Node &node) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  onnx_ir::NodeOp op = node.op;
+  if (op.getSubgraphs().size() != 1 || node.numInputs() < 1 || !node.in(0).list)
+    return node.unsupported("it has no body or no sequence");
+  Block &body = op.getSubgraphs()[0].front();
+  Operation *terminator = body.getTerminator();
+  if (body.getNumArguments() != node.numInputs() ||
+      terminator->getNumOperands() != op.getNumResults())
+    return node.unsupported("its body has other inputs or outputs than it");
+  SmallVector<TensorInfo> inputs;
+  for (unsigned i = 0; i < node.numInputs(); ++i)
+    inputs.push_back(node.in(i));
+  Dim length = lengthOf(walk, inputs[0]);
+  for (TensorInfo &input : inputs)
+    if (input.list &&
+        !arith.require(lengthOf(walk, input), length,
+                       /*orOne=*/false, "sequences of %a and %b elements"))
+      return node.unsupported("its sequences differ in length");
+  auto walkAt = [&](Dim position) {
+    for (auto [argument, input] : llvm::zip(body.getArguments(), inputs)) {
+      std::optional<TensorInfo> item =
+          input.list ? elementAt(node, input, position) : input;
+      if (!item)
+        return false;
+      walk.info(argument) = *item;
+    }
+    unsigned errors = walk.errorCount();
+    walk.walkBlock(body);
+    bool good = walk.errorCount() == errors;
+    for (Value operand : terminator->getOperands())
+      good &= walk.info(operand) && !walk.info(operand).failed;
+    return good;
+  };
+  if (std::optional<int64_t> number = DimArithmetic::getConstant(length)) {
+    std::vector<std::vector<TensorInfo>> lists(op.getNumResults());
+    unsigned errors = walk.errorCount();
+    for (int64_t i = 0; i < *number; ++i) {
+      if (!walkAt(arith.constant(i))) {
+        if (walk.errorCount() == errors)
+          return failure();
+        for (Value result : op.getOutputs())
+          walk.info(result).failed = true;
+        return success();
+      }
+      for (auto [list, operand] : llvm::zip(lists, terminator->getOperands()))
+        list.push_back(walk.info(operand));
+    }
+    for (auto [i, list] : llvm::enumerate(lists)) {
+      Type type = list.empty() ? Type() : list.front().elementType;
+      if (!type)
+        if (auto known =
+                kindOf(op.getResult(i).getType(), /*isKnownEmpty=*/true))
+          type = known->elementType;
+      if (!type)
+        return node.unsupported("the type of its elements is not known");
+      node.set(i, makeList(type, std::move(list)));
+    }
+    return success();
+  }
+  LoopSpec spec;
+  spec.trips = length;
+  spec.condition = arith.constant(1);
+  SmallVector<Kind> kinds;
+  for (Value operand : terminator->getOperands()) {
+    std::optional<Kind> declared = kindOf(operand.getType());
+    if (!declared)
+      if (auto tensor = dyn_cast<TensorType>(operand.getType())) {
+        declared.emplace();
+        declared->elementType = tensor.getElementType();
+      }
+    if (!declared)
+      return node.unsupported("the type of its elements is not known");
+    TensorInfo empty = makeList(declared->elementType, {});
+    kinds.push_back(kindOf(empty));
+    for (TensorInfo &part : pack(walk, empty, kinds.back()))
+      spec.init.push_back(onlyTensor(walk, part));
+  }
+  auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo> values,
+                      LoopSpec::Body &yields) {
+    SmallVector<TensorInfo> lists;
+    for (const Kind &kind : kinds) {
+      lists.push_back(unpack(walk, kind, values.take_front(kind.parts())));
+      values = values.drop_front(kind.parts());
+    }
+    if (!walkAt(iteration))
+      return false;
+    for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
+      std::optional<TensorInfo> list =
+          withElement(node, lists[i], walk.info(operand), Dim());
+      if (!list || !passOn(walk, kinds[i], *list, yields))
+        return false;
+    }
+    return true;
+  };
+  spec.walkBody = walkBody;
+  SmallVector<TensorInfo> built;
+  if (failed(finishLoop(node, spec, built)))
+    return failure();
+  ArrayRef<TensorInfo> left = built;
+  for (auto [i, kind] : llvm::enumerate(kinds)) {
+    if (left.empty())
+      break; // reported
+    node.set(i, unpack(walk, kind, left.take_front(kind.parts())));
+    left = left.drop_front(kind.parts());
+  }
   return success();
 }
 
@@ -388,10 +552,13 @@ LogicalResult ScanBuilder::build(ArrayRef<TensorInfo> values, Dim length,
     return success(); // reported
   for (unsigned i = 0; i < shape.outputs; ++i) {
     TensorInfo &result = results[shape.states + i];
-    if (shape.outputReversed[i])
-      result = walk.node("Slice", {&result}, result.elementType, result.dims,
-                         {{"axes", walk.integersAttr({0})},
-                          {"steps", walk.integersAttr({-1})}});
+    if (shape.outputReversed[i]) {
+      Dim last = arith.sub(result.dims[0], arith.constant(1));
+      TensorInfo forwards = result;
+      result =
+          buildSlice(walk, forwards,
+                     AxisSlice{0, last, arith.constant(-1), forwards.dims[0]});
+    }
     int64_t axis = normalizeAxis(shape.outputAxes[i], result.rank());
     if (axis < 0)
       return node.unsupported("the axis of output " + Twine(i) +
@@ -520,6 +687,7 @@ ArrayRef<Handler> onnx_to_qgraph::iterationHandlers() {
   static const Handler handlers[] = {
       {"", "Loop", 1, kNewest, handleLoop},
       {"", "Scan", 8, kNewest, handleScan},
+      {"", "SequenceMap", 17, kNewest, handleSequenceMap},
   };
   return handlers;
 }

@@ -130,9 +130,12 @@ std::optional<Elements> Walk::readElements(TensorInfo &info) {
   } else if (auto value = dyn_cast<qgraph::ConstantOp>(op)) {
     if (auto dense = dyn_cast<DenseElementsAttr>(value.getValue()))
       result = elementsOf(dense, builder);
-  } else if (auto sign = dyn_cast<qgraph::ReinterpretOp>(op)) {
+  } else if (isa<qgraph::ReinterpretOp, tensor::FromElementsOp>(op)) {
     // What fromIndices has made.
-    if (auto list = sign.getInput().getDefiningOp<tensor::FromElementsOp>()) {
+    auto list = dyn_cast<tensor::FromElementsOp>(op);
+    if (auto sign = dyn_cast<qgraph::ReinterpretOp>(op))
+      list = sign.getInput().getDefiningOp<tensor::FromElementsOp>();
+    if (list) {
       result.emplace();
       for (Value element : list.getElements()) {
         auto cast = element.getDefiningOp<arith::IndexCastOp>();

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "Sequences.h"
 
 #include "quantc/Conversion/ONNXToQGraph.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
@@ -33,7 +33,8 @@ static const auto &handlerTable() {
           integerProductHandlers(), blockWeightHandlers(),
           elementwiseHandlers(),
           sizeHandlers(), windowHandlers(), convolutionHandlers(),
-          selectionHandlers(), branchHandlers(), iterationHandlers()})
+          selectionHandlers(), branchHandlers(), iterationHandlers(),
+          sequenceHandlers()})
       for (const Handler &handler : family)
         (*table)[(handler.domain + ":" + handler.opType).str()].push_back(
             &handler);
@@ -163,72 +164,190 @@ Walk::Walk(func::FuncOp function, const llvm::StringMap<Bounds> &ranges)
 TensorInfo &Walk::info(Value old) { return infos[old]; }
 
 /// What a dimension without a name is called.
-std::string Walk::unnamed(unsigned argument, int64_t dim) {
-  auto name = function.getArgAttrOfType<StringAttr>(argument, "onnx.name");
-  return ((name ? name.getValue().str() : "input" + std::to_string(argument)) +
-          "." + std::to_string(dim));
+static std::string unnamed(StringRef input, int64_t dim) {
+  return (input + "." + Twine(dim)).str();
+}
+
+static std::string inputName(DictionaryAttr attributes, unsigned number) {
+  auto name = attributes ? attributes.getAs<StringAttr>("onnx.name")
+                         : StringAttr();
+  return name ? name.getValue().str() : "input" + std::to_string(number);
 }
 
 void Walk::arguments() {
   for (BlockArgument argument : oldBody->getArguments()) {
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    auto dimNames = function.getArgAttrOfType<ArrayAttr>(
-        argument.getArgNumber(), "onnx.dims");
-    auto nameOf = [&](int64_t i) {
-      auto name = dimNames && i < int64_t(dimNames.size())
-                      ? dyn_cast<StringAttr>(dimNames[i])
-                      : StringAttr();
-      return name ? name.getValue() : StringRef();
-    };
-    if (!type) {
-      auto error = emitError(argument.getLoc())
-                   << "input " << argument.getArgNumber() << " of type "
-                   << argument.getType()
-                   << ": only tensors of known rank can be inputs; give the "
-                      "input a shape in the model";
-      ++errors;
-      Value added = newBody->addArgument(argument.getType(), argument.getLoc());
-      infos[argument].failed = true;
-      infos[argument].value = added;
+    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+      tensorArgument(argument, type);
+    else
+      partsArgument(argument);
+  }
+}
+
+void Walk::tensorArgument(BlockArgument argument, RankedTensorType type) {
+  unsigned number = argument.getArgNumber();
+  DictionaryAttr attributes = function.getArgAttrDict(number);
+  auto dimNames = attributes ? attributes.getAs<ArrayAttr>("onnx.dims")
+                             : ArrayAttr();
+  std::string input = inputName(attributes, number);
+  auto nameOf = [&](int64_t i) {
+    auto name = dimNames && i < int64_t(dimNames.size())
+                    ? dyn_cast<StringAttr>(dimNames[i])
+                    : StringAttr();
+    return name ? name.getValue() : StringRef();
+  };
+  SmallVector<int64_t> shape(type.getShape());
+  for (auto [i, extent] : llvm::enumerate(shape)) {
+    auto range = ranges.find(nameOf(i));
+    if (ShapedType::isDynamic(extent) && range != ranges.end() &&
+        range->second.low == range->second.high)
+      extent = range->second.low;
+  }
+  if (std::optional<std::string> why =
+          objectionToSize(shape, type.getElementType())) {
+    emitError(argument.getLoc()) << "input " << number << ": " << *why;
+    ++errors;
+  }
+  argumentAttrs.push_back(attributes ? attributes
+                                     : builder.getDictionaryAttr({}));
+  BlockArgument added =
+      newBody->addArgument(type.clone(shape), argument.getLoc());
+  Dims dims;
+  for (auto [i, extent] : llvm::enumerate(shape)) {
+    if (!ShapedType::isDynamic(extent)) {
+      dims.push_back(arith.constant(extent));
       continue;
     }
-    SmallVector<int64_t> shape(type.getShape());
-    for (auto [i, extent] : llvm::enumerate(shape)) {
-      auto range = ranges.find(nameOf(i));
-      if (ShapedType::isDynamic(extent) && range != ranges.end() &&
-          range->second.low == range->second.high)
-        extent = range->second.low;
+    std::string name = nameOf(i).str();
+    if (name.empty())
+      name = unnamed(input, i);
+    if (names.count(name)) {
+      dims.push_back(names[name]);
+      continue;
     }
-    if (std::optional<std::string> why =
-            objectionToSize(shape, type.getElementType())) {
-      emitError(argument.getLoc())
-          << "input " << argument.getArgNumber() << ": " << *why;
-      ++errors;
-    }
-    BlockArgument added =
-        newBody->addArgument(type.clone(shape), argument.getLoc());
-    Dims dims;
-    for (auto [i, extent] : llvm::enumerate(shape)) {
-      if (!ShapedType::isDynamic(extent)) {
-        dims.push_back(arith.constant(extent));
-        continue;
-      }
-      std::string name = nameOf(i).str();
-      if (name.empty())
-        name = unnamed(argument.getArgNumber(), i);
-      if (names.count(name)) {
-        dims.push_back(names[name]);
-        continue;
-      }
-      Bounds range{0, std::numeric_limits<int64_t>::max()};
-      if (auto given = ranges.find(name); given != ranges.end())
-        range = given->second;
-      Value size = tensor::DimOp::create(builder, added, i);
-      dims.push_back(arith.symbol(size, range, /*isInput=*/true));
-      names[name] = size;
-    }
-    infos[argument] = tensor(added, dims);
+    Bounds range{0, std::numeric_limits<int64_t>::max()};
+    if (auto given = ranges.find(name); given != ranges.end())
+      range = given->second;
+    Value size = tensor::DimOp::create(builder, added, i);
+    dims.push_back(arith.symbol(size, range, /*isInput=*/true));
+    names[name] = size;
   }
+  infos[argument] = tensor(added, dims);
+}
+
+/// The attributes of one of the tensors that stand for a value that is none.
+static DictionaryAttr partAttrs(Builder &builder, StringRef name,
+                                StringRef part, int64_t rank, Type type) {
+  NamedAttrList attributes;
+  attributes.append("onnx.dims", builder.getStrArrayAttr(SmallVector<StringRef>(
+                                     rank, StringRef())));
+  attributes.append("onnx.name",
+                    builder.getStringAttr(part == "flag" || part.empty()
+                                              ? name
+                                              : name + "." + part));
+  attributes.append("onnx.type", TypeAttr::get(type));
+  return attributes.getDictionary(builder.getContext());
+}
+
+/// The element types that a sequence, or what may be missing, can have at the
+/// border: those of whole bytes.
+static bool isBorderType(Type type) {
+  return type && (type.isInteger(1) || type.getIntOrFloatBitWidth() >= 8);
+}
+
+void Walk::partsArgument(BlockArgument argument) {
+  unsigned number = argument.getArgNumber();
+  std::string name = inputName(function.getArgAttrDict(number), number);
+  std::optional<Kind> kind = kindOf(argument.getType());
+  if (!kind || kind->isTensor() || !isBorderType(kind->elementType)) {
+    emitError(argument.getLoc())
+        << "input " << number << " of type " << argument.getType()
+        << ": only tensors of known rank, and sequences and optionals of them, "
+           "can be inputs; give the input a shape in the model";
+    ++errors;
+    infos[argument].failed = true;
+    return;
+  }
+  Type si64 = builder.getIntegerType(64, /*isSigned=*/true);
+  SmallVector<TensorInfo> parts;
+  auto add = [&](StringRef part, Type element, ArrayRef<int64_t> shape) {
+    argumentAttrs.push_back(
+        partAttrs(builder, name, part, shape.size(), argument.getType()));
+    BlockArgument added = newBody->addArgument(
+        RankedTensorType::get(shape, element), argument.getLoc());
+    Dims dims;
+    for (auto [i, extent] : llvm::enumerate(shape))
+      dims.push_back(ShapedType::isDynamic(extent)
+                         ? arith.symbol(
+                               tensor::DimOp::create(builder, added, i),
+                               {0, std::numeric_limits<int64_t>::max()})
+                         : arith.constant(extent));
+    parts.push_back(tensor(added, dims));
+  };
+  constexpr int64_t any = ShapedType::kDynamic;
+  if (kind->isOptional)
+    add("flag", si64, {});
+  if (kind->isList) {
+    add("data", kind->elementType, {any});
+    add("table", si64, {any, kTableWidth});
+  } else {
+    // What is missing has no elements, whatever the model says of it.
+    add("value", kind->elementType,
+        SmallVector<int64_t>(kind->shape->size(), any));
+  }
+  TensorInfo info = unpack(*this, *kind, parts);
+  infos[argument] = info;
+}
+
+/// The results of the model, each as the tensors that stand for it.
+void Walk::returnValues() {
+  Operation *terminator = oldBody->getTerminator();
+  builder.setLoc(terminator->getLoc());
+  SmallVector<Value> results;
+  for (auto [number, operand] : llvm::enumerate(terminator->getOperands())) {
+    TensorInfo known = info(operand);
+    DictionaryAttr attributes = function.getResultAttrDict(number);
+    if (known.failed || !isThere(known)) {
+      if (!errors)
+        emitError(terminator->getLoc()) << "a result of the model is missing";
+      ++errors;
+      return;
+    }
+    Kind kind = kindOf(known);
+    // A model that gives a tensor for an optional gives it always.
+    if (!kind.isOptional && isa<onnx_ir::OptionalType>(operand.getType()))
+      kind.isOptional = true;
+    if (kind.isTensor()) {
+      results.push_back(materialize(known));
+      resultAttrs.push_back(attributes ? attributes
+                                       : builder.getDictionaryAttr({}));
+      continue;
+    }
+    if (!isBorderType(kind.elementType)) {
+      emitError(terminator->getLoc())
+          << "result " << number << " of the model is a sequence of "
+          << kind.elementType << ", which is not supported";
+      ++errors;
+      return;
+    }
+    auto given = attributes ? attributes.getAs<StringAttr>("onnx.name")
+                            : StringAttr();
+    std::string name =
+        given ? given.getValue().str() : "output" + std::to_string(number);
+    StringRef listNames[] = {"flag", "data", "table"};
+    StringRef valueNames[] = {"flag", "value"};
+    ArrayRef<StringRef> partNames =
+        kind.isList ? ArrayRef(listNames) : ArrayRef(valueNames);
+    if (!kind.isOptional)
+      partNames = partNames.drop_front();
+    for (auto [part, partName] :
+         llvm::zip(pack(*this, known, kind), partNames)) {
+      resultAttrs.push_back(partAttrs(builder, name, partName, part.rank(),
+                                      kind.type(builder.getContext())));
+      results.push_back(materialize(part));
+    }
+  }
+  if (!errors)
+    func::ReturnOp::create(builder, results);
 }
 
 /// What is known of a value, for the schema's inference; each dimension that is
@@ -370,6 +489,17 @@ void Walk::visit(onnx_ir::NodeOp op) {
       infos[result].failed = true;
     return;
   }
+  bool takesValues =
+      handler && llvm::StringSwitch<bool>(op.getOpType())
+                     .Cases({"If", "Loop", "Identity", "SequenceMap"}, true)
+                     .StartsWith("Sequence", true)
+                     .StartsWith("Optional", true)
+                     .Default(op.getOpType() == "ConcatFromSequence");
+  for (Value operand : op.getInputs())
+    if (TensorInfo &known = info(operand);
+        !takesValues && (known.list || known.present))
+      return report(op, "it is given a sequence or an optional, and takes "
+                        "tensors");
   if (!op.getSubgraphs().empty() && !handler)
     return report(op, "an operator with subgraphs that quantc does not know");
 
@@ -478,26 +608,12 @@ FailureOr<Walk::Counts> Walk::run() {
 
   walkBlock(*oldBody);
 
-  // The results.
-  Operation *terminator = oldBody->getTerminator();
-  SmallVector<Value> results;
-  for (Value operand : terminator->getOperands()) {
-    TensorInfo &known = info(operand);
-    if (known.failed || !known) {
-      if (!errors)
-        emitError(terminator->getLoc()) << "a result of the model is missing";
-      ++errors;
-      break;
-    }
-    results.push_back(materialize(known));
-  }
+  returnValues();
   if (errors) {
     newBody->dropAllDefinedValueUses();
     newBody->erase();
     return failure();
   }
-  builder.setLoc(terminator->getLoc());
-  func::ReturnOp::create(builder, results);
   finish();
   return counts;
 }
@@ -517,15 +633,16 @@ void Walk::finish() {
           value && value != minimum.getResult())
         minimum.replaceAllUsesWith(value);
     }
-  describeDims();
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
-    if (isOpTriviallyDead(&op))
-      op.erase();
-
   Operation *terminator = newBody->getTerminator();
   function.setFunctionType(FunctionType::get(function.getContext(),
                                              newBody->getArgumentTypes(),
                                              terminator->getOperandTypes()));
+  function.setAllArgAttrs(argumentAttrs);
+  function.setAllResultAttrs(resultAttrs);
+  describeDims();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*newBody)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
 }
 
 /// Leaves on the function what must hold of the inputs' dimensions.
@@ -591,7 +708,8 @@ void Walk::describeDims() {
       auto name = given && i < int64_t(given.size())
                       ? dyn_cast<StringAttr>(given[i])
                       : StringAttr();
-      std::string own = unnamed(number, i);
+      std::string own =
+          unnamed(inputName(function.getArgAttrDict(number), number), i);
       if ((!name || name.getValue().empty()) && mentioned.contains(own)) {
         name = builder.getStringAttr(own);
         added = true;

@@ -43,7 +43,8 @@ ArrayRef<StringLiteral> quantc::qkernel::checkTexts() {
       "index %a is outside a table of %b rows",
       "the inputs' values make dimension %b of a tensor %a long",
       "the inputs' values make a tensor of more than %b elements",
-      "axis %a is out of range for a tensor of rank %b"};
+      "axis %a is out of range for a tensor of rank %b",
+      "an element of a sequence has a dimension of %a where %b are needed"};
   return kTexts;
 }
 

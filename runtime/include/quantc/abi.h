@@ -16,6 +16,18 @@
 extern "C" {
 #endif
 
+/*===-- Sequences and optionals -----------------------------------------===*/
+
+/* To generated code every value is one or more tensors ("parts"), inputs and
+ * outputs of the frame are counted by parts:
+ *   a tensor        itself
+ *   a sequence      data: all elements' data, dense, in any order, dims [n];
+ *                   table: int64 [elements, QUANTC_LIST_WIDTH], one row for each
+ *                   of {rank, first element in data, dims, zeros}
+ *   an optional     flag: int64, 0 = missing; then the parts of its content, of
+ *                   no elements if it is missing */
+enum { QUANTC_LIST_RANK = 8, QUANTC_LIST_WIDTH = QUANTC_LIST_RANK + 2 };
+
 /*===-- The frame of a run ----------------------------------------------===*/
 
 typedef struct quantc_barrier_state

@@ -65,12 +65,14 @@ typedef struct quantc_symbol_info {
 
 typedef struct quantc_tensor_info {
   const char *name;
-  int64_t kind; /* a quantc_kind: QUANTC_TENSOR */
+  int64_t kind; /* QUANTC_TENSOR; or QUANTC_SEQUENCE, of tensors like this */
   int64_t code; /* a DLDataTypeCode */
   int64_t bits; /* bits of an element; sub-byte values are packed, low
                    bits first, rows not padded */
-  int64_t rank;
-  const int64_t *dims; /* rank values: >= 0 static, else -(1 + symbol) */
+  int64_t rank;  /* of a sequence's elements -1 where they differ in rank */
+  const int64_t *dims; /* rank values: >= 0 static, else -(1 + symbol); of a
+                          sequence's elements < 0: each has its own */
+  int64_t optional;    /* 1: it may be missing, a value of kind QUANTC_NONE */
 } quantc_tensor_info;
 
 typedef struct quantc_entry_info {
@@ -214,12 +216,15 @@ quantc_open(quantc_model *m, const quantc_options *options, quantc_error *err) {
  * kDLCPU. Dense row-major data is read where it lies; other strides, and
  * elements of less than 8 bits, are copied first. It may not overlap an output.
  *
+ * A sequence is copied. It is a value of kind QUANTC_SEQUENCE with `items`; what
+ * may be missing is then of kind QUANTC_NONE.
+ *
  * Output: a value of kind QUANTC_NONE, or a tensor whose `data` is NULL, is
  * given memory AND shape by the session, both valid until its next run or its
  * close; so is, again, what an earlier run of the session filled in this way.
  * Otherwise a tensor with data must be dense, of the right type and exactly the
  * right shape, and is written in place (if its size follows from the data, after
- * the run).
+ * the run). Sequences and optionals are always given memory by the session.
  *
  * Returns 0, or nonzero and *err; outputs are then unspecified. Does not
  * allocate when no larger than an earlier run of the session. */
@@ -320,12 +325,14 @@ static inline int64_t quantc_find(const quantc_tensor_info *infos, int64_t n,
   return -1;
 }
 
-/* The name of a tensor's dynamic dimension, or NULL if the dimension is static.
- */
+/* The name of a tensor's dynamic dimension, or NULL if the dimension is static,
+ * or one of a sequence or of an optional, where it has no name. */
 static inline const char *quantc_dim_name(const quantc_entry_info *e,
                                           const quantc_tensor_info *t,
                                           int64_t dim) {
-  return t->dims[dim] < 0 ? e->symbols[-1 - t->dims[dim]].name : NULL;
+  return t->dims[dim] < 0 && t->kind == QUANTC_TENSOR && !t->optional
+             ? e->symbols[-1 - t->dims[dim]].name
+             : NULL;
 }
 
 #ifdef __cplusplus

@@ -24,11 +24,11 @@ func.func @main(%x: tensor<?xf32>, %scale: tensor<1xf32>, %n: tensor<1xsi32>) ->
 
 // CHECK-LABEL: func.func @main_shapes
 // CHECK: %[[FIRST:.*]] = arith.cmpi eq, %[[E:.*]], %[[D:.*]] : index
-// CHECK: qkernel.check %{{.*}}, %[[FIRST]], 5, %[[E]], %[[D]]
+// CHECK: qkernel.check %{{.*}}, %[[FIRST]], 6, %[[E]], %[[D]]
 // CHECK: %[[SAME:.*]] = arith.cmpi eq, %[[R:.*]], %[[E]]
 // CHECK: %[[ONE:.*]] = arith.cmpi eq, %[[R]], %c1
 // CHECK: arith.ori %[[SAME]], %[[ONE]]
 // CHECK: %[[OTHER:.*]] = arith.cmpi eq, %[[E]], %c1
 // CHECK: %[[FITS:.*]] = arith.ori %{{.*}}, %[[OTHER]]
-// CHECK: qkernel.check %{{.*}}, %[[FITS]], 6, %[[R]], %[[E]]
+// CHECK: qkernel.check %{{.*}}, %[[FITS]], 7, %[[R]], %[[E]]
 // CHECK: arith.cmpi ult, %[[R]], %c2147483648

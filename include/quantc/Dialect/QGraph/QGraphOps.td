@@ -21,6 +21,8 @@ class QGraph_ComputeOp<string mnemonic, list<Trait> traits = []>
     : QGraph_Op<mnemonic, !listconcat([Pure,
         DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface, ["reifyResultShapes"]>], traits)>;
 
+def QGraph_TensorOrCache : AnyTypeOf<[AnyRankedTensor, QGraph_CacheType]>;
+
 def QGraph_FormulaAttr : I32EnumAttr<"Formula", "how choose_params finds scale and zero point", [
     I32EnumAttrCase<"Symmetric", 0, "symmetric">,
     I32EnumAttrCase<"SignedScale", 1, "signed_scale">,
@@ -516,6 +518,9 @@ def QGraph_AttentionOp : QGraph_ComputeOp<"attention"> {
     The softmax is online over blocks of 64 keys (`Numerics/Order.h`). A row with no
     key kept gives zeros.
 
+    `key` and `value` may be caches, whose tensors are [B, G, T, D] and [B, G, T, E];
+    tensors are read in that order with `heads_first`.
+
     Example:
 
     ```mlir
@@ -524,14 +529,79 @@ def QGraph_AttentionOp : QGraph_ComputeOp<"attention"> {
          -> tensor<?x?x12x32xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
-                       Optional<AnyRankedTensor>:$mask, F32Attr:$scale, UnitAttr:$causal,
-                       OptionalAttr<StrAttr>:$name);
+  let arguments = (ins AnyRankedTensor:$query, QGraph_TensorOrCache:$key,
+                       QGraph_TensorOrCache:$value, Optional<AnyRankedTensor>:$mask,
+                       F32Attr:$scale, UnitAttr:$causal, OptionalAttr<StrAttr>:$name,
+                       UnitAttr:$heads_first);
   let results = (outs AnyRankedTensor:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query,
+                                 "::mlir::Value":$key, "::mlir::Value":$value,
+                                 "::mlir::Value":$mask, "::mlir::FloatAttr":$scale,
+                                 "::mlir::UnitAttr":$causal, "::mlir::StringAttr":$name), [{
+    build($_builder, $_state, result, query, key, value, mask, scale, causal, name,
+          /*heads_first=*/::mlir::UnitAttr());
+  }]>];
   let assemblyFormat = [{
     $query `,` $key `,` $value (`mask` $mask^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The cache of a decoder
+//===----------------------------------------------------------------------===//
+
+def QGraph_CacheLoadOp : QGraph_Op<"cache_load", [Pure]> {
+  let summary = "what is past, as a cache";
+  let description = [{
+    `past` is [B, heads, T, size].
+
+    Example:
+
+    ```mlir
+    %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to !qgraph.cache<f32, 2x16>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$past);
+  let results = (outs QGraph_CacheType:$result);
+  let assemblyFormat = "$past attr-dict `:` type($past) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def QGraph_CacheAppendOp : QGraph_Op<"cache_append", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "a cache with the positions that are new";
+  let description = [{
+    `fresh` is [B, S, heads, size], as a projection gives it; its positions stand
+    behind those of `cache`.
+
+    Example:
+
+    ```mlir
+    %1 = qgraph.cache_append %0, %k : !qgraph.cache<f32, 2x16>, tensor<?x?x2x16xf32>
+    ```
+  }];
+  let arguments = (ins QGraph_CacheType:$cache, AnyRankedTensor:$fresh);
+  let results = (outs QGraph_CacheType:$result);
+  let assemblyFormat = "$cache `,` $fresh attr-dict `:` type($cache) `,` type($fresh)";
+  let hasVerifier = 1;
+}
+
+def QGraph_CacheStoreOp : QGraph_ComputeOp<"cache_store"> {
+  let summary = "a cache as a tensor";
+  let description = [{
+    The result is [B, heads, T, size].
+
+    Example:
+
+    ```mlir
+    %present = qgraph.cache_store %1 : !qgraph.cache<f32, 2x16> to tensor<?x2x?x16xf32>
+    ```
+  }];
+  let arguments = (ins QGraph_CacheType:$cache);
+  let results = (outs AnyRankedTensor:$present);
+  let assemblyFormat = "$cache attr-dict `:` type($cache) `to` type($present)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -31,6 +31,7 @@ enum CheckCode : int64_t {
   kNegativeSize = 2,
   kTooManyElements = 3,
   kAxisOutside = 4,
+  kListShape = 5,
 };
 llvm::ArrayRef<llvm::StringLiteral> checkTexts();
 
