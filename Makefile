@@ -29,6 +29,7 @@ check: deps
 	@$(PYTHON) utils/check.py --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
 
 check-full: deps
+	@utils/deps.sh --full
 	@$(PYTHON) utils/check.py --full --cmake $(CMAKE) $(if $(JOBS),-j $(JOBS))
 
 demo: all

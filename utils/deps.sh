@@ -4,6 +4,7 @@
 #      prints what is missing and how to get it, and stops;
 #   2. the Python packages of requirements.txt, into build/venv;
 #   3. the ONNX C++ library, built from its source distribution into build/deps.
+# With --full also those of requirements-full.txt, for `make check-full`.
 # Each step is skipped when what it made last time is still what is asked for,
 # so a second run installs nothing and needs no network. Apart from apt, nothing
 # is written outside the tree.
@@ -145,6 +146,18 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$venv_stamp" ]; then
     -r requirements.txt </dev/null >&2 ||
     die "pip could not install requirements.txt; see its message above. With no network: run once where there is one"
   echo "$venv_stamp" >"$venv/.stamp"
+fi
+
+# What only long tests need.
+if [ "${1:-}" = --full ]; then
+  full_stamp=$({ echo "$venv_stamp"; cat requirements-full.txt; } | stamp_of)
+  if [ "$(cat "$venv/.stamp-full" 2>/dev/null)" != "$full_stamp" ]; then
+    say "installing the Python packages of requirements-full.txt into build/venv"
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-cache-dir --no-deps \
+      -r requirements-full.txt </dev/null >&2 ||
+      die "pip could not install requirements-full.txt; see its message above. With no network: run once where there is one"
+    echo "$full_stamp" >"$venv/.stamp-full"
+  fi
 fi
 
 # --- 3. The ONNX C++ library --------------------------------------------------
