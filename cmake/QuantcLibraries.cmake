@@ -14,6 +14,9 @@ if(QUANTC_SANITIZE)
       -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
+if(QUANTC_FUZZ)
+  list(APPEND QUANTC_SANITIZER_FLAGS -fsanitize=fuzzer-no-link)
+endif()
 
 # The precompiled headers: one for MLIR code without exceptions, one for the
 # border to libraries that throw.
