@@ -256,7 +256,7 @@ def PackWeights : Pass<"qgraph-pack-weights", "::mlir::ModuleOp"> {
     zero points, sums and bias go into one new entry `<weight>@pack` in the layout of
     docs/design.md ("Packed weights"; `Numerics/PackPanels.h` has every byte). The
     module's `qkernel.target` says how signed weights are stored. `conv` and
-    `quantized_conv` (si8 input) become `qkernel.conv` likewise. Other layers stay as
+    `quantized_conv` (si8 or ui8 input) become `qkernel.conv` likewise. Other layers stay as
     they are and are computed the plain way, each with a remark that says why.
 
     Before that each `dequantize` of constants that is left (of a bias, of a weight

@@ -7,7 +7,8 @@
 //
 // conv and quantized_conv with constant weights become qkernel.conv. The panels
 // are those of a linear layer over K = (taps, channels), one group after the
-// other; integers have each run of K padded to whole words.
+// other; integers have each run of K padded to whole words. A quantized_linear
+// over the pixels of an image is a convolution with one tap.
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,12 +71,14 @@ std::string prepare(ConvOp conv, Packing &packing) {
   return readBias(conv, packing);
 }
 
-std::string prepare(QuantizedConvOp conv, Packing &packing) {
+template <typename OpT>
+std::string prepareStored(OpT conv, Packing &packing) {
   RankedTensorType weightType = conv.getWeight().getType();
   Type stored = weightType.getElementType();
-  if (!conv.getInput().getType().getElementType().isSignedInteger(8))
-    return llvm::formatv("its input is {0}; the kernels take si8",
-                         conv.getInput().getType().getElementType());
+  Type input = conv.getInput().getType().getElementType();
+  if (!input.isSignedInteger(8) && !input.isUnsignedInteger(8))
+    return llvm::formatv("its input is {0}; the kernels take si8 and ui8",
+                         input);
   if (stored.getIntOrFloatBitWidth() > 8)
     return llvm::formatv("its weight is {0}; panels hold up to 8 bits", stored);
   if (std::string why =
@@ -110,8 +113,14 @@ std::string prepare(QuantizedConvOp conv, Packing &packing) {
   return readBias(conv, packing);
 }
 
-/// The op with packed weights of `type`, not yet in its place: it says what the
-/// panels are.
+std::string prepare(QuantizedConvOp conv, Packing &packing) {
+  return prepareStored(conv, packing);
+}
+std::string prepare(QuantizedLinearOp linear, Packing &packing) {
+  return prepareStored(linear, packing);
+}
+
+/// The op that reads `packed`.
 qkernel::ConvOp build(OpBuilder &builder, ConvOp conv, Value packed) {
   RankedTensorType weight = conv.getWeight().getType();
   return qkernel::ConvOp::create(
@@ -131,6 +140,18 @@ qkernel::ConvOp build(OpBuilder &builder, QuantizedConvOp conv, Value packed) {
       weight.getShape().drop_front().drop_back(), conv.getStrides(),
       conv.getDilations(), conv.getPads(), conv.getGroups(), conv.getEpilogue(),
       conv.getNameAttr());
+}
+
+qkernel::ConvOp build(OpBuilder &builder, QuantizedLinearOp linear,
+                      Value packed) {
+  SmallVector<int64_t> ones(linear.getType().getRank() - 2, 1),
+      zeros(2 * ones.size(), 0);
+  return qkernel::ConvOp::create(
+      builder, linear.getLoc(), linear.getType(), linear.getInput(),
+      linear.getInputScale(), linear.getInputZeroPoint(), packed,
+      linear.getEpilogueOperands(), ValueRange(), "si8",
+      linear.getWeight().getType().getDimSize(0), ones, ones, ones, zeros, 1,
+      linear.getEpilogue(), linear.getNameAttr());
 }
 
 /// Pads the runs of K; `length` is that of one run.
@@ -208,9 +229,27 @@ FailureOr<int64_t> pack(OpT layer) {
 
 } // namespace
 
+bool isPixelwise(QuantizedLinearOp linear) {
+  RankedTensorType input = linear.getInput().getType();
+  RankedTensorType weight = linear.getWeight().getType();
+  if (input.getRank() < 3 || input.getRank() > 5 ||
+      llvm::any_of(input.getShape().drop_front(), ShapedType::isDynamic) ||
+      input.getElementTypeBitWidth() != 8 || linear.getWeightZeroPoint() ||
+      !weight.getElementType().isSignedInteger(8))
+    return false;
+  for (int64_t d = 0; d < input.getRank(); ++d)
+    if (!isWhole(input, linear.getInputBlock(), d))
+      return false;
+  Type result = linear.getType().getElementType();
+  return isWhole(weight, linear.getWeightBlock(), 1) &&
+         (result.isF32() || quantizeStep(linear.getEpilogue()));
+}
+
 FailureOr<int64_t> packConvolution(Operation *layer) {
   if (auto conv = dyn_cast<ConvOp>(layer))
     return pack(conv);
+  if (auto linear = dyn_cast<QuantizedLinearOp>(layer))
+    return pack(linear);
   return pack(cast<QuantizedConvOp>(layer));
 }
 

@@ -397,7 +397,9 @@ void PackWeightsPass::runOnOperation() {
       layers.push_back(op);
   });
   for (Operation *op : layers) {
-    if (isa<ConvOp, QuantizedConvOp>(op)) {
+    auto quantized = dyn_cast<QuantizedLinearOp>(op);
+    if (isa<ConvOp, QuantizedConvOp>(op) ||
+        (quantized && isPixelwise(quantized))) {
       FailureOr<int64_t> bytes = packConvolution(op);
       if (failed(bytes))
         return signalPassFailure();

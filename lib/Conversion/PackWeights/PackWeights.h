@@ -9,6 +9,7 @@
 #define QUANTC_LIB_CONVERSION_PACKWEIGHTS_PACKWEIGHTS_H
 
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include <optional>
 
 namespace quantc {
@@ -20,7 +21,11 @@ std::string readConstant(llvm::StringRef what, mlir::Value value,
 /// Constants that nobody reads any more go.
 void eraseUnread(llvm::ArrayRef<mlir::Value> values);
 
-/// `qgraph.conv` and `quantized_conv` become `qkernel.conv`
+/// True for a layer over the pixels of images whose scale is the same for all:
+/// as a convolution it needs no sums of its rows.
+bool isPixelwise(qgraph::QuantizedLinearOp linear);
+
+/// `qgraph.conv`, `quantized_conv` and a pixelwise layer become `qkernel.conv`
 /// (PackConvolutions.cpp). Returns the bytes of the packed weight; 0 if the
 /// layer is left to the plain way, after a remark that says why. Fails after an
 /// error was reported.

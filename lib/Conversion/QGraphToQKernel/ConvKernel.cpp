@@ -10,8 +10,9 @@
 //
 // The image is read where it is if no tap lies outside of it. Otherwise, and
 // for integers, the rows that a block of the result needs are copied to scratch
-// first, with the padding and, on x86, as unsigned bytes: the weights are then
-// the signed operand, and what that adds to a sum is the same for all pixels.
+// first, with the padding, and on x86 as unsigned bytes (else as signed ones):
+// the weights are then the signed operand, and what is to be taken off a sum is
+// the same for all pixels.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,8 +35,11 @@ namespace quantc::qkernel {
 /// Pixels of a block: their part of the image stays in the second-level cache
 /// while all panels go by.
 static constexpr int64_t kBlockPixels = 448;
-/// The same as bytes of the image.
-static constexpr int64_t kBlockBytes = 192 * 1024;
+/// The same as bytes of the image; more where the weights are so large that
+/// each block reads them from beyond that cache.
+static constexpr int64_t kBlockBytes = 192 * 1024, kMostBytes = 512 * 1024;
+/// Rows of a tile this far apart fall on each other in the first-level cache.
+static constexpr int64_t kCacheStep = 2048, kCacheLine = 64;
 /// A row of the result that is longer, or of unknown length, is cut.
 static constexpr int64_t kPartWidth = 224;
 /// Each thread takes a range of rows if there are so many for each.
@@ -51,19 +55,23 @@ namespace {
 struct ConvPlan {
   ConvShape shape;
   numerics::PanelLayout layout;
-  bool isFloat, copies, flips; // flips: the copy is x + 128
-  bool cutsRows;               // rows are cut into parts of `width`
-  int64_t width;               // pixels of a row of a block
-  int64_t rows;                // rows of a block
-  int64_t stepH, stepW;        // from pixel to pixel of the result, in the copy
+  bool isFloat, copies;
+  bool takesUnsigned, copiesUnsigned; // the image's bytes, and the copy's
+  bool cutsRows;                      // rows are cut into parts of `width`
+  int64_t width;                      // pixels of a row of a block
+  int64_t rows;                       // rows of a block
+  int64_t stepH, stepW; // from pixel to pixel of the result, in the copy
   int64_t copyWidth, copyRows;
+  int64_t pitch;                // from pixel to pixel of the copy
   int64_t tileRows, tilePanels; // the most that a tile has
   int64_t runLength, runs;
 
   explicit ConvPlan(ConvOp op);
   int64_t elementBytes() const { return isFloat ? 4 : 1; }
+  /// The copy is x + 128 or x - 128: its highest bit is another.
+  bool flips() const { return !isFloat && takesUnsigned != copiesUnsigned; }
   /// Elements of the copy of one plane.
-  int64_t copyPlane() const { return copyRows * copyWidth * shape.channels; }
+  int64_t copyPlane() const { return copyRows * copyWidth * pitch; }
   int64_t scratchBytes() const {
     return copies ? shape.taps[0] * copyPlane() * elementBytes() + kSlack : 0;
   }
@@ -133,8 +141,11 @@ ConvPlan::ConvPlan(ConvOp op) : shape(op), layout(op.getPanelLayout()) {
   auto module = op->getParentOfType<ModuleOp>();
   auto target = module->getAttrOfType<TargetAttr>(TargetAttr::kAttrName);
   isFloat = layout.format == numerics::Format::F32;
-  copies = !isFloat || !shape.isInside();
-  flips = !isFloat && target && target.getUnsignedWeights();
+  bool skips = shape.taps[2] == 1 && shape.strides[2] > 1;
+  copies = !isFloat || !shape.isInside() || skips;
+  takesUnsigned =
+      tensorType(op.getInput()).getElementType().isUnsignedInteger();
+  copiesUnsigned = !isFloat && target && target.getUnsignedWeights();
   runLength = op.getRunLength();
   runs = op.getRuns();
 
@@ -150,9 +161,16 @@ ConvPlan::ConvPlan(ConvOp op) : shape(op), layout(op.getPanelLayout()) {
                   : llvm::divideCeil(kBlockPixels, std::max<int64_t>(width, 1));
   if (!ShapedType::isDynamic(shape.out[1]))
     rows = std::min(rows, std::max<int64_t>(shape.out[1], 1));
-  int64_t bytes = shape.taps[0] * copyWidth * shape.channels * elementBytes();
-  while (rows > 1 && rowsOfCopy(rows) * bytes > kBlockBytes)
+  pitch = shape.channels;
+  if (copies && shape.taps[2] == 1 && pitch * elementBytes() % kCacheStep == 0)
+    pitch += kCacheLine / elementBytes();
+  int64_t bytes = shape.taps[0] * copyWidth * pitch * elementBytes();
+  int64_t most =
+      layout.bytes() * shape.groups > kMostBytes ? kMostBytes : kBlockBytes;
+  while (rows > 1 && rowsOfCopy(rows) * bytes > most)
     --rows;
+  if (!cutsRows && !ShapedType::isDynamic(shape.out[1]) && shape.out[1] > 0)
+    rows = llvm::divideCeil(shape.out[1], llvm::divideCeil(shape.out[1], rows));
   copyRows = rowsOfCopy(rows);
 
   // Rows of equal length, as few as the registers allow; then as many panels.
@@ -273,13 +291,14 @@ void ConvKernel::block(Value plane, Value start, Value rows, Value tileLo,
     blockScale = splat(body, factor);
     padding = zeroPoint ? perImage(zeroPoint, block.image)
                         : body.constant(builder.getI8IntegerAttr(0));
-    Value zero =
-        arith::ExtSIOp::create(builder, loc, builder.getI32Type(), padding);
-    if (plan.flips) {
-      zero = arith::AddIOp::create(builder, loc, zero, body.i32(128));
+    if (plan.flips())
       padding = arith::XOrIOp::create(
           builder, loc, padding, body.constant(builder.getI8IntegerAttr(-128)));
-    }
+    Type i32 = builder.getI32Type();
+    Value zero =
+        plan.copiesUnsigned
+            ? Value(arith::ExtUIOp::create(builder, loc, i32, padding))
+            : Value(arith::ExtSIOp::create(builder, loc, i32, padding));
     blockZero =
         splat(body, arith::SubIOp::create(builder, loc, body.i32(0), zero));
   } else {
@@ -336,7 +355,7 @@ ConvKernel::Source ConvKernel::imageAt(Value image, Value depth, Value y,
 
 ConvKernel::Source ConvKernel::copyOf(Value image, Value depth, Value y,
                                       Value x, Value rows) {
-  int64_t row = plan.copyWidth * shape.channels;
+  int64_t row = plan.copyWidth * plan.pitch;
   Value count =
       body.add(body.mul(body.sub(rows, body.index(1)), body.index(plan.stepH)),
                body.index(plan.rowsOfCopy(1)));
@@ -370,9 +389,9 @@ ConvKernel::Source ConvKernel::copyOf(Value image, Value depth, Value y,
   source.base = body.index(0);
   source.planeStep = body.index(plan.copyPlane());
   source.rowStep = body.index(row * shape.dilations[1]);
-  source.columnStep = shape.dilations[2] * shape.channels;
+  source.columnStep = shape.dilations[2] * plan.pitch;
   source.nextRow = body.index(row * plan.stepH);
-  source.nextColumn = plan.stepW * shape.channels;
+  source.nextColumn = plan.stepW * plan.pitch;
   return source;
 }
 
@@ -387,13 +406,14 @@ void ConvKernel::copyRow(Value from, Value inside, Value to, Value x) {
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(choice.elseBlock());
-  move(body.mul(columns, channels), to, Value());
+  move(body.mul(columns, body.index(plan.pitch)), to, Value());
 
   builder.setInsertionPointToStart(choice.thenBlock());
-  if (shape.taps[2] == 1 && shape.strides[2] > 1) {
+  if (plan.pitch != shape.channels ||
+      (shape.taps[2] == 1 && shape.strides[2] > 1)) {
     body.loop(body.index(0), columns, 1, [&](Value column) {
       Value at = body.add(left, body.mul(column, body.index(shape.strides[2])));
-      Value start = body.add(to, body.mul(column, channels));
+      Value start = body.add(to, body.mul(column, body.index(plan.pitch)));
       Value within = arith::CmpIOp::create(
           builder, loc, arith::CmpIPredicate::ult, at, extents.in[2]);
       auto pixel = scf::IfOp::create(builder, loc, within,
@@ -429,7 +449,7 @@ void ConvKernel::move(Value count, Value to, Value from) {
     if (from) {
       value = vector::LoadOp::create(builder, loc, type, input,
                                      ValueRange{body.add(from, at)});
-      if (plan.flips) {
+      if (plan.flips()) {
         Attribute half = builder.getI8IntegerAttr(-128);
         value = arith::XOrIOp::create(
             builder, loc, value,
@@ -675,7 +695,7 @@ SmallVector<Value> ConvKernel::integerDots(const Source &source, Value view,
         auto op = TileDotOp::create(builder, loc, TypeRange(sums), view, zero,
                                     runOffset(source, run), packed, offset,
                                     ref.stride, body.index(length), sums, "si8",
-                                    rows, panels, plan.flips);
+                                    rows, panels, plan.copiesUnsigned);
         return SmallVector<Value>(op.getResults());
       });
 }

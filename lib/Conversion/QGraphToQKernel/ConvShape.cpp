@@ -25,6 +25,14 @@ ConvShape::ConvShape(ConvOp op)
     in[skip + d] = input.getDimSize(d + 1);
     out[skip + d] = result.getDimSize(d + 1);
   }
+  auto all = [](ArrayRef<int64_t> values, int64_t wanted) {
+    return llvm::all_of(values, [&](int64_t v) { return v == wanted; });
+  };
+  isOneRow = all(taps, 1) && all(strides, 1) && all(padsBefore, 0) &&
+             all(padsAfter, 0) && llvm::none_of(in, ShapedType::isDynamic) &&
+             in == out;
+  if (isOneRow)
+    in = out = {1, 1, in[0] * in[1] * in[2]};
 }
 
 bool ConvShape::isInside() const {
@@ -38,8 +46,9 @@ ConvExtents::ConvExtents(const ConvShape &shape, KernelBody &body, Value input,
   int64_t rank = cast<MemRefType>(input.getType()).getRank();
   for (int64_t d = 0; d < 3; ++d) {
     int64_t own = d - (3 - (rank - 2));
-    in[d] = own < 0 ? body.index(1) : body.dim(input, own + 1);
-    out[d] = own < 0 ? body.index(1) : body.dim(output, own + 1);
+    bool made = own < 0 || shape.isOneRow;
+    in[d] = made ? body.index(shape.in[d]) : body.dim(input, own + 1);
+    out[d] = made ? body.index(shape.out[d]) : body.dim(output, own + 1);
   }
 }
 

@@ -14,7 +14,8 @@
 namespace quantc::qkernel {
 
 /// What is static of a convolution, with three spatial dimensions: those it
-/// does not have come first, with an extent and a tap of 1.
+/// does not have come first, with an extent and a tap of 1. If pixels go to
+/// pixels one by one, a static image is one row of them.
 struct ConvShape {
   enum Dim { kDepth, kHeight, kWidth };
   std::array<int64_t, 3> taps{1, 1, 1}, strides{1, 1, 1}, dilations{1, 1, 1};
@@ -22,6 +23,7 @@ struct ConvShape {
   /// Of the image and of the result; may be dynamic.
   std::array<int64_t, 3> in{1, 1, 1}, out{1, 1, 1};
   int64_t channels, columns, groups;
+  bool isOneRow = false; // made one
 
   explicit ConvShape(ConvOp op);
   /// True if no position outside the image is read.

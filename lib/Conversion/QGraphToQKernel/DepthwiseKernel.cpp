@@ -24,7 +24,8 @@ using namespace mlir;
 
 namespace quantc::qkernel {
 
-/// Pixels of a tile: sums that are independent of each other.
+/// Most pixels of a tile: sums that are independent of each other. Fewer where
+/// they do not fit the registers.
 static constexpr int64_t kTilePixels = 7;
 
 namespace {
@@ -46,6 +47,7 @@ private:
             bool border, Value panel, int64_t valid);
   void finish(Value sum, Value to, Value params, Value column, int64_t valid);
   Value loadInput(Value at, int64_t valid);
+  Value widen(Value codes);
   Value loadWeight(Value panel, Value tap);
   Value loadParams(Value offset, Type type);
   Value multiplyAdd(Value x, Value w, Value sum);
@@ -55,7 +57,8 @@ private:
   Location loc;
   ConvShape shape;
   numerics::PanelLayout layout;
-  bool isFloat;
+  bool isFloat, takesUnsigned;
+  int64_t tilePixels;
   Value input, scale, zeroPoint, packed, output;
   ConvExtents extents;
   Epilogue epilogue;
@@ -76,6 +79,10 @@ DepthwiseKernel::DepthwiseKernel(ConvOp op, KernelBody &body)
                    .take_back(op.getEpilogueOperands().size()),
                op.getEpilogueOperands().getTypes(),
                cast<RankedTensorType>(op.getType())) {
+  takesUnsigned =
+      tensorType(op.getInput()).getElementType().isUnsignedInteger();
+  auto [rows, panels] = registerTile(op, "f32");
+  tilePixels = std::min(kTilePixels, rows * panels);
   unsigned next = 1;
   if (op.getInputScale())
     scale = body.flatten(body.inputs[next++]);
@@ -141,9 +148,7 @@ void DepthwiseKernel::emit() {
             arith::ExtFOp::create(builder, loc, builder.getF32Type(), factor);
       imageScale = splat(body, factor);
       if (zeroPoint)
-        imageZero = splat(body, arith::ExtSIOp::create(builder, loc,
-                                                       builder.getI32Type(),
-                                                       own(zeroPoint)));
+        imageZero = splat(body, widen(own(zeroPoint)));
     }
     Range ranges[] = {rangeOf(z, 0), rangeOf(y, 1)};
     auto border = [&](Value from, Value to) {
@@ -152,7 +157,7 @@ void DepthwiseKernel::emit() {
       });
     };
     border(body.index(0), inner);
-    forRowTiles(body, inner, outer, kTilePixels,
+    forRowTiles(body, inner, outer, tilePixels,
                 [&](Value pixel, int64_t count) {
                   pixels(ranges[0], ranges[1], pixel, count, /*border=*/false);
                 });
@@ -174,9 +179,17 @@ void DepthwiseKernel::pixels(const Range &z, const Range &y, Value pixel,
 
 Value DepthwiseKernel::loadInput(Value at, int64_t valid) {
   Value lanes = loadLanes(body, input, {at}, valid);
-  return isFloat ? lanes
-                 : Value(arith::ExtSIOp::create(
-                       builder, loc, laneType(builder.getI32Type()), lanes));
+  return isFloat ? lanes : widen(lanes);
+}
+
+/// Codes of the image as i32, one or lanes of them.
+Value DepthwiseKernel::widen(Value codes) {
+  Type wide = builder.getI32Type();
+  if (isa<VectorType>(codes.getType()))
+    wide = laneType(wide);
+  if (takesUnsigned)
+    return arith::ExtUIOp::create(builder, loc, wide, codes);
+  return arith::ExtSIOp::create(builder, loc, wide, codes);
 }
 
 Value DepthwiseKernel::loadParams(Value offset, Type type) {

@@ -25,6 +25,9 @@ namespace quantc::qkernel {
 /// Rows that are worked on together, and their bytes: their activations stay in
 /// the second-level cache while all panels pass by.
 static constexpr int64_t kBlockRows = 240, kBlockBytes = 448 * 1024;
+/// Rows this many bytes apart fall on each other in the first-level cache: a
+/// block of floats is copied to rows that are a cache line longer.
+static constexpr int64_t kCacheStep = 4096, kCacheLine = 64;
 
 namespace {
 class LinearKernel {
@@ -52,6 +55,7 @@ private:
   void prepareInput(Value mLo, Value mHi);
   void copyInput(Value mLo, Value mHi, Value offset);
   void sumInput(Value mLo, Value mHi);
+  void spreadRows(Value mLo, Value mHi);
   Value loadFloats(Value offset, Type storage);
   Value loadZeroPoints(Value offset);
   Value loadSums(Value offset);
@@ -74,6 +78,8 @@ private:
   bool unsignedInput, needsSums, needsCopy;
   Value input, scale, zeroPoint, packed, output;
   Value sums; // of each row's groups, times what the weights need them for
+  // The block's rows far enough apart, and the first of them.
+  Value spread, firstSpread;
   Epilogue epilogue;
 };
 } // namespace
@@ -119,6 +125,21 @@ static Preparation preparationOf(LinearOp op,
       tensorType(op.getInput()).getElementType().isUnsignedInteger();
   return {isUnsigned, layout.unsignedWeights || layout.zeroPoints,
           isUnsigned || paddedLength(layout) != layout.k};
+}
+
+/// Floats a row apart by a multiple of kCacheStep.
+static bool needsSpread(const numerics::PanelLayout &layout) {
+  return layout.format == numerics::Format::F32 &&
+         layout.k * 4 % kCacheStep == 0;
+}
+
+/// Rows of a block, a multiple of the tile's.
+static int64_t blockRows(const numerics::PanelLayout &layout,
+                         int64_t rowsPerTile) {
+  int64_t bytes = layout.format == numerics::Format::F32 ? 4 : 1;
+  int64_t rows =
+      std::min(kBlockRows, kBlockBytes / (paddedLength(layout) * bytes));
+  return std::max(rows / rowsPerTile, int64_t(1)) * rowsPerTile;
 }
 
 /// Stored weights beside a float input are unpacked to floats first.
@@ -176,11 +197,27 @@ void LinearKernel::emit() {
   Value restToo = arith::OrIOp::create(builder, loc, byRows, last);
 
   prepareInput(mLo, mHi);
-  int64_t block = std::min(kBlockRows, kBlockBytes / (paddedK * (isFloat ? 4 : 1)));
-  block = std::max(block / rowsPerTile, int64_t(1)) * rowsPerTile;
+  int64_t block = blockRows(layout, rowsPerTile);
   body.loop(mLo, mHi, block, [&](Value blockLo) {
     Value blockHi = body.minimum(mHi, body.add(blockLo, body.index(block)));
+    if (needsSpread(layout))
+      spreadRows(blockLo, blockHi);
     panelTiles(blockLo, blockHi, tLo, tHi, restToo);
+  });
+}
+
+void LinearKernel::spreadRows(Value mLo, Value mHi) {
+  auto type = MemRefType::get({ShapedType::kDynamic, layout.k + kCacheLine / 4},
+                              builder.getF32Type());
+  spread = memref::ViewOp::create(
+      builder, loc, type, body.scratch, body.index(0),
+      ValueRange{body.index(blockRows(layout, rowsPerTile))});
+  firstSpread = mLo;
+  body.loop(mLo, mHi, 1, [&](Value m) {
+    body.loop(body.index(0), body.index(layout.k), kLanes, [&](Value k) {
+      Value lanes = loadLanes(body, input, {m, k}, kLanes);
+      storeLanes(body, lanes, spread, {body.sub(m, mLo), k}, kLanes);
+    });
   });
 }
 
@@ -429,8 +466,10 @@ void LinearKernel::addBias(PanelRef ref, int64_t rows, int64_t panels,
 
 SmallVector<Value> LinearKernel::floatTile(Value m, PanelRef ref, int64_t rows,
                                            int64_t panels) {
+  Value a = spread ? spread : input;
+  Value row = spread ? body.sub(m, firstSpread) : m;
   SmallVector<Value> sums =
-      emitDotF32(body, input, m, ref, body.index(layout.k), rows, panels);
+      emitDotF32(body, a, row, ref, body.index(layout.k), rows, panels);
   addBias(ref, rows, panels, sums);
   return sums;
 }
@@ -648,6 +687,10 @@ Value linearScratchBytes(LinearOp op, OpBuilder &builder, Value rows) {
     return arith::ConstantIndexOp::create(builder, op.getLoc(),
                                           tileOf(op).second *
                                               numerics::kBlockK * kLanes * 4);
+  if (needsSpread(layout))
+    return arith::ConstantIndexOp::create(builder, op.getLoc(),
+                                          blockRows(layout, tileOf(op).first) *
+                                              (layout.k * 4 + kCacheLine));
   Preparation preparation = preparationOf(op, layout);
   int64_t perRow = preparation.sums ? layout.groups() * 4 : 0;
   if (preparation.copy)

@@ -28,6 +28,8 @@ std::pair<int64_t, int64_t> registerTile(Operation *op, StringRef format) {
 void forRowTiles(KernelBody &body, Value lo, Value hi, int64_t maxRows,
                  llvm::function_ref<void(Value, int64_t)> tile) {
   SmallVector<int64_t> sizes = {maxRows};
+  if (maxRows > 9)
+    sizes.push_back(maxRows / 2);
   for (int64_t size : {4, 2, 1})
     if (size < maxRows)
       sizes.push_back(size);
@@ -254,9 +256,18 @@ Epilogue::Stored Epilogue::prepare(qgraph::StepAttr step) {
 Value Epilogue::encode(Value lanes, const Stored &stored) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
-  lanes = arith::MulFOp::create(builder, loc, lanes, stored.inverse);
-  lanes = body.larger(lanes, stored.least);
-  lanes = body.smaller(lanes, stored.greatest);
+  auto clamp = [&](Value x) {
+    return body.smaller(body.larger(x, stored.least), stored.greatest);
+  };
+  // The quotient as a division rounds it (Markstein): the product with 1 /
+  // scale is at most an ulp off, and what it leaves over is exact. It is
+  // clamped first, since infinities leave nothing.
+  Value near =
+      clamp(arith::MulFOp::create(builder, loc, lanes, stored.inverse));
+  Value left = math::FmaOp::create(builder, loc,
+                                   arith::NegFOp::create(builder, loc, near),
+                                   stored.scale, lanes);
+  lanes = clamp(math::FmaOp::create(builder, loc, left, stored.inverse, near));
   lanes = math::RoundEvenOp::create(builder, loc, lanes);
   Value codes = arith::FPToSIOp::create(builder, loc,
                                         laneType(builder.getI32Type()), lanes);

@@ -26,8 +26,8 @@ mlir::VectorType laneType(mlir::Type element);
 std::pair<int64_t, int64_t> registerTile(mlir::Operation *op,
                                          llvm::StringRef format);
 
-/// Covers rows [lo, hi) by tiles of `maxRows`, then 4, 2 and 1: `tile(m,
-/// rows)`.
+/// Covers rows [lo, hi) by tiles of `maxRows`, then of half as many if that is
+/// more than 4, of 4, 2 and 1: `tile(m, rows)`.
 void forRowTiles(KernelBody &body, mlir::Value lo, mlir::Value hi,
                  int64_t maxRows,
                  llvm::function_ref<void(mlir::Value, int64_t)> tile);

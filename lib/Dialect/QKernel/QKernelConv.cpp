@@ -69,10 +69,11 @@ LogicalResult ConvOp::verify() {
                          << ", but must be [N, spatial.., C] with 1 to 3 "
                             "spatial dimensions and a static C";
   Type element = input.getElementType();
-  if (bytes ? !element.isSignedInteger(8) : !element.isF32())
+  bool isByte = element.isSignedInteger(8) || element.isUnsignedInteger(8);
+  if (bytes ? !isByte : !element.isF32())
     return emitOpError() << "input has element type " << element
                          << ", but weights of " << getFormat() << " go with "
-                         << (bytes ? "si8" : "f32");
+                         << (bytes ? "si8 or ui8" : "f32");
   if (bytes != bool(getInputScale()) || (!bytes && getInputZeroPoint()))
     return emitOpError() << "with weights of " << getFormat()
                          << (bytes ? " needs a scale"

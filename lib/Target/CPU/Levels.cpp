@@ -46,11 +46,11 @@ static constexpr Tile kAVX2Tiles[] = {
 static constexpr Tile kAVX2VNNITiles[] = {
     {"f32", 6, 1}, {"si8", 6, 1}, {"si4", 2, 1}};
 static constexpr Tile kAVX512Tiles[] = {
-    {"f32", 12, 2}, {"si8", 8, 2}, {"si4", 4, 2}};
+    {"f32", 14, 2}, {"si8", 8, 2}, {"si4", 4, 2}};
 static constexpr Tile kAVX512VNNITiles[] = {
-    {"f32", 12, 2}, {"si8", 12, 2}, {"si4", 6, 2}};
+    {"f32", 14, 2}, {"si8", 14, 2}, {"si4", 6, 2}};
 static constexpr Tile kAMXTiles[] = {
-    {"f32", 12, 2}, {"si8", 16, 2}, {"si4", 6, 2}};
+    {"f32", 14, 2}, {"si8", 16, 2}, {"si4", 6, 2}};
 static constexpr Tile kNEONTiles[] = {
     {"f32", 6, 1}, {"si8", 2, 1}, {"si4", 2, 1}};
 static constexpr Tile kDotProdTiles[] = {

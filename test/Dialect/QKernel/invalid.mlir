@@ -198,3 +198,48 @@ func.func @tile(%a: memref<?x?xi8>, %w: memref<?xi8>, %m: index, %i: vector<16xf
     {format = "si8", panels = 1 : i64, rows = 1 : i64} : memref<?x?xi8>, memref<?xi8>, vector<16xf32>
   return
 }
+
+// -----
+
+func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
+  // expected-error @+1 {{packed weights are 'tensor<2368xi8>', but must be 640 bytes}}
+  %y = qkernel.conv %x, %p {format = "f32", n = 4, taps = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 4}
+       : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
+  // expected-error @+1 {{3 groups must divide 4 channels and 16 columns}}
+  %y = qkernel.conv %x, %p {format = "f32", n = 16, taps = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 3}
+       : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
+  // expected-error @+1 {{result 'tensor<1x8x8x16xf32>' is not that of input 'tensor<1x8x8x4xf32>'}}
+  %y = qkernel.conv %x, %p {format = "f32", n = 16, taps = array<i64: 3, 3>, strides = array<i64: 1, 2>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 1}
+       : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
+  // expected-error @+1 {{input has element type 'f32', but weights of si8 go with si8 or ui8}}
+  %y = qkernel.conv %x, %p {format = "si8", n = 16, taps = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 1}
+       : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
+  // expected-error @+1 {{taps must be 2 positive numbers}}
+  %y = qkernel.conv %x, %p {format = "f32", n = 16, taps = array<i64: 3, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 1}
+       : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+  return
+}

@@ -138,7 +138,8 @@ def QKernel_ConvOp : QKernel_Op<"conv", [Pure, AttrSizedOperandSegments,
   let summary = "conv or quantized_conv with packed weights";
   let description = [{
     The meaning is that of `qgraph.conv` (`format = "f32"`) or
-    `qgraph.quantized_conv` (`si8`; one scale a column, no weight zero points)
+    `qgraph.quantized_conv` (`si8`; one scale a column, no weight zero points; the
+    input is `si8` or `ui8`)
     with weights [n, taps.., C / groups]. `packed` holds the panels of one group
     after the other, each those of a linear layer with n / groups columns and K =
     (taps, channels). For `si8` K is cut into *runs*, which a row of the image

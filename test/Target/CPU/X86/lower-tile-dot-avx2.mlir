@@ -13,8 +13,8 @@
 // Bytes: vpmaddubsw would saturate, so they are widened, even and odd ones apart.
 // CHECK-LABEL: func.func @si8
 // CHECK: %[[WIDE:.*]] = vector.bitcast %{{.*}} : vector<32xi8> to vector<16xi16>
-// CHECK: arith.andi %[[WIDE]], %cst_0
-// CHECK: arith.shrui %[[WIDE]], %cst
+// CHECK: arith.andi %[[WIDE]], %cst
+// CHECK: arith.shrui %[[WIDE]], %cst_0
 // CHECK-NOT: pmadd.ub.sw
 // CHECK-COUNT-8: "llvm.x86.avx2.pmadd.wd"
 // CHECK-NOT: "llvm.x86.avx2.pmadd.wd"
