@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The pools behind --qgraph-propagate-layout (`channels_last`): 16 neighbouring
-// channels are computed together. Each takes the positions of its window in the
-// order that the other layout has, so the bits are the same.
+// channels are one vector, and four vectors go through a window together. Each
+// takes the positions of its window in the order that the other layout has, so
+// the bits are the same.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,6 +23,9 @@ using namespace mlir;
 namespace quantc::onnx_kernels {
 
 namespace {
+
+/// Vectors of channels that go through a window together.
+constexpr int64_t kVectors = 4;
 
 /// The positions [lo, hi) of a window, along each spatial dimension, that the
 /// image has; and where position 0 lies.
@@ -43,12 +47,13 @@ public:
 
 private:
   Taps tapsAt(ArrayRef<Value> outer);
-  Value compute(ArrayRef<Value> outer, const Taps &taps, Value channel,
-                bool vector);
-  /// acc over the positions of the window.
-  Value fold(ArrayRef<Value> outer, const Taps &taps, Value channel,
-             bool vector, Value init,
-             llvm::function_ref<Value(Value acc, Value x)> step);
+  /// Channels from `channel` on: `vectors` times 16, or one for 0.
+  SmallVector<Value> compute(ArrayRef<Value> outer, const Taps &taps,
+                             Value channel, int64_t vectors);
+  /// acc over the positions of the window, of each vector.
+  SmallVector<Value> fold(ArrayRef<Value> outer, const Taps &taps,
+                          Value channel, int64_t vectors, Value init,
+                          llvm::function_ref<Value(Value acc, Value x)> step);
   /// How many positions an average counts.
   Value countOf(ArrayRef<Value> outer, const Taps &taps);
 
@@ -82,27 +87,33 @@ Taps ChannelsLastPool::tapsAt(ArrayRef<Value> outer) {
   return taps;
 }
 
-Value ChannelsLastPool::fold(
-    ArrayRef<Value> outer, const Taps &taps, Value channel, bool vector,
-    Value init, llvm::function_ref<Value(Value acc, Value x)> step) {
+SmallVector<Value>
+ChannelsLastPool::fold(ArrayRef<Value> outer, const Taps &taps, Value channel,
+                       int64_t vectors, Value init,
+                       llvm::function_ref<Value(Value acc, Value x)> step) {
+  using Values = SmallVector<Value>;
   Value base = body.add(body.mul(outer[0], strides[0]), channel);
-  std::function<Value(size_t, Value, Value)> nest = [&](size_t d, Value offset,
-                                                        Value acc) -> Value {
+  std::function<Values(size_t, Value, ValueRange)> nest =
+      [&](size_t d, Value offset, ValueRange accs) -> Values {
     if (d == window.kernel.size()) {
-      Value x = loadElement(body, input, offset, element, vector);
-      return step(acc,
-                  MathEmitter(body.builder, body.loc, x.getType()).widen(x));
+      Values next;
+      for (auto [v, acc] : llvm::enumerate(accs)) {
+        Value at = body.add(offset, body.index(v * numerics::kLanes));
+        Value x = loadElement(body, input, at, element, vectors > 0);
+        next.push_back(step(
+            acc, MathEmitter(body.builder, body.loc, x.getType()).widen(x)));
+      }
+      return next;
     }
     return body.loop(
-        taps.lo[d], taps.hi[d], 1, ValueRange{acc},
-        [&](Value k, ValueRange carried) -> SmallVector<Value> {
+        taps.lo[d], taps.hi[d], 1, accs, [&](Value k, ValueRange carried) {
           Value place = body.add(taps.start[d],
                                  body.mul(k, body.index(window.dilations[d])));
-          return {nest(d + 1, body.add(offset, body.mul(place, strides[d + 1])),
-                       carried[0])};
-        })[0];
+          return nest(d + 1, body.add(offset, body.mul(place, strides[d + 1])),
+                      carried);
+        });
   };
-  return nest(0, base, init);
+  return nest(0, base, Values(std::max<int64_t>(vectors, 1), init));
 }
 
 Value ChannelsLastPool::countOf(ArrayRef<Value> outer, const Taps &taps) {
@@ -116,18 +127,23 @@ Value ChannelsLastPool::countOf(ArrayRef<Value> outer, const Taps &taps) {
   return count;
 }
 
-Value ChannelsLastPool::compute(ArrayRef<Value> outer, const Taps &taps,
-                                Value channel, bool vector) {
+SmallVector<Value> ChannelsLastPool::compute(ArrayRef<Value> outer,
+                                             const Taps &taps, Value channel,
+                                             int64_t vectors) {
   OpBuilder &b = body.builder;
+  bool vector = vectors > 0;
   if (op.is("MaxPool")) {
     Reducer reducer = maximumReducer(element);
     Type type = vector ? Type(VectorType::get({numerics::kLanes}, reducer.type))
                        : reducer.type;
     MathEmitter m(b, body.loc, type);
-    Value most =
-        fold(outer, taps, channel, vector, reducer.initial(m),
+    SmallVector<Value> most =
+        fold(outer, taps, channel, vectors, reducer.initial(m),
              [&](Value acc, Value x) { return reducer.combine(m, acc, x); });
-    return isa<FloatType>(element) ? m.narrow(most, element) : most;
+    for (Value &value : most)
+      if (isa<FloatType>(element))
+        value = m.narrow(value, element);
+    return most;
   }
   Type scalar = accumulatorType(element);
   Type type =
@@ -136,20 +152,25 @@ Value ChannelsLastPool::compute(ArrayRef<Value> outer, const Taps &taps,
   Value zero = m.constant(0, m.shaped(scalar));
   if (op.is("LpPool")) {
     int64_t p = op.getIntAttr("p", 2);
-    Value sum =
-        fold(outer, taps, channel, vector, zero, [&](Value acc, Value x) {
+    SmallVector<Value> sums =
+        fold(outer, taps, channel, vectors, zero, [&](Value acc, Value x) {
           return m.add(acc, lpTerm(m, x, p, scalar));
         });
-    return m.narrow(lpRoot(m, sum, p, scalar), element);
+    for (Value &sum : sums)
+      sum = m.narrow(lpRoot(m, sum, p, scalar), element);
+    return sums;
   }
-  Value sum = fold(outer, taps, channel, vector, zero,
-                   [&](Value acc, Value x) { return m.add(acc, x); });
+  SmallVector<Value> sums =
+      fold(outer, taps, channel, vectors, zero,
+           [&](Value acc, Value x) { return m.add(acc, x); });
   Value count = arith::IndexCastOp::create(b, body.loc, b.getI64Type(),
                                            countOf(outer, taps));
   count = arith::SIToFPOp::create(b, body.loc, scalar, count);
   if (vector)
     count = vector::BroadcastOp::create(b, body.loc, type, count);
-  return m.narrow(m.div(sum, count), element);
+  for (Value &sum : sums)
+    sum = m.narrow(m.div(sum, count), element);
+  return sums;
 }
 
 void ChannelsLastPool::emit() {
@@ -159,19 +180,37 @@ void ChannelsLastPool::emit() {
     Taps taps = tapsAt(outer);
     Value row = linearize(body, outer, ArrayRef(outStrides).drop_back());
     Value tail = lo;
-    if (body.fast) {
-      Value lanes = body.index(numerics::kLanes);
-      tail = body.add(lo,
-                      body.mul(quotient(body, body.sub(hi, lo), lanes), lanes));
-      body.loop(lo, tail, numerics::kLanes, [&](Value c) {
-        storeElement(body, compute(outer, taps, c, /*vector=*/true), output,
-                     body.add(row, c), element);
+    auto channels = [&](Value from, Value to, int64_t vectors) {
+      int64_t step = std::max<int64_t>(vectors * numerics::kLanes, 1);
+      body.loop(from, to, step, [&](Value c) {
+        SmallVector<Value> values = compute(outer, taps, c, vectors);
+        for (auto [v, value] : llvm::enumerate(values)) {
+          Value at = body.add(c, body.index(v * numerics::kLanes));
+          storeElement(body, value, output, body.add(row, at), element);
+        }
       });
+    };
+    if (body.fast) {
+      Value lanes = body.index(numerics::kLanes), length = body.sub(hi, lo);
+      Value count = quotient(body, length, lanes);
+      Value fours =
+          quotient(body, length, body.index(kVectors * numerics::kLanes));
+      Value border = body.add(
+          lo, body.mul(fours, body.index(kVectors * numerics::kLanes)));
+      tail = body.add(lo, body.mul(count, lanes));
+      channels(lo, border, kVectors);
+      channels(border, tail, 1);
+      // What is left of a row of several vectors is done by one that covers
+      // some channels once more.
+      Value some = body.minimum(count, body.index(1));
+      Value rest = body.mul(some, body.sub(hi, tail));
+      Value more =
+          body.builder.createOrFold<arith::CeilDivUIOp>(body.loc, rest, lanes);
+      Value begin = body.sub(hi, lanes);
+      channels(begin, body.add(begin, body.mul(more, lanes)), 1);
+      tail = body.add(tail, rest);
     }
-    body.loop(tail, hi, 1, [&](Value c) {
-      storeElement(body, compute(outer, taps, c, /*vector=*/false), output,
-                   body.add(row, c), element);
-    });
+    channels(tail, hi, 0);
   });
 }
 

@@ -34,6 +34,8 @@ static void emitTranspose(NodeOp op, KernelBody &body) {
   SmallVector<int64_t> perm = op.getIntsAttr("perm");
   if (perm.empty())
     llvm::append_range(perm, llvm::reverse(llvm::seq<int64_t>(0, rank)));
+  if (isInterleave(op, perm, body))
+    return emitInterleave(op, body);
   SmallVector<Value> strides = stridesOf(body, sizesOf(body, input));
   Access read;
   read.memory = body.flatten(input);
