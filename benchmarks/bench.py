@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The figures of docs/benchmarks.md: MiniLM, side by side with ONNX Runtime in one run.
+"""The figures of docs/benchmarks.md: MiniLM and convolutional models, side by side with ONNX
+Runtime in one run.
 
 Speed is compared in short bursts, in turn, with ONNX Runtime's best settings (every graph
 optimization, inputs and outputs bound), and given as the median of the rounds' ratios.
@@ -18,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "embed")]
 import measure
 import minilm
+import vision
 from minilm import say
 
 INT8, INT4, FLOAT = "w8a8-dynamic", "w4-rtn", "fp32"
@@ -25,6 +27,10 @@ SHAPES = [(1, 16), (1, 128), (8, 128)]
 THREADS = [1, 2]
 X86_LEVELS = ["avx2", "avx2vnni", "avx512", "avx512vnni", "amx"]
 AARCH64_LEVELS = ["neon", "dotprod"]
+# Topology, how it is stored, and what is wanted of it against ONNX Runtime on the same file.
+VISION = [("resnet50", "float", 0.9), ("resnet50", "u8", 1.2), ("resnet50", "s8", 1.2),
+          ("squeezenet", "float", 1.0), ("squeezenet", "u8", None),
+          ("mobilenet_v2", "float", 1.0), ("mobilenet_v2", "u8", None)]
 # Every x86 level that there is: the targets bound the time and memory of such a compile.
 ALL_X86 = "sapphirerapids"
 
@@ -83,10 +89,10 @@ class Bench:
         weights = library.with_suffix(".safetensors")
         return sum(path.stat().st_size for path in (library, weights) if path.exists())
 
-    def compile(self, recipe, target, prefix):
+    def compile(self, recipe, target, prefix, source=None):
         """The library, and the seconds and bytes that its compile took."""
-        command = [self.quantc._compile.program(), "compile", str(self.model), "-o", str(prefix)]
-        command += ["--recipe", recipe, "--target", target, "--quiet"]
+        command = [self.quantc._compile.program(), "compile", str(source or self.model)]
+        command += ["-o", str(prefix), "--recipe", recipe, "--target", target, "--quiet"]
         seconds, peak = measure.run_measured(command)
         return prefix.with_name(prefix.name + ".so"), seconds, peak
 
@@ -160,6 +166,46 @@ class Bench:
         if not cosines.min() > 0.9:
             raise RuntimeError(f"the embeddings differ: cosine {cosines.min():.3f}")
         return result
+
+    # --- Convolutional models -----------------------------------------------
+
+    def vision(self):
+        table = self.table("Convolutional models", "model", "stored as", "quantc",
+                           "ONNX Runtime", "times as fast", "cosine")
+        for name, kind, wanted in VISION:
+            say(f"convolutions: {name}, {kind}")
+            try:
+                level, row, ratio = self.compare_vision(name, kind)
+            except (self.quantc.Error, RuntimeError) as error:
+                self.fail(f"{name}, {kind}", error)
+                continue
+            table.title = f"Convolutional models, one image, one thread (level {level})"
+            table.add(name, kind, *row)
+            say(f"  {ratio:.2f} times as fast")
+            if wanted:
+                self.target(f"speed of {name}, {kind}, against ONNX Runtime", f"≥ {wanted}×",
+                            f"{ratio:.2f}×", ratio >= wanted)
+
+    def compare_vision(self, name, kind):
+        """A model against ONNX Runtime on the same file: float, or int8 in QDQ form."""
+        path = (vision.float_file(name, self.folder) if kind == "float"
+                else vision.qdq_file(name, self.folder, kind))
+        prefix = self.folder / f"{path.stem}-quantc"
+        library, _, _ = self.compile(FLOAT, "native", prefix, path)
+        inputs = {vision.INPUT: vision.image()}
+        theirs, output = vision.ort_bound(minilm.ort_session(path, 1), inputs)
+        with self.quantc.load(library, threads=1) as model:
+            ours = model.bind(inputs)
+            times = measure.in_turn(ours.run, theirs, self.arguments.rounds,
+                                    self.arguments.burst)
+            (y,) = ours.outputs.values()
+            cosine = minilm.cosine(y.reshape(1, -1), output.numpy().reshape(1, -1)).min()
+            # Random weights make much of a code that is rounded the other way.
+            if not cosine > (0.9999 if kind == "float" else 0.97):
+                raise RuntimeError(f"the outputs differ: cosine {cosine:.6f}")
+            row = [f"{1e3 * times[0]:.2f} ms", f"{1e3 * times[1]:.2f} ms", f"{times[2]:.2f}×",
+                   f"{cosine:.6f}"]
+            return model.isa, row, times[2]
 
     # --- Accuracy -----------------------------------------------------------
 
@@ -296,7 +342,7 @@ class Bench:
 
     # --- All of it ----------------------------------------------------------
 
-    SECTIONS = ["compiles", "speed", "accuracy", "equality", "loading"]
+    SECTIONS = ["compiles", "speed", "vision", "accuracy", "equality", "loading"]
 
     def run(self, sections):
         for section in self.SECTIONS:
@@ -324,7 +370,11 @@ class Bench:
             "and the ratio is the",
             "median of the rounds' ratios. Its int8 is `quantize_dynamic`, per channel, QInt8. "
             "Peak memory is that of",
-            "the largest process of a compile.\n",
+            "the largest process of a compile. The convolutional models have the topologies of "
+            "the onnx package's",
+            "light models and of MobileNetV2, weights from a seed, and as QDQ files what "
+            "`quantize_static` makes of",
+            "random images (weights int8 per channel).\n",
             table.markdown(),
         ]
         lines += [table.markdown() for table in self.tables if len(table.lines) > 1]
