@@ -8,6 +8,8 @@
 #include "NodeKernels.h"
 #include "Reduce.h"
 
+#include "quantc/Numerics/Order.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -157,40 +159,86 @@ static void emitLpNormalization(NodeOp op, KernelBody &body) {
   });
 }
 
-/// x / (bias + alpha / size * sum of squares of the channels around)^beta.
+/// x / (bias + alpha / size * sum of the squares of `size` neighbours)^beta,
+/// the neighbours among the channels: dimension 1, or after
+/// --qgraph-propagate-layout the last one, of which 16 are computed together
+/// where all their neighbours are there.
 static void emitLRN(NodeOp op, KernelBody &body) {
-  Value input = body.inputs[0];
-  Type element = inputElement(op, 0), type = accumulatorType(element);
+  Type element = inputElement(op, 0), scalar = accumulatorType(element);
   int64_t size = op.getIntAttr("size", 1);
+  int64_t before = (size - 1) / 2, after = size / 2;
   double alpha = op.getFloatAttr("alpha", 1e-4f),
          beta = op.getFloatAttr("beta", 0.75f);
   double bias = op.getFloatAttr("bias", 1.0f);
-  SmallVector<Value> strides = stridesOf(body, sizesOf(body, input));
-  // Last after --qgraph-propagate-layout.
-  size_t axis = op.getIntAttr("channels_last", 0) ? strides.size() - 1 : 1;
-  Value memory = body.flatten(input), zero = body.index(0),
-        channels = body.dim(input, axis);
-  MathEmitter m(body.builder, body.loc, type);
-  emitPointwise(body, body.outputs[0], element, [&](ArrayRef<Value> at) {
-    auto load = [&](Value channel) {
-      SmallVector<Value> from(at);
-      from[axis] = channel;
-      return m.widen(
-          loadElement(body, memory, linearize(body, from, strides), element));
+  SmallVector<Value> sizes = sizesOf(body, body.inputs[0]),
+                     strides = stridesOf(body, sizes);
+  bool last = op.getIntAttr("channels_last", 0);
+  size_t axis = last ? strides.size() - 1 : 1;
+  Value memory = body.flatten(body.inputs[0]), zero = body.index(0),
+        channels = sizes[axis];
+  // The result at channel c, `start` being where channel 0 lies; the neighbours
+  // [first, end).
+  auto result = [&](Value start, Value c, Value first, Value end, bool vector) {
+    Type type =
+        vector ? Type(VectorType::get({numerics::kLanes}, scalar)) : scalar;
+    MathEmitter m(body.builder, body.loc, type);
+    Value stride = strides[axis];
+    auto load = [&](Value offset) {
+      Value place = body.add(start, body.mul(body.add(c, offset), stride));
+      return m.widen(loadElement(body, memory, place, element, vector));
     };
-    Value first = clamp(body, body.sub(at[axis], body.index((size - 1) / 2)),
-                        zero, channels);
-    Value last =
-        body.minimum(body.add(at[axis], body.index(size / 2 + 1)), channels);
-    Value squares = body.loop(first, last, 1, ValueRange{m.constant(0, type)},
-                              [&](Value c, ValueRange acc) {
-                                Value x = load(c);
-                                return SmallVector<Value>{m.fma(x, x, acc[0])};
-                              })[0];
-    Value base = m.add(m.constant(bias, type),
-                       m.mul(m.constant(alpha / double(size), type), squares));
-    Value y = m.div(load(at[axis]), m.pow(base, m.constant(beta, type)));
+    Value squares =
+        body.loop(first, end, 1, ValueRange{m.constant(0, m.shaped(scalar))},
+                  [&](Value offset, ValueRange acc) {
+                    Value x = load(offset);
+                    return SmallVector<Value>{m.fma(x, x, acc[0])};
+                  })[0];
+    Value base = m.add(
+        m.constant(bias, m.shaped(scalar)),
+        m.mul(m.constant(alpha / double(size), m.shaped(scalar)), squares));
+    Value y =
+        m.div(load(zero), m.pow(base, m.constant(beta, m.shaped(scalar))));
     return m.narrow(y, element);
+  };
+  auto one = [&](Value start, Value c) {
+    // The neighbours that are there, counted from the channel.
+    Value first = clamp(body, body.sub(c, body.index(before)), zero, channels);
+    Value end = body.minimum(body.add(c, body.index(after + 1)), channels);
+    return result(start, c, body.sub(first, c), body.sub(end, c),
+                  /*vector=*/false);
+  };
+  if (!last)
+    return emitPointwise(
+        body, body.outputs[0], element, [&](ArrayRef<Value> at) {
+          SmallVector<Value> start(at);
+          start[axis] = zero;
+          return one(linearize(body, start, strides), at[axis]);
+        });
+
+  Value output = body.flatten(body.outputs[0]);
+  forEachRow(body, sizes, [&](ArrayRef<Value> outer, Value lo, Value hi) {
+    Value start = linearize(body, outer, ArrayRef(strides).drop_back());
+    auto scalars = [&](Value from, Value to) {
+      body.loop(from, to, 1, [&](Value c) {
+        storeElement(body, one(start, c), output, body.add(start, c), element);
+      });
+    };
+    Value tail = lo;
+    if (body.fast) {
+      // Channels [head, full) have all neighbours.
+      Value lanes = body.index(numerics::kLanes);
+      Value head = clamp(body, body.index(before), lo, hi);
+      Value full = clamp(body, body.sub(channels, body.index(after)), head, hi);
+      scalars(lo, head);
+      tail = body.add(
+          head, body.mul(quotient(body, body.sub(full, head), lanes), lanes));
+      body.loop(head, tail, numerics::kLanes, [&](Value c) {
+        Value y = result(start, c, body.index(-before), body.index(after + 1),
+                         /*vector=*/true);
+        storeElement(body, y, output, body.add(start, c), element);
+      });
+    }
+    scalars(tail, hi);
   });
 }
 

@@ -343,6 +343,7 @@ ArrayRef<Handler> onnx_to_qgraph::convolutionHandlers() {
       {"", "Conv", 1, kNewest, handleConv},
       {"", "ConvTranspose", 1, kNewest, handleConvTranspose},
       {"", "QLinearConv", 10, kNewest, handleQLinearConv},
+      {"", "ConvInteger", 10, kNewest, handleConvInteger},
       {"", "BatchNormalization", 7, kNewest, handleBatchNormalization},
   };
   return table;

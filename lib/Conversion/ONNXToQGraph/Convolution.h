@@ -52,6 +52,7 @@ TensorInfo buildPointwise(Walk &walk, TensorInfo &input, mlir::Value weight,
 
 mlir::LogicalResult handleConvTranspose(Node &node);
 mlir::LogicalResult handleQLinearConv(Node &node);
+mlir::LogicalResult handleConvInteger(Node &node);
 
 } // namespace quantc::onnx_to_qgraph
 

@@ -1,4 +1,4 @@
-//===- QLinearConv.cpp - Convolution of stored values ---------------------===//
+//===- QLinearConv.cpp - QLinearConv and ConvInteger ----------------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,7 +8,8 @@
 // With constant parameters and weights a QLinearConv is a `quantized_conv` (or
 // `quantized_linear`, where its windows are single positions) between f32 and
 // `quantize`: the sum is the same integer, and what it is scaled by is equal
-// over the reals. Others stay as they are.
+// over the reals. ConvInteger is one with scales of 1, if all that reads its
+// sums is a Cast to f32, which is what their f32 is. Others stay as they are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,6 +84,28 @@ static Value scaledBias(Node &node, const Side &x, const Side &w,
                   bias);
 }
 
+/// `quantized_conv`, or `quantized_linear` where the weight is a matrix, of
+/// input 0, with f32 sums.
+static Value buildSum(Node &node, const ConvGeometry &geometry, Value weight,
+                      const Side &x, const Side &w, Value bias) {
+  Walk &walk = node.walk;
+  ImplicitLocOpBuilder &b = walk.builder;
+  const ConvShape &shape = geometry.shape;
+  TensorInfo codes = toChannelsLast(walk, node.in(0));
+  RankedTensorType real = walk.typeOf(geometry.dims, b.getF32Type());
+  if (cast<RankedTensorType>(weight.getType()).getRank() == 2)
+    return qgraph::QuantizedLinearOp::create(
+        b, real, walk.materialize(codes), x.scale, x.zeroPoint, weight, w.scale,
+        w.zeroPoint, bias, ValueRange(), b.getDenseI64ArrayAttr(x.block),
+        b.getDenseI64ArrayAttr(w.block), b.getArrayAttr({}),
+        walk.nameOf(node.op));
+  return qgraph::QuantizedConvOp::create(
+      b, real, walk.materialize(codes), x.scale, x.zeroPoint, weight, w.scale,
+      w.zeroPoint, bias, ValueRange(), spatialSizes(geometry.dims), x.block,
+      w.block, shape.strides, shape.dilations, shape.pads, shape.groups,
+      b.getArrayAttr({}), walk.nameOf(node.op));
+}
+
 LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
   Walk &walk = node.walk;
   ImplicitLocOpBuilder &b = walk.builder;
@@ -108,22 +131,7 @@ LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
   if (node.has(8) && !(bias = scaledBias(node, *x, *w, columns)))
     return failure(); // the node stays as it is
 
-  TensorInfo codes = toChannelsLast(walk, input);
-  RankedTensorType real = walk.typeOf(geometry->dims, b.getF32Type());
-  Value sum;
-  if (matrix)
-    sum = qgraph::QuantizedLinearOp::create(
-        b, real, walk.materialize(codes), x->scale, x->zeroPoint, weight,
-        w->scale, w->zeroPoint, bias, ValueRange(),
-        b.getDenseI64ArrayAttr(x->block), b.getDenseI64ArrayAttr(w->block),
-        b.getArrayAttr({}), walk.nameOf(node.op));
-  else
-    sum = qgraph::QuantizedConvOp::create(
-        b, real, walk.materialize(codes), x->scale, x->zeroPoint, weight,
-        w->scale, w->zeroPoint, bias, ValueRange(),
-        spatialSizes(geometry->dims), x->block, w->block, shape.strides,
-        shape.dilations, shape.pads, shape.groups, b.getArrayAttr({}),
-        walk.nameOf(node.op));
+  Value sum = buildSum(node, *geometry, weight, *x, *w, bias);
   Type stored = node.in(7).elementType;
   Value result = qgraph::QuantizeOp::create(
       b, walk.typeOf(geometry->dims, stored), sum, y->scale, y->zeroPoint,
@@ -131,5 +139,68 @@ LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
       TypeAttr());
   TensorInfo last = walk.tensor(result, geometry->dims);
   node.set(0, fromChannelsLast(walk, last));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// ConvInteger
+//===----------------------------------------------------------------------===//
+
+/// Scales of 1 beside the zero points of a tensor of this rank: one, or
+/// (`columns`) one for each index of the first dimension. Nothing if they have
+/// another shape.
+static std::optional<Side> unscaled(Node &node, unsigned zeroPoint,
+                                    int64_t rank, int64_t columns) {
+  Walk &walk = node.walk;
+  SmallVector<int64_t> shape(rank, 1);
+  Side side;
+  side.block.assign(rank, 0);
+  if (node.has(zeroPoint) &&
+      !isUniform(walk.materialize(node.in(zeroPoint)), 0)) {
+    TensorInfo &zero = node.in(zeroPoint);
+    std::optional<SmallVector<int64_t>> dims = staticShape(zero.dims);
+    if (!dims)
+      return std::nullopt;
+    shape[0] = computeProduct(*dims);
+    if (shape[0] != 1 && shape[0] != columns)
+      return std::nullopt;
+    side.block[0] = shape[0] != 1;
+    Dims wanted;
+    for (int64_t extent : shape)
+      wanted.push_back(walk.arith.constant(extent));
+    TensorInfo shaped = walk.reshape(zero, wanted);
+    side.zeroPoint = walk.materialize(shaped);
+  }
+  auto type = RankedTensorType::get(shape, walk.builder.getF32Type());
+  side.scale = newReals(walk, type, "ones",
+                        std::vector<float>(type.getNumElements(), 1.0f));
+  return side.scale ? std::optional(side) : std::nullopt;
+}
+
+LogicalResult onnx_to_qgraph::handleConvInteger(Node &node) {
+  Walk &walk = node.walk;
+  // The sums are only wanted as f32 (TensorProto.FLOAT).
+  bool real = llvm::all_of(node.op.getResult(0).getUsers(), [](Operation *op) {
+    auto user = dyn_cast<onnx_ir::NodeOp>(op);
+    return user && user.is("Cast") && user.getIntAttr("to", 0) == 1;
+  });
+  Value given = walk.materialize(node.in(1));
+  std::optional<ConvGeometry> geometry;
+  if (real && isConstant(given))
+    geometry = geometryOf(node, 1);
+  if (!geometry)
+    return failure(); // the node stays as it is
+  bool matrix = geometry->shape.isPointwise(geometry->taps);
+  int64_t rank = node.in(0).rank();
+  int64_t columns = cast<RankedTensorType>(given.getType()).getDimSize(0);
+  std::optional<Side> x = unscaled(node, 2, rank, 1),
+                      w = unscaled(node, 3, matrix ? 2 : rank, columns);
+  Value weight =
+      matrix ? walk.matrixWeight(given) : walk.channelsLastWeight(given);
+  if (!x || !w || !weight)
+    return failure(); // the node stays as it is
+  TensorInfo sum = walk.tensor(
+      buildSum(node, *geometry, weight, *x, *w, Value()), geometry->dims);
+  node.set(0, fromChannelsLast(walk, sum));
   return success();
 }

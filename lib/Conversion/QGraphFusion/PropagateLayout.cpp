@@ -107,6 +107,7 @@ private:
   bool visitBroadcasting(onnx_ir::NodeOp node, unsigned operands);
   template <typename OpT>
   bool visitQuantization(OpT op);
+  void visitParams(ChooseParamsOp op);
 
   /// What the value is behind, if it is a transpose that is being moved.
   std::optional<Moved> movedOperand(Value value);
@@ -645,6 +646,14 @@ bool PropagateLayoutPass::visitQuantization(OpT op) {
   return true;
 }
 
+/// One scale for all: it does not matter in which order the values stand.
+void PropagateLayoutPass::visitParams(ChooseParamsOp op) {
+  std::optional<Moved> moved = movedOperand(op.getInput());
+  if (moved && llvm::all_of(op.getBlock(), [](int64_t b) { return b == 0; }) &&
+      op.getFormula() != Formula::MeanAbs)
+    op.getInputMutable().set(moved->source);
+}
+
 void PropagateLayoutPass::visit(Operation *op) {
   builder = OpBuilder(op);
   if (auto node = dyn_cast<onnx_ir::NodeOp>(op))
@@ -653,6 +662,8 @@ void PropagateLayoutPass::visit(Operation *op) {
     visitQuantization(quantize);
   else if (auto dequantize = dyn_cast<DequantizeOp>(op))
     visitQuantization(dequantize);
+  else if (auto params = dyn_cast<ChooseParamsOp>(op))
+    visitParams(params);
 }
 
 } // namespace quantc

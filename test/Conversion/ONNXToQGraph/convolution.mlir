@@ -107,3 +107,24 @@ func.func @qlinear(%x: tensor<1x1x4x4xui8>) -> tensor<1x2x3x3xui8> {
   %0 = onnx.node "QLinearConv"(%x, %s, %z, %w, %t, %u, %s, %z, %b) {version = 10 : i64} : (tensor<1x1x4x4xui8>, tensor<f32>, tensor<ui8>, tensor<2x1x2x2xsi8>, tensor<2xf32>, tensor<2xsi8>, tensor<f32>, tensor<ui8>, tensor<2xsi32>) -> tensor<1x2x3x3xui8>
   return %0 : tensor<1x2x3x3xui8>
 }
+
+// -----
+
+// Sums of integers that are only wanted as f32; those that are wanted stay with
+// their node.
+
+// CHECK-LABEL: @integer
+// CHECK-SAME: (%[[X:.*]]: tensor<1x1x4x4xui8>, %[[Z:.*]]: tensor<ui8>)
+// CHECK-DAG: %[[ONE:.*]] = qgraph.constant dense<1.000000e+00> : tensor<1x1x1x1xf32>
+// CHECK-DAG: %[[ZERO:.*]] = onnx.node "Reshape"(%[[Z]]) {{.*}} -> tensor<1x1x1x1xui8>
+// CHECK: %[[C:.*]] = qgraph.quantized_conv %{{.*}} scale %[[ONE]] zero_point %[[ZERO]], %{{.*}} scale %[[ONE]] {{.*}} -> tensor<1x3x3x2xf32>
+// CHECK: %[[F:.*]] = onnx.node "Transpose"(%[[C]])
+// CHECK: %[[N:.*]] = onnx.node "ConvInteger"(%[[X]]
+// CHECK: return %[[F]], %[[N]]
+func.func @integer(%x: tensor<1x1x4x4xui8>, %z: tensor<ui8>) -> (tensor<1x2x3x3xf32>, tensor<1x2x3x3xsi32>) {
+  %w = qgraph.constant dense<1> : tensor<2x1x2x2xsi8>
+  %0 = onnx.node "ConvInteger"(%x, %w, %z) {version = 10 : i64} : (tensor<1x1x4x4xui8>, tensor<2x1x2x2xsi8>, tensor<ui8>) -> tensor<1x2x3x3xsi32>
+  %1 = onnx.node "Cast"(%0) {node_attributes = {to = 1 : si64}, version = 19 : i64} : (tensor<1x2x3x3xsi32>) -> tensor<1x2x3x3xf32>
+  %2 = onnx.node "ConvInteger"(%x, %w, %z) {version = 10 : i64} : (tensor<1x1x4x4xui8>, tensor<2x1x2x2xsi8>, tensor<ui8>) -> tensor<1x2x3x3xsi32>
+  return %1, %2 : tensor<1x2x3x3xf32>, tensor<1x2x3x3xsi32>
+}

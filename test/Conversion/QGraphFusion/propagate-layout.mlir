@@ -120,3 +120,19 @@ func.func @stays(%x: tensor<2x4x6x8xf32>, %y: tensor<2x4x6x8xf32>, %z: tensor<2x
   %3 = onnx.node "Add"(%2, %z) {version = 14 : i64} : (tensor<2x8x4x6xf32>, tensor<2x8x4x6xf32>) -> tensor<2x8x4x6xf32>
   return %1, %3 : tensor<2x6x4x8xf32>, tensor<2x8x4x6xf32>
 }
+
+// -----
+
+// A scale for all values is that of the values before the transpose.
+
+// CHECK-LABEL: @params
+// CHECK-NEXT: %[[S:.*]], %[[Z:.*]] = qgraph.choose_params asymmetric %arg0
+// CHECK-NEXT: %[[Q:.*]] = qgraph.quantize %arg0 scale %[[S]] zero_point %[[Z]]
+// CHECK-NEXT: return %[[Q]]
+func.func @params(%x: tensor<1x4x4x6xf32>) -> tensor<1x4x4x6xui8> {
+  %0 = onnx.node "Transpose"(%x) {node_attributes = {perm = [0 : si64, 3 : si64, 1 : si64, 2 : si64]}, version = 25 : i64} : (tensor<1x4x4x6xf32>) -> tensor<1x6x4x4xf32>
+  %1, %2 = qgraph.choose_params asymmetric %0 {block = array<i64: 0, 0, 0, 0>, stored = ui8} : tensor<1x6x4x4xf32> -> tensor<1x1x1x1xf32>, tensor<1x1x1x1xui8>
+  %3 = qgraph.quantize %0 scale %1 zero_point %2 {block = array<i64: 0, 0, 0, 0>} : (tensor<1x6x4x4xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xui8>) -> tensor<1x6x4x4xui8>
+  %4 = onnx.node "Transpose"(%3) {node_attributes = {perm = [0 : si64, 2 : si64, 3 : si64, 1 : si64]}, version = 25 : i64} : (tensor<1x6x4x4xui8>) -> tensor<1x4x4x6xui8>
+  return %4 : tensor<1x4x4x6xui8>
+}
