@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 #include "quantc/Analysis/ConstantTensor.h"
 #include "quantc/Analysis/DimensionEquality.h"
 #include "quantc/Analysis/Layers.h"
@@ -33,16 +34,26 @@ struct Step {
   Value operand, scale, zeroPoint;
 };
 
+/// True for one constant f32 scale for which a step's quotients are those of a
+/// division: neither the scale's reciprocal nor what a product with it leaves
+/// over may be subnormal. ONNX asks for positive scales.
+bool isStepScale(Value scale) {
+  DenseFPElementsAttr values;
+  if (!matchPattern(scale, m_Constant(&values)) ||
+      values.getNumElements() != 1 || !values.getElementType().isF32())
+    return false;
+  float number = values.getValues<float>()[0];
+  return number >= 0x1p-100f && number <= 0x1p100f;
+}
+
 /// True for a quantization to si8 with one constant scale: what a step can do.
 template <typename OpT>
 bool isStatic(OpT op, Value stored) {
-  auto scale = op.getScale().getType();
   return cast<RankedTensorType>(stored.getType())
              .getElementType()
              .isSignedInteger(8) &&
-         isConstant(op.getScale()) && scale.getNumElements() == 1 &&
-         scale.getElementType().isF32() && !op.getOffset() &&
-         !op.getCodebook() && !op.getPrecision() &&
+         isStepScale(op.getScale()) && !op.getOffset() && !op.getCodebook() &&
+         !op.getPrecision() &&
          (!op.getZeroPoint() || isConstant(op.getZeroPoint()));
 }
 

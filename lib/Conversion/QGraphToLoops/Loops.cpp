@@ -175,8 +175,7 @@ Value Plain::sumRow(Value n, bool square,
 Value Plain::stepCode(StepAttr step, ValueRange operands, Value value,
                       const Index &index) {
   Value scale = loadBroadcast(operands[step.getScale()], index);
-  Value inverse = arith::DivFOp::create(builder, loc, body.f32(1), scale);
-  value = arith::MulFOp::create(builder, loc, value, inverse);
+  value = arith::DivFOp::create(builder, loc, value, scale);
   Type stored = builder.getIntegerType(8, /*isSigned=*/true);
   Value zero;
   if (step.getZeroPoint() >= 0)
@@ -236,8 +235,9 @@ void Plain::finishLayer(LayerOpInterface op, ValueRange operands, Value value,
 void Plain::emit() {
   llvm::TypeSwitch<Operation *>(op)
       .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp,
-            QuantizedLinearOp, qgraph::ConvOp, QuantizedConvOp, MatmulOp, EmbeddingOp,
-            NormOp, AttentionOp>([&](auto concrete) { emit(concrete); });
+            QuantizedLinearOp, qgraph::ConvOp, QuantizedConvOp, MatmulOp,
+            EmbeddingOp, NormOp, AttentionOp>(
+          [&](auto concrete) { emit(concrete); });
 }
 
 void emitPlain(Operation *op, KernelBody &body) { Plain(op, body).emit(); }
@@ -264,12 +264,12 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
     // A product of integers may be the sum itself.
-    bool good = stores || (isa<QuantizedLinearOp>(op) &&
-                           element.isSignedInteger(32))
-                    ? isReadable(element)
-                : isa<AttentionOp>(op)
-                    ? element.isF32() // its sums are kept in the result
-                    : isPlainFloat(element);
+    bool good =
+        stores || (isa<QuantizedLinearOp>(op) && element.isSignedInteger(32))
+            ? isReadable(element)
+        : isa<AttentionOp>(op)
+            ? element.isF32() // its sums are kept in the result
+            : isPlainFloat(element);
     if (!good)
       return fail("no loop writes elements of type ", element);
   }

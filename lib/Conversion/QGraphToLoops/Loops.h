@@ -103,7 +103,7 @@ private:
                    mlir::Value value, const Index &index);
   mlir::Value applyStep(qgraph::StepAttr step, mlir::ValueRange operands,
                         mlir::Value value, const Index &index);
-  /// clamp(round(y * (1 / scale)) + zero_point) of an epilogue's step, i8.
+  /// clamp(round(y / scale) + zero_point) of an epilogue's step, i8.
   mlir::Value stepCode(qgraph::StepAttr step, mlir::ValueRange operands,
                        mlir::Value value, const Index &index);
   /// Where a convolution's position k of K = (taps, channels) lies for one

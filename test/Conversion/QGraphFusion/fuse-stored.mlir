@@ -50,3 +50,17 @@ func.func @read_twice(%x: tensor<4x6xf32>, %w: tensor<8x6xf32>, %t: tensor<1x1xf
   %5 = qgraph.quantize %4 scale %t {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>) -> tensor<4x8xsi8>
   return %1, %3, %5 : tensor<4x8xsi8>, tensor<4x8xf32>, tensor<4x8xsi8>
 }
+
+// -----
+
+// A scale whose reciprocal is no normal number is not divided by in a step.
+
+// CHECK-LABEL: @tiny_scale
+// CHECK: %[[Y:.*]] = qgraph.linear %{{[^ ]*}}, %{{[^ ]*}} : {{.*}} -> tensor<4x8xf32>
+// CHECK: qgraph.quantize %[[Y]]
+func.func @tiny_scale(%x: tensor<4x6xf32>, %w: tensor<8x6xf32>) -> tensor<4x8xsi8> {
+  %s = qgraph.constant dense<1.0e-38> : tensor<1x1xf32>
+  %0 = qgraph.linear %x, %w : (tensor<4x6xf32>, tensor<8x6xf32>) -> tensor<4x8xf32>
+  %1 = qgraph.quantize %0 scale %s {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>) -> tensor<4x8xsi8>
+  return %1 : tensor<4x8xsi8>
+}

@@ -74,13 +74,13 @@ def QGraph_StepAttr : QGraph_Attr<"Step", "step"> {
     each: an operand with a scale is stored, and its real value is
     scale * (operand - zero_point) (0 without one).
 
-    Two steps are no rows of the table. They take a scale s and perhaps a zero
-    point z of si8, and r = 1 / s in f32:
+    Two steps are no rows of the table. They take a scale s, between 2^-100 and
+    2^100, and perhaps a zero point z of si8:
 
-    * `Quantize`, the last step: clamp(round(y * r) + z, qmin, qmax), the range
-      being that of the result's element type, which is si8. Equal over the reals
-      to `qgraph.quantize`, which divides.
-    * `QuantizeDequantize`: s * (clamp(round(y * r) + z, -128, 127) - z), what a
+    * `Quantize`, the last step: clamp(round(y / s) + z, qmin, qmax), the range
+      being that of the result's element type, which is si8: what
+      `qgraph.quantize` does.
+    * `QuantizeDequantize`: s * (clamp(round(y / s) + z, -128, 127) - z), what a
       value is that was stored in between.
 
     Rounding is half to even, NaN stores qmin, the product with s is one
