@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "StoredConstants.h"
 
 #include "quantc/Dialect/QGraph/Shapes.h"
 
@@ -214,11 +214,15 @@ TensorInfo Walk::reshape(TensorInfo &info, ArrayRef<Dim> dims) {
   if (!info.value && known)
     return result;
   Value source = materialize(info);
-  if (std::optional<SmallVector<int64_t>> shape = staticShape(dims))
-    if (Value constant = reshapedConstant(source, *shape)) {
+  if (std::optional<SmallVector<int64_t>> shape = staticShape(dims)) {
+    Value constant = reshapedConstant(source, *shape);
+    if (!constant)
+      constant = reshapedStored(*this, source, *shape);
+    if (constant) {
       result.value = constant;
       return result;
     }
+  }
   if (known && !info.ramp) // elements and splats are cheaper made anew
     return result;
   TensorInfo from = info;

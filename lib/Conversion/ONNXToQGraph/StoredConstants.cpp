@@ -99,6 +99,42 @@ Value onnx_to_qgraph::sharedIntegers(Walk &walk, Value bytes,
                                             WeightStores::kNew, unique, type));
 }
 
+Value onnx_to_qgraph::reshapedStored(Walk &walk, Value value,
+                                     ArrayRef<int64_t> shape) {
+  auto op = value.getDefiningOp<qgraph::DequantizeOp>();
+  if (!op || !llvm::all_of(op->getOperands(), isConstant))
+    return {};
+  ArrayRef<int64_t> old = op.getType().getShape(), block = op.getBlock();
+  auto isWhole = [&](size_t d) { return block[d] == 0 || block[d] >= old[d]; };
+  SmallVector<int64_t> scaleShape, blocks;
+  if (llvm::all_of(llvm::seq(old.size()), isWhole)) {
+    scaleShape.assign(shape.size(), 1);
+    blocks.assign(shape.size(), 0);
+  } else {
+    size_t last = shape.size() - 1;
+    if (shape.empty() || old.size() != shape.size() + 1 ||
+        old.take_front(last) != shape.take_front(last) || !isWhole(last + 1) ||
+        (block[last] != 1 && old[last] != 1))
+      return {};
+    llvm::append_range(scaleShape, op.getScale().getType().getShape());
+    scaleShape.pop_back();
+    llvm::append_range(blocks, block.take_front(last));
+    blocks.push_back(old[last + 1]);
+  }
+  auto reshaped = [&](Value operand, ArrayRef<int64_t> to) {
+    return operand ? walk.reshapedConstant(operand, to) : Value();
+  };
+  Value stored = reshaped(op.getInput(), shape),
+        scale = reshaped(op.getScale(), scaleShape);
+  if (!stored || !scale)
+    return {};
+  return qgraph::DequantizeOp::create(
+      walk.builder, op.getType().clone(shape), stored, scale,
+      reshaped(op.getZeroPoint(), scaleShape),
+      reshaped(op.getOffset(), scaleShape), op.getCodebook(),
+      walk.builder.getDenseI64ArrayAttr(blocks), op.getPrecisionAttr());
+}
+
 Value onnx_to_qgraph::newReals(Walk &walk, RankedTensorType type,
                                StringRef name, ArrayRef<float> values) {
   numerics::Format format = *qgraph::getFormat(type.getElementType());

@@ -36,6 +36,12 @@ mlir::Value newIntegers(Walk &walk, mlir::RankedTensorType type,
 mlir::Value sharedIntegers(Walk &walk, mlir::Value bytes,
                            mlir::RankedTensorType type, llvm::StringRef name);
 
+/// Dequantized constants in another shape, where that can be said of what they
+/// are stored as: with one scale for all, or where the last two dimensions are
+/// merged and were groups, [.., G, B] with a scale for each of G. Null if not.
+mlir::Value reshapedStored(Walk &walk, mlir::Value value,
+                           llvm::ArrayRef<int64_t> shape);
+
 /// A new constant of f32, f16 or bf16.
 mlir::Value newReals(Walk &walk, mlir::RankedTensorType type,
                      llvm::StringRef name, llvm::ArrayRef<float> values);

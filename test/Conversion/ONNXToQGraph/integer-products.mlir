@@ -1,6 +1,6 @@
 // Products of integers, and weights that are stored as integers.
 
-// RUN: quant-opt %s --convert-onnx-to-qgraph --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: quant-opt %s --convert-onnx-to-qgraph --canonicalize --cse --split-input-file --weights-out %t.safetensors | FileCheck %s
 
 // The sum itself; a zero point of 0 is none.
 
@@ -93,4 +93,66 @@ func.func @stored(%x: tensor<?x40xf32>) -> tensor<*xf32> {
   %3 = onnx.node "Transpose"(%2) {version = 13 : i64, node_attributes = {perm = [1 : si64, 0 : si64]}} : (tensor<*xf32>) -> tensor<*xf32>
   %4 = onnx.node "MatMul"(%x, %3) {version = 13 : i64} : (tensor<?x40xf32>, tensor<*xf32>) -> tensor<*xf32>
   return %4 : tensor<*xf32>
+}
+
+// -----
+
+// Groups along K: a scale for each of [N, G, B], merged.
+
+// CHECK-LABEL: func.func @groups
+// CHECK:         %[[W:.*]] = qgraph.dequantize %{{[^ ]*}} scale %{{[^ ]*}} {block = array<i64: 1, 20>}
+// CHECK-SAME:      (tensor<2x80xsi8>, tensor<2x4xf32>) -> tensor<2x80xf32>
+// CHECK:         qgraph.linear %arg0, %[[W]]
+func.func @groups(%x: tensor<?x80xf32>) -> tensor<*xf32> {
+  %w = qgraph.constant dense<5> : tensor<2x4x20xsi8>
+  %s = qgraph.constant dense<0.5> : tensor<2x4x1xf32>
+  %shape = qgraph.constant dense<[2, 80]> : tensor<2xsi64>
+  %0 = onnx.node "Cast"(%w) {version = 13 : i64, node_attributes = {to = 1 : si64}} : (tensor<2x4x20xsi8>) -> tensor<*xf32>
+  %1 = onnx.node "Mul"(%0, %s) {version = 14 : i64} : (tensor<*xf32>, tensor<2x4x1xf32>) -> tensor<*xf32>
+  %2 = onnx.node "Reshape"(%1, %shape) {version = 13 : i64} : (tensor<*xf32>, tensor<2xsi64>) -> tensor<*xf32>
+  %3 = onnx.node "Transpose"(%2) {version = 13 : i64, node_attributes = {perm = [1 : si64, 0 : si64]}} : (tensor<*xf32>) -> tensor<*xf32>
+  %4 = onnx.node "MatMul"(%x, %3) {version = 13 : i64} : (tensor<?x80xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %4 : tensor<*xf32>
+}
+
+// -----
+
+// Blocks of 4 bits, packed: the constant is the file's bytes. Zero points are unpacked, those of none
+// are 8; floats that are no whole numbers are offsets.
+
+// CHECK-LABEL: func.func @n_bits
+// CHECK-DAG:     %[[M:.*]] = qgraph.constant dense<8> : tensor<3x2xui4>
+// CHECK-DAG:     %[[O:.*]] = qgraph.constant dense<{{\[\[}}-7.500000e-01, -5.000000e-01], [-7.500000e-01, -5.000000e-01], [-7.500000e-01, -5.000000e-01]]> : tensor<3x2xf32>
+// CHECK:         %[[W:.*]] = qgraph.dequantize %{{[^ ]*}} scale %{{[^ ]*}} zero_point %[[M]] {block = array<i64: 1, 16>}
+// CHECK-SAME:      (tensor<3x32xui4>, tensor<3x2xf32>, tensor<3x2xui4>) -> tensor<3x32xf32>
+// CHECK:         qgraph.linear %arg0, %[[W]]
+// CHECK:         qgraph.dequantize %{{[^ ]*}} scale %{{[^ ]*}} offset %[[O]]
+func.func @n_bits(%x: tensor<?x32xf32>) -> (tensor<*xf32>, tensor<*xf32>) {
+  %w = qgraph.constant dense<33> : tensor<3x2x8xui8>
+  %s = qgraph.constant dense<[[0.5, 0.25], [0.5, 0.25], [0.5, 0.25]]> : tensor<3x2xf32>
+  %z = qgraph.constant dense<[[1.5, 2.0], [1.5, 2.0], [1.5, 2.0]]> : tensor<3x2xf32>
+  %0 = onnx.node "MatMulNBits"(%x, %w, %s) {domain = "com.microsoft", version = 1 : i64, node_attributes = {K = 32 : si64, N = 3 : si64, bits = 4 : si64, block_size = 16 : si64}}
+    : (tensor<?x32xf32>, tensor<3x2x8xui8>, tensor<3x2xf32>) -> tensor<*xf32>
+  %1 = onnx.node "MatMulNBits"(%x, %w, %s, %z) {domain = "com.microsoft", version = 1 : i64, node_attributes = {K = 32 : si64, N = 3 : si64, accuracy_level = 4 : si64, bits = 4 : si64, block_size = 16 : si64}}
+    : (tensor<?x32xf32>, tensor<3x2x8xui8>, tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<*xf32>
+  return %0, %1 : tensor<*xf32>, tensor<*xf32>
+}
+
+// -----
+
+// Accuracy level 4: the input is rounded in the same blocks.
+
+// CHECK-LABEL: func.func @n_bits_rounded
+// CHECK:         %[[S:.*]] = qgraph.choose_params symmetric %arg0 {block = array<i64: 1, 16>, stored = si8} : tensor<?x32xf32> -> tensor<?x2xf32>
+// CHECK:         %[[Q:.*]] = qgraph.quantize %arg0 scale %[[S]] {block = array<i64: 1, 16>}
+// CHECK:         %[[X:.*]] = qgraph.dequantize %[[Q]] scale %[[S]] {block = array<i64: 1, 16>}
+// CHECK:         qgraph.linear %[[X]], %{{.*}} bias
+func.func @n_bits_rounded(%x: tensor<?x32xf32>) -> tensor<*xf32> {
+  %w = qgraph.constant dense<33> : tensor<3x2x8xui8>
+  %s = qgraph.constant dense<[[0.5, 0.25], [0.5, 0.25], [0.5, 0.25]]> : tensor<3x2xf32>
+  %b = qgraph.constant dense<1.0> : tensor<3xf32>
+  %n = onnx.none
+  %0 = onnx.node "MatMulNBits"(%x, %w, %s, %n, %n, %b) {domain = "com.microsoft", version = 1 : i64, node_attributes = {K = 32 : si64, N = 3 : si64, accuracy_level = 4 : si64, bits = 4 : si64, block_size = 16 : si64}}
+    : (tensor<?x32xf32>, tensor<3x2x8xui8>, tensor<3x2xf32>, none, none, tensor<3xf32>) -> tensor<*xf32>
+  return %0 : tensor<*xf32>
 }

@@ -183,6 +183,51 @@ static void buildAverage(Body &body) {
   setStored(body, value, 3);
 }
 
+static void buildConv(Body &body) {
+  bool last = body.Call::integer("channels_last", 0);
+  Body::Name value = body.in(0);
+  if (last)
+    value = moveChannels(body, value, /*toFront=*/true);
+  Body::Attributes attributes = {{"group", body.Call::integer("group", 1)}};
+  for (const char *name : {"dilations", "kernel_shape", "pads", "strides"})
+    if (body.hasAttribute(name))
+      attributes.push_back({name, body.integers(name)});
+  if (std::string pad = body.text("auto_pad", "NOTSET"); pad != "NOTSET")
+    attributes.push_back({"auto_pad", pad});
+  Body::Names inputs = {value};
+  for (int i = 1; i < (body.has(8) ? 9 : 8); ++i)
+    inputs.push_back(body.in(i));
+  value = body.op("QLinearConv", inputs, attributes);
+  body.set(0, last ? moveChannels(body, value, /*toFront=*/false) : value);
+}
+
+static void addConv(SchemaList &list) {
+  OpSchema schema = microsoft("QLinearConv");
+  schema.SetDoc("QLinearConv of ONNX, or of images with channels last.")
+      .Attr("auto_pad", "As of ONNX.", AttributeProto::STRING,
+            std::string("NOTSET"))
+      .Attr("channels_last", "1: channels are the last dimension of x and y.",
+            AttributeProto::INT, int64_t(0))
+      .Attr("group", "As of ONNX.", AttributeProto::INT, int64_t(1));
+  for (const char *name : {"dilations", "kernel_shape", "pads", "strides"})
+    schema.Attr(name, "As of ONNX.", AttributeProto::INTS, OPTIONAL_VALUE);
+  schema.Input(0, "x", "[N, C, spatial..].", "T1")
+      .Input(1, "x_scale", "One number.", "tensor(float)")
+      .Input(2, "x_zero_point", "One number.", "T1")
+      .Input(3, "w", "[M, C / group, taps..].", "T2")
+      .Input(4, "w_scale", "One number, or [M].", "tensor(float)")
+      .Input(5, "w_zero_point", "One number, or [M].", "T2")
+      .Input(6, "y_scale", "One number.", "tensor(float)")
+      .Input(7, "y_zero_point", "One number.", "T3")
+      .Input(8, "B", "[M].", "T4", OpSchema::Optional)
+      .Output(0, "y", "[N, M, spatial..].", "T3")
+      .TypeConstraint("T1", bytes(), "")
+      .TypeConstraint("T2", bytes(), "")
+      .TypeConstraint("T3", bytes(), "")
+      .TypeConstraint("T4", {"tensor(int32)"}, "");
+  list.push_back(completeByBody(schema, buildConv));
+}
+
 static void inferConcat(Inference &node) {
   int64_t axis = node.integer("axis", 0);
   int rank = node.rank(2);
@@ -458,6 +503,7 @@ static void addRounding(SchemaList &list) {
 void addQuantization(SchemaList &list) {
   addElementwise(list);
   addReductions(list);
+  addConv(list);
   addProductsOfIntegers(list);
   addRounding(list);
 }
