@@ -8,6 +8,8 @@ arguments beyond ONNX's: `recipe` (default `fp32`), `target` (default `native:hi
 machine runs best, and nothing else), other options of quantc.compile, and `threads` of quantc.load.
 """
 
+import collections
+import hashlib
 import os
 import sys
 import tempfile
@@ -17,7 +19,7 @@ import onnx
 import onnx.backend.base
 
 from quantc import load
-from quantc._compile import compile
+from quantc._compile import compile, program
 from quantc._error import Error
 
 
@@ -48,6 +50,19 @@ class BackendRep(onnx.backend.base.BackendRep):
 class Backend(onnx.backend.base.Backend):
     """Compiles with quantc and runs on this machine's CPU."""
 
+    # The last models prepared, by what they were made of: whoever asks is_compatible first, as
+    # ONNX's suite does, compiles once.
+    _prepared = collections.OrderedDict()
+    _KEPT = 8
+
+    @classmethod
+    def _key(cls, model, *options):
+        if not isinstance(model, onnx.ModelProto):
+            return None  # a file may change
+        status = os.stat(program())
+        digest = hashlib.sha256(model.SerializeToString()).digest()
+        return digest, status.st_mtime_ns, status.st_size, repr(options)
+
     @classmethod
     def is_compatible(cls, model, device="CPU", **kwargs):
         """Whether quantc can compile the model. It tries, for there is no cheaper way to know."""
@@ -63,11 +78,20 @@ class Backend(onnx.backend.base.Backend):
     ):
         if not cls.supports_device(device):
             raise Error(f"quantc's ONNX backend runs on the CPU, not on '{device}'", 2)
+        key = cls._key(model, threads, recipe, target, sorted(kwargs.items()))
+        if key in cls._prepared:
+            cls._prepared.move_to_end(key)
+            return cls._prepared[key]
         # Once loaded, the files are mapped and need no name.
         with tempfile.TemporaryDirectory(prefix="quantc-") as folder:
             prefix = os.path.join(folder, "model")
             path = compile(model, prefix, recipe=recipe, target=target, **kwargs)
-            return BackendRep(load(path, threads))
+            prepared = BackendRep(load(path, threads))
+        if key:
+            cls._prepared[key] = prepared
+            while len(cls._prepared) > cls._KEPT:
+                cls._prepared.popitem(last=False)
+        return prepared
 
     @classmethod
     def run_node(cls, node, inputs, device="CPU", outputs_info=None, **kwargs):

@@ -111,3 +111,10 @@ def test_is_compatible():
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
     assert not quantc.backend.is_compatible(model)
+
+
+def test_models_are_kept():
+    first = quantc.backend.prepare(add_model(), threads=1)
+    assert quantc.backend.prepare(add_model(), threads=1) is first
+    assert quantc.backend.prepare(add_model(), threads=2) is not first
+    assert quantc.backend.prepare(add_model(), threads=1, recipe="reference") is not first
