@@ -11,6 +11,7 @@
 #include "Worker.h"
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Import/ONNX.h"
+#include "quantc/Pipelines/Plugin.h"
 #include "quantc/Pipelines/Register.h"
 #include "quantc/Support/AtomicFile.h"
 
@@ -315,6 +316,9 @@ llvm::Expected<CompileResult> Compiler::run() {
 
 llvm::Expected<CompileResult> compileModel(const CompileRequest &request,
                                            const CompileListener &listener) {
+  for (const std::string &plugin : request.plugins)
+    if (llvm::Error error = loadPlugin(plugin))
+      return error;
   return driver::Compiler(request, listener).run();
 }
 

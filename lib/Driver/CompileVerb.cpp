@@ -27,8 +27,8 @@ struct CompileOptions : CompileRequest {
 };
 
 const char *const kPlanned[] = {
-    "--calibration", "--statistics", "--bits-per-weight", "--size",  "--lock",
-    "--check-lock",  "--report",     "--plugin",          "--memory"};
+    "--calibration", "--statistics", "--bits-per-weight", "--size",
+    "--lock",        "--check-lock", "--report",          "--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
   if (options.json && options.output != "-") {
@@ -223,6 +223,10 @@ RunVerb addCompile(CLI::App &program) {
   verb->add_option("--weights-out", options->weightsOut,
                    "Where the weights of printed IR go (default: beside -o)")
       ->type_name("FILE");
+  verb->add_option("--plugin", options->plugins,
+                   "A library with operators of other domains")
+      ->type_name("FILE.so")
+      ->allow_extra_args(false);
   verb->add_flag("--print-pipeline", options->printPipeline,
                  "Print the pass pipelines and exit: the graph's, then that of "
                  "each level");

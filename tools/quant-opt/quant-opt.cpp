@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Pipelines/Plugin.h"
 #include "quantc/Pipelines/Register.h"
 
 #include "mlir/Pass/Pass.h"
@@ -29,6 +30,18 @@ static llvm::cl::opt<std::string> weightsDirectory(
     "weights-dir", llvm::cl::value_desc("directory"),
     llvm::cl::desc("What weight files are relative to (default: the folder of "
                    "the input file)"));
+
+/// Loaded as soon as it is read, so that the options behind it may name its
+/// passes.
+static llvm::cl::list<std::string> plugins(
+    "plugin", llvm::cl::value_desc("file"),
+    llvm::cl::desc("A library with operators of other domains, or passes"),
+    llvm::cl::callback([](const std::string &path) {
+      if (llvm::Error error = loadPlugin(path)) {
+        llvm::errs() << "error: " << llvm::toString(std::move(error)) << "\n";
+        exit(1);
+      }
+    }));
 
 namespace {
 /// Tells the dialect what weight files are relative to.
@@ -89,6 +102,7 @@ static LogicalResult run(StringRef input, StringRef output,
   registry.addExtension(TypeID::get<WeightsBase>(),
                         std::make_unique<WeightsBase>(directory));
 
+  registerPluginDialects(registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   config.setPassPipelineSetupFn([=, passes = config](PassManager &manager) {
     if (failed(passes.setupPassPipeline(manager)))

@@ -58,6 +58,8 @@ struct CompileRequest {
   unsigned jobs = 0;
   /// Where new weights of printed IR go; empty: beside `output`.
   std::string weightsOut;
+  /// Libraries with operators of other domains (Pipelines/Plugin.h).
+  std::vector<std::string> plugins;
   /// Options of MLIR's pass manager and printer (`--mlir-timing`).
   std::vector<std::string> passOptions;
 };

@@ -14,8 +14,8 @@ class DialectRegistry;
 
 namespace quantc {
 
-/// Our dialects, all upstream ones and their extensions, and the external
-/// models of ours.
+/// Our dialects, all upstream ones and their extensions, the external models of
+/// ours, and what the plugins that are loaded add.
 void registerAllDialects(mlir::DialectRegistry &registry);
 
 /// Upstream's passes and ours.

@@ -7,6 +7,7 @@
 
 #include "Schemas.h"
 
+#include "quantc/Dialect/ONNX/CustomSchemas.h"
 #include "quantc/Dialect/ONNX/ProtoMessages.h"
 
 #include "onnx/defs/tensor_proto_util.h"
@@ -41,6 +42,36 @@ void registerSchemas() {
     return true;
   }();
   (void)registered;
+}
+
+llvm::Error addSchema(onnx::OpSchema schema) {
+  std::string name = schema.domain() + "." + schema.Name();
+  auto refuse = [&](const llvm::Twine &why) {
+    return llvm::createStringError("operator '" + name + "': " + why);
+  };
+  if (schema.domain().empty() || schema.domain() == onnx::AI_ONNX_DOMAIN)
+    return refuse("the standard domain is ONNX's own");
+  int version = schema.SinceVersion();
+  try {
+    registerSchemas();
+    auto &ranges = onnx::OpSchemaRegistry::DomainToVersionRange::Instance();
+    auto known = ranges.Map().find(schema.domain());
+    if (known == ranges.Map().end())
+      ranges.AddDomainToVersion(schema.domain(), 1, version);
+    else if (known->second.second < version)
+      ranges.UpdateDomainToVersion(schema.domain(), known->second.first,
+                                   version);
+    const onnx::OpSchema *there = onnx::OpSchemaRegistry::Schema(
+        schema.Name(), version, schema.domain());
+    if (there && there->SinceVersion() == version)
+      return refuse("there is one of version " + llvm::Twine(version) + " already");
+    onnx::RegisterSchema(std::move(schema), /*opset_version_to_load=*/0,
+                         /*fail_duplicate_schema=*/true,
+                         /*fail_with_exception=*/true);
+  } catch (const std::exception &exception) {
+    return refuse(exception.what());
+  }
+  return llvm::Error::success();
 }
 
 namespace microsoft {
