@@ -14,6 +14,7 @@
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Pipelines/Plugin.h"
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Target/CPU/Passes.h"
 
@@ -39,6 +40,7 @@ void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
                   qkernel::QKernelDialect>();
   registerQGraphKernelModels(registry);
   registerONNXKernelModels(registry);
+  registerPluginDialects(registry);
 }
 
 void quantc::registerAllPasses() {
