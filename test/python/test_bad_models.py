@@ -130,6 +130,11 @@ def split(lengths=None, outputs=("y", "z"), **attributes):
                  [value(name, None) for name in outputs], [ints("s", *lengths)] if lengths else ())
 
 
+def sequence(*numbers):
+    scalars = [helper.make_tensor(n, INT64, [], [v]) for n, v in zip("abc", numbers)]
+    return model(node("Range", ["a", "b", "c"], ["y"]), [], [value("y", None, INT64)], scalars)
+
+
 def condition(then, otherwise=None, before=(), after=(), output="y"):
     branches = {"then_branch": then}
     if otherwise:
@@ -258,6 +263,8 @@ CASES = {
     # Others
     "hidden size": (lstm(hidden_size=-3), "hidden_size is -3, and the recurrent weight is for 2"),
     "huge hidden size": (lstm(hidden_size=HUGE), "hidden_size is 1099511627776"),
+    "range without a step": (sequence(0, 10, 0), "its delta is 0"),
+    "huge range": (sequence(-2**63, 2**63 - 1, 1), "it has too many elements"),
     "split": (split([1, 3]), "lengths do not add up"),
     "negative split": (split([-1, 3]), "negative"),
     "split in 9": (split(num_outputs=9), "num_outputs is 9, and it has 2 outputs"),

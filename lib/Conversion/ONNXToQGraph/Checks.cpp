@@ -67,9 +67,12 @@ static Objection objectionToValue(const TensorInfo &info) {
   if (!info || info.failed)
     return std::nullopt;
   SmallVector<int64_t> shape;
-  for (Dim dim : info.dims)
-    shape.push_back(
-        DimArithmetic::getConstant(dim).value_or(ShapedType::kDynamic));
+  for (Dim dim : info.dims) {
+    std::optional<int64_t> number = DimArithmetic::getConstant(dim);
+    // A sum that has overflowed may look like one.
+    shape.push_back(number ? std::max(*number, ShapedType::kDynamic + 1)
+                           : ShapedType::kDynamic);
+  }
   return objectionToSize(shape, info.elementType);
 }
 
@@ -234,6 +237,18 @@ static Objection checkCast(Node &node) {
   return std::nullopt;
 }
 
+/// The number of elements, of numbers as far as an f64 tells them apart.
+static Objection checkRange(Node &node) {
+  std::optional<double> start = node.scalar(0), limit = node.scalar(1),
+                        delta = node.scalar(2);
+  if (delta == 0.0)
+    return "its delta is 0";
+  if (start && limit && delta &&
+      (*limit - *start) / *delta >= double(kAddressable))
+    return "it has too many elements";
+  return std::nullopt;
+}
+
 Objection onnx_to_qgraph::objectionTo(Node &node) {
   StringRef domain = node.op.getDomain();
   if (!domain.empty() && domain != "ai.onnx")
@@ -252,6 +267,7 @@ Objection onnx_to_qgraph::objectionTo(Node &node) {
           .Case("GRU", [](Node &node) { return checkRecurrent(node, 3); })
           .Case("LSTM", [](Node &node) { return checkRecurrent(node, 4); })
           .Cases({"Resize", "Upsample"}, checkResize)
+          .Case("Range", checkRange)
           .Case("Split", checkSplit)
           .Cases({"Cast", "BitCast"}, checkCast)
           .Default(nullptr);
