@@ -14,6 +14,17 @@ func.func @linear(%x: tensor<?x64xsi8>, %s: tensor<?x1xf32>, %p: tensor<1152xi8>
   return %y : tensor<?x16xf32>
 }
 
+// CHECK-LABEL: func.func @conv
+func.func @conv(%x: tensor<1x?x8x4xui8>, %s: tensor<1x1x1x1xf32>, %z: tensor<1x1x1x1xui8>, %p: tensor<768xui8>,
+                %t: tensor<1xf32>, %h: index) -> tensor<1x?x8x16xsi8> {
+  // CHECK: qkernel.conv %{{.*}} scale %{{.*}} zero_point %{{.*}}, %{{.*}} epilogue(%{{.*}}) dims(%{{.*}}) {dilations = array<i64: 1, 1>, epilogue = [#qgraph.step<"Quantize", scale = 0>], format = "si8", groups = 1 : i64, n = 16 : i64, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>, taps = array<i64: 3, 3>}
+  %y = qkernel.conv %x scale %s zero_point %z, %p epilogue(%t) dims(%h)
+         {format = "si8", n = 16, taps = array<i64: 3, 3>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>,
+          pads = array<i64: 1, 1, 1, 1>, groups = 1, epilogue = [#qgraph.step<"Quantize", scale = 0>]}
+       : (tensor<1x?x8x4xui8>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xui8>, tensor<768xui8>, tensor<1xf32>, index) -> tensor<1x?x8x16xsi8>
+  return %y : tensor<1x?x8x16xsi8>
+}
+
 func.func private @relu_f32(!llvm.ptr, memref<?x384xf32>, index, index)
 
 // CHECK-LABEL: func.func @entry
