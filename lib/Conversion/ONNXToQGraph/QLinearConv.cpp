@@ -106,6 +106,13 @@ static Value buildSum(Node &node, const ConvGeometry &geometry, Value weight,
       b.getArrayAttr({}), walk.nameOf(node.op));
 }
 
+/// The node stays as it is, and is computed by plain loops.
+static LogicalResult stays(Node &node, StringRef why) {
+  node.op.emitRemark() << "'" << node.op.getName().value_or("") << "' ("
+                       << node.type() << ") is left to plain loops: " << why;
+  return failure();
+}
+
 LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
   Walk &walk = node.walk;
   ImplicitLocOpBuilder &b = walk.builder;
@@ -115,7 +122,7 @@ LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
   if (isConstant(given))
     geometry = geometryOf(node, 3);
   if (!geometry)
-    return failure(); // the node stays as it is
+    return stays(node, "its weight is no constant, or its pads are not known");
   const ConvShape &shape = geometry->shape;
   bool matrix = shape.isPointwise(geometry->taps);
   int64_t rank = input.rank();
@@ -126,10 +133,11 @@ LogicalResult onnx_to_qgraph::handleQLinearConv(Node &node) {
   Value weight =
       matrix ? walk.matrixWeight(given) : walk.channelsLastWeight(given);
   if (!x || !w || !y || !weight)
-    return failure(); // the node stays as it is
+    return stays(node, "a scale or zero point is no constant, or of a shape "
+                       "that ONNX does not give it");
   Value bias;
   if (node.has(8) && !(bias = scaledBias(node, *x, *w, columns)))
-    return failure(); // the node stays as it is
+    return stays(node, "its bias is no constant");
 
   Value sum = buildSum(node, *geometry, weight, *x, *w, bias);
   Type stored = node.in(7).elementType;
@@ -186,10 +194,12 @@ LogicalResult onnx_to_qgraph::handleConvInteger(Node &node) {
   });
   Value given = walk.materialize(node.in(1));
   std::optional<ConvGeometry> geometry;
-  if (real && isConstant(given))
+  if (!real)
+    return stays(node, "its sums are read as integers");
+  if (isConstant(given))
     geometry = geometryOf(node, 1);
   if (!geometry)
-    return failure(); // the node stays as it is
+    return stays(node, "its weight is no constant, or its pads are not known");
   bool matrix = geometry->shape.isPointwise(geometry->taps);
   int64_t rank = node.in(0).rank();
   int64_t columns = cast<RankedTensorType>(given.getType()).getDimSize(0);
@@ -198,7 +208,7 @@ LogicalResult onnx_to_qgraph::handleConvInteger(Node &node) {
   Value weight =
       matrix ? walk.matrixWeight(given) : walk.channelsLastWeight(given);
   if (!x || !w || !weight)
-    return failure(); // the node stays as it is
+    return stays(node, "a zero point is none that ONNX allows");
   TensorInfo sum = walk.tensor(
       buildSum(node, *geometry, weight, *x, *w, Value()), geometry->dims);
   node.set(0, fromChannelsLast(walk, sum));

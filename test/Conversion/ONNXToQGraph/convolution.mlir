@@ -1,4 +1,4 @@
-// RUN: quant-opt %s --split-input-file --convert-onnx-to-qgraph --canonicalize | FileCheck %s
+// RUN: quant-opt %s --split-input-file --convert-onnx-to-qgraph --canonicalize --verify-diagnostics | FileCheck %s
 
 // Channels last between two transposes; the weight is rewritten once. The
 // transposes between two convolutions are gone.
@@ -125,6 +125,7 @@ func.func @integer(%x: tensor<1x1x4x4xui8>, %z: tensor<ui8>) -> (tensor<1x2x3x3x
   %w = qgraph.constant dense<1> : tensor<2x1x2x2xsi8>
   %0 = onnx.node "ConvInteger"(%x, %w, %z) {version = 10 : i64} : (tensor<1x1x4x4xui8>, tensor<2x1x2x2xsi8>, tensor<ui8>) -> tensor<1x2x3x3xsi32>
   %1 = onnx.node "Cast"(%0) {node_attributes = {to = 1 : si64}, version = 19 : i64} : (tensor<1x2x3x3xsi32>) -> tensor<1x2x3x3xf32>
+  // expected-remark @+1 {{'' (ConvInteger) is left to plain loops: its sums are read as integers}}
   %2 = onnx.node "ConvInteger"(%x, %w, %z) {version = 10 : i64} : (tensor<1x1x4x4xui8>, tensor<2x1x2x2xsi8>, tensor<ui8>) -> tensor<1x2x3x3xsi32>
   return %1, %2 : tensor<1x2x3x3xf32>, tensor<1x2x3x3xsi32>
 }
