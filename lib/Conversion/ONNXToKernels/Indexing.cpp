@@ -32,6 +32,36 @@ static int64_t rankOf(Value memref) {
 // Gather
 //===----------------------------------------------------------------------===//
 
+/// `count` elements from one place to another, by this thread alone.
+static void copyRun(KernelBody &body, Value source, Value from, Value target,
+                    Value to, Value count) {
+  KernelBody part = body;
+  part.thread = body.index(0), part.threads = body.index(1);
+  Access read, write;
+  read.memory = source, read.offset = from;
+  write.memory = target, write.offset = to;
+  read.strides = write.strides = {body.index(1)};
+  read.joined = write.joined = {true};
+  emitCopy(part, {count}, read, write);
+}
+
+/// `row(o, i, begin, end)`: elements [begin, end) of each row of a tensor
+/// [outer, count, inner]. Every thread has its own.
+static void
+forEachInner(KernelBody &body, Value outer, Value count, Value inner,
+             llvm::function_ref<void(Value, Value, Value, Value)> row) {
+  Value zero = body.index(0), one = body.index(1);
+  if (isConstant(inner, 1))
+    return forEachRow(
+        body, {outer, count}, [&](ArrayRef<Value> o, Value begin, Value end) {
+          body.loop(begin, end, 1, [&](Value i) { row(o[0], i, zero, one); });
+        });
+  forEachRow(body, {outer, count, inner},
+             [&](ArrayRef<Value> oi, Value begin, Value end) {
+               row(oi[0], oi[1], begin, end);
+             });
+}
+
 /// output[outer, i, inner] = data[outer, indices[i], inner], a run of `inner`
 /// at a time.
 static void emitGather(NodeOp op, KernelBody &body) {
@@ -43,30 +73,15 @@ static void emitGather(NodeOp op, KernelBody &body) {
         inner = body.product(data, axis + 1, rank);
   Value count = body.product(indices, 0, rankOf(indices));
   Value source = body.flatten(data), target = body.flatten(body.outputs[0]);
-  Value list = body.flatten(indices), zero = body.index(0), one = body.index(1);
-  auto row = [&](Value o, Value i, Value begin, Value end) {
-    Value index = checkedIndex(body, loadIndex(body, list, i), size);
-    Value from = body.mul(body.add(body.mul(o, size), index), inner);
-    Value to = body.mul(body.add(body.mul(o, count), i), inner);
-    // Every thread has its own rows: the copy is not shared again.
-    KernelBody part = body;
-    part.thread = zero, part.threads = one;
-    Access read, write;
-    read.memory = source, read.offset = body.add(from, begin);
-    write.memory = target, write.offset = body.add(to, begin);
-    read.strides = write.strides = {one};
-    read.joined = write.joined = {true};
-    emitCopy(part, {body.sub(end, begin)}, read, write);
-  };
-  if (isConstant(inner, 1))
-    return forEachRow(
-        body, {outer, count}, [&](ArrayRef<Value> o, Value begin, Value end) {
-          body.loop(begin, end, 1, [&](Value i) { row(o[0], i, zero, one); });
-        });
-  forEachRow(body, {outer, count, inner},
-             [&](ArrayRef<Value> oi, Value begin, Value end) {
-               row(oi[0], oi[1], begin, end);
-             });
+  Value list = body.flatten(indices);
+  forEachInner(
+      body, outer, count, inner, [&](Value o, Value i, Value begin, Value end) {
+        Value index = checkedIndex(body, loadIndex(body, list, i), size);
+        Value from = body.mul(body.add(body.mul(o, size), index), inner);
+        Value to = body.mul(body.add(body.mul(o, count), i), inner);
+        copyRun(body, source, body.add(from, begin), target,
+                body.add(to, begin), body.sub(end, begin));
+      });
 }
 
 /// output[i, ...] = data[i, ..., indices[i, ...] at the axis, ...].
@@ -460,38 +475,38 @@ static void emitTensorScatter(NodeOp op, KernelBody &body) {
   int64_t rank = rankOf(cache),
           axis = normalizeAxis(op.getIntAttr("axis", -2), rank);
   bool circular = op.getStringAttr("mode", "linear") == "circular";
-  SmallVector<Value> sizes = sizesOf(body, cache),
-                     strides = stridesOf(body, sizes);
-  SmallVector<Value> updateSizes = sizesOf(body, update);
-  SmallVector<Value> updateStrides = stridesOf(body, updateSizes);
-  Value old = body.flatten(cache), fresh = body.flatten(update);
+  Value outer = body.product(cache, 0, axis),
+        perBatch = body.product(cache, 1, axis),
+        inner = body.product(cache, axis + 1, rank);
+  Value size = body.dim(cache, axis), added = body.dim(update, axis);
+  Value old = body.flatten(cache), fresh = body.flatten(update),
+        output = body.flatten(body.outputs[0]);
   bool given = body.inputs.size() > 2 && body.inputs[2];
   Value starts = given ? body.flatten(body.inputs[2]) : Value();
   OpBuilder &b = body.builder;
-  emitPointwise(body, body.outputs[0], Type(), [&](ArrayRef<Value> at) {
-    Value start = given ? loadIndex(body, starts, at[0]) : zero;
-    Value row = body.sub(at[axis], start);
-    if (circular)
-      row = floorMod(body, row, sizes[axis]);
-    // Unsigned: a row before the start is a large number.
-    Value isNew = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::ult,
-                                        row, updateSizes[axis]);
-    auto choice = scf::IfOp::create(
-        b, body.loc, cast<MemRefType>(old.getType()).getElementType(), isNew,
-        /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(choice.thenBlock());
-    SmallVector<Value> from(at);
-    from[axis] = row;
-    scf::YieldOp::create(
-        b, body.loc,
-        loadElement(body, fresh, linearize(body, from, updateStrides), Type()));
-    b.setInsertionPointToStart(choice.elseBlock());
-    scf::YieldOp::create(
-        b, body.loc,
-        loadElement(body, old, linearize(body, at, strides), Type()));
-    return Value(choice.getResult(0));
-  });
+  forEachInner(
+      body, outer, size, inner, [&](Value o, Value i, Value begin, Value end) {
+        Value start =
+            given ? loadIndex(body, starts, quotient(body, o, perBatch)) : zero;
+        Value row = body.sub(i, start);
+        if (circular)
+          row = floorMod(body, row, size);
+        // Unsigned: a row before the start is a large number.
+        Value isNew = arith::CmpIOp::create(
+            b, body.loc, arith::CmpIPredicate::ult, row, added);
+        auto at = [&](Value length, Value row) {
+          Value first = body.mul(body.add(body.mul(o, length), row), inner);
+          return body.add(first, begin);
+        };
+        Value count = body.sub(end, begin), to = at(size, i);
+        auto choice = scf::IfOp::create(b, body.loc, TypeRange(), isNew,
+                                        /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(choice.thenBlock());
+        copyRun(body, fresh, at(added, row), output, to, count);
+        b.setInsertionPointToStart(choice.elseBlock());
+        copyRun(body, old, to, output, to, count);
+      });
 }
 
 ArrayRef<NodeKernel> indexingKernels() {

@@ -194,21 +194,25 @@ Body::Name Builder::rotated(const Body::Name &value) {
                   {"rotary_embedding_dim", 2 * *half}});
 }
 
-/// New keys and values go to their places in the cache.
+/// New keys and values go to their places in the cache, which has as many as
+/// the longest sequence needs.
 void Builder::grow() {
-  Body::Name places = body.dimension(body.in(kPastKey), 2);
+  Body::Name past = body.in(kPastKey);
+  Body::Name places = body.dimension(past, 2);
   Body::Name total = body.reshape(
       body.cast(body.in(kTotal), TensorProto::INT64), std::vector<int64_t>{1});
   Body::Name missing =
       body.op("Sub", {body.op("Max", {places, total}), places});
-  Body::Name zeros = body.makeIntegers({0, 0, 0, 0, 0, 0}),
-             zero = body.makeIntegers({0});
-  Body::Name pads = body.concat({zeros, missing, zero}, 0);
+  Body::Name empty = body.op(
+      "Expand",
+      {body.makeReal(0, body.elementType(kPastKey)),
+       body.concat({body.shape(past, 0, 2), missing, body.dimension(past, 3)},
+                   0)});
   for (auto [input, current] :
        {std::pair(kPastKey, &key), std::pair(kPastValue, &value)})
     *current =
         body.op("TensorScatter",
-                {body.op("Pad", {body.in(input), pads}), *current, begin},
+                {body.concat({body.in(input), empty}, 2), *current, begin},
                 {{"axis", 2}});
 }
 
