@@ -163,6 +163,7 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   if (!options.dims.empty())
     walk += "{" + ("dims=" + llvm::join(options.dims, ",")) + "}";
   passes.insert(passes.end(), {walk, "canonicalize", "cse",
+                               "qgraph-recognize-cache",
                                "qgraph-propagate-layout", "canonicalize",
                                "cse"});
 
@@ -183,6 +184,8 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
       passes.push_back("qgraph-quantize-activations{" + activations + "}");
     }
   }
+
+  passes.push_back("qgraph-lower-cache");
 
   // Fusion and packing.
   bool plain = isPlainRecipe(options.recipe);

@@ -50,6 +50,8 @@ void quantc::registerAllPasses() {
   registerFuseQuantized();
   registerFuseEpilogue();
   registerFuseRows();
+  registerRecognizeCache();
+  registerLowerCache();
   registerPropagateLayout();
   registerNormalizeCodes();
   registerPackWeights();

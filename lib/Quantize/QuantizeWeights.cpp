@@ -229,16 +229,24 @@ static std::string readWeight(Value value,
   return {};
 }
 
-/// True if attention takes the result, perhaps split into heads, as its values.
+/// True if attention takes the result, perhaps split into heads and appended to
+/// a cache, as its values.
 static bool makesAttentionValues(LinearOp linear) {
   for (OpOperand &use : linear->getUses()) {
     OpOperand *reader = &use;
     auto reshape = dyn_cast<onnx_ir::NodeOp>(use.getOwner());
     if (reshape && reshape.is("Reshape") && reshape->hasOneUse())
       reader = &*reshape->use_begin();
-    auto attention = dyn_cast<AttentionOp>(reader->getOwner());
-    if (attention && attention.getValue() == reader->get())
-      return true;
+    Value values = reader->get();
+    SmallVector<Operation *> readers{reader->getOwner()};
+    if (auto append = dyn_cast<CacheAppendOp>(reader->getOwner())) {
+      values = append.getResult();
+      readers.assign(values.user_begin(), values.user_end());
+    }
+    for (Operation *op : readers)
+      if (auto attention = dyn_cast<AttentionOp>(op);
+          attention && attention.getValue() == values)
+        return true;
   }
   return false;
 }

@@ -71,6 +71,47 @@ def ConvertONNXToQGraph : Pass<"convert-onnx-to-qgraph", "::mlir::ModuleOp"> {
 // Fusion and packing (lib/Conversion/QGraphFusion, lib/Conversion/PackWeights)
 //===----------------------------------------------------------------------===//
 
+def RecognizeCache : Pass<"qgraph-recognize-cache", "::mlir::ModuleOp"> {
+  let summary = "Past and present keys and values of a decoder become caches";
+  let description = [{
+    Where a function has the keys that attention reads as a result, and they are an
+    argument with something behind it along the positions, both become one cache:
+    likewise the values. The function's arguments and results stay. Attention that
+    reads only one of its operands so, or keys that are computed from a past in
+    another way, are left as they are.
+
+    Before:
+
+    ```mlir
+    %present = onnx.node "Concat"(%past, %k) {node_attributes = {axis = 2 : si64}, ...}
+    %keys = onnx.node "Transpose"(%present) {node_attributes = {perm = [0 : si64, 2 : si64, 1 : si64, 3 : si64]}, ...}
+    %y = qgraph.attention %q, %keys, ...
+    return %y, %present, ...
+    ```
+
+    After:
+
+    ```mlir
+    %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to <f32, 2x16>
+    %1 = qgraph.cache_append %0, %fresh : <f32, 2x16>, tensor<?x?x2x16xf32>
+    %present = qgraph.cache_store %1 : <f32, 2x16> to tensor<?x2x?x16xf32>
+    %y = qgraph.attention %q, %1, ...
+    return %y, %present, ...
+    ```
+  }];
+  let statistics = [Statistic<"recognized", "recognized", "Layers whose keys and values became caches">];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
+def LowerCache : Pass<"qgraph-lower-cache", "::mlir::ModuleOp"> {
+  let summary = "Caches become tensors [B, heads, T, size]";
+  let description = [{
+    `cache_append` becomes a Concat; attention reads the tensors as they are
+    (`heads_first`), so that nothing transposes what is past.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+}
+
 def PropagateLayout : Pass<"qgraph-propagate-layout", "::mlir::ModuleOp"> {
   let summary = "Transposes between convolutions are moved until they cancel";
   let description = [{

@@ -21,10 +21,15 @@ void Plain::emit(AttentionOp op) {
   Type f32 = builder.getF32Type();
   Value batch = body.dim(query, 0), queries = body.dim(query, 1),
         heads = body.dim(query, 2);
-  Value depth = body.dim(query, 3), keys = body.dim(key, 1),
+  int64_t keyAt = op.getHeadsFirst() ? 2 : 1, groupAt = 3 - keyAt;
+  auto at = [&](Value b, Value j, Value g, Value d) -> SmallVector<Value> {
+    return op.getHeadsFirst() ? SmallVector<Value>{b, g, j, d}
+                              : SmallVector<Value>{b, j, g, d};
+  };
+  Value depth = body.dim(query, 3), keys = body.dim(key, keyAt),
         valueDepth = body.dim(value, 3);
   Value perGroup =
-      builder.createOrFold<arith::DivUIOp>(loc, heads, body.dim(key, 2));
+      builder.createOrFold<arith::DivUIOp>(loc, heads, body.dim(key, groupAt));
   Value zero = body.index(0),
         none = body.f32(-std::numeric_limits<float>::infinity());
   constexpr int64_t kBlock = numerics::kSoftmaxBlock;
@@ -38,7 +43,7 @@ void Plain::emit(AttentionOp op) {
     Value s = dotOverK(depth, [&](Value d) {
       Value q =
           arith::MulFOp::create(builder, loc, load(query, {b, i, h, d}), scale);
-      return std::make_pair(q, load(key, {b, j, g, d}));
+      return std::make_pair(q, load(key, at(b, j, g, d)));
     });
     if (mask) {
       Value m = loadBroadcast(mask, {b, h, i, j});
@@ -96,7 +101,7 @@ void Plain::emit(AttentionOp op) {
       auto total =
           body.loop(zero, size, 1, ValueRange{start},
                     [&](Value j, ValueRange carried) -> SmallVector<Value> {
-                      Value v = load(value, {b, body.add(begin, j), g, e});
+                      Value v = load(value, at(b, body.add(begin, j), g, e));
                       return {math::FmaOp::create(
                           builder, loc, load(scores, {j}), v, carried[0])};
                     });

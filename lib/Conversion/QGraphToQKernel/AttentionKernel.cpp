@@ -71,6 +71,13 @@ private:
   /// register tile has.
   void forPanelTiles(int64_t count,
                      llvm::function_ref<void(int64_t, int64_t)> tile);
+  /// 16 elements of key or value j of the head.
+  Value loadKey(Value from, Value j, int64_t d, int64_t valid) {
+    SmallVector<Value> at{b, j, g, body.index(d)};
+    if (op.getHeadsFirst())
+      std::swap(at[1], at[2]);
+    return loadLanes(body, from, at, valid);
+  }
   Value loadScalar(Value memref, Value r) {
     return memref::LoadOp::create(builder, loc, memref, ValueRange{r});
   }
@@ -151,12 +158,13 @@ void AttentionKernel::emit() {
 
 void AttentionKernel::unit(Value batch, Value head, Value first) {
   b = batch, h = head, firstQuery = first;
+  int64_t keyAt = op.getHeadsFirst() ? 2 : 1, groupAt = 3 - keyAt;
   Value perGroup = builder.createOrFold<arith::DivUIOp>(loc, body.dim(query, 2),
-                                                        body.dim(key, 2));
+                                                        body.dim(key, groupAt));
   g = builder.createOrFold<arith::DivUIOp>(loc, h, perGroup);
   queryCount = body.minimum(body.sub(body.dim(query, 1), first),
                             body.index(shape.queries));
-  keyCount = body.dim(key, 1);
+  keyCount = body.dim(key, keyAt);
   packQueries();
   body.loop(zero, keyCount, kKeys, [&](Value begin) { keyBlock(begin); });
   body.loop(zero, queryCount, 1, [&](Value r) { writeRow(r); });
@@ -235,7 +243,7 @@ void AttentionKernel::packKeys(Value begin, Value size) {
       SmallVector<Value> rows;
       for (int64_t l = 0; l < kLanes; ++l) {
         Value j = body.minimum(body.add(first, body.index(l)), lastKey);
-        rows.push_back(loadLanes(body, key, {b, j, g, body.index(d)}, valid));
+        rows.push_back(loadKey(key, j, d, valid));
       }
       rows = transpose(rows);
       for (int64_t l = 0; l < valid; ++l)
@@ -251,8 +259,7 @@ void AttentionKernel::packValues(Value begin, Value size) {
     Value from = body.add(begin, j);
     for (int64_t e = 0; e < shape.valuePanels(); ++e) {
       int64_t valid = std::min(kLanes, shape.valueDepth - e * kLanes);
-      Value lanes =
-          loadLanes(body, value, {b, from, g, body.index(e * kLanes)}, valid);
+      Value lanes = loadKey(value, from, e * kLanes, valid);
       storeLanes(body, lanes, valuePanels, {body.index(e), j, zero}, kLanes);
     }
   });
@@ -477,7 +484,8 @@ void AttentionKernel::writeRow(Value r) {
 }
 
 bool canEmitAttention(AttentionOp op) {
-  for (Value operand : {op.getQuery(), op.getKey(), op.getValue()})
+  for (Value operand :
+       {Value(op.getQuery()), Value(op.getKey()), Value(op.getValue())})
     if (tensorType(operand).isDynamicDim(3) ||
         !tensorType(operand).getElementType().isF32())
       return false;

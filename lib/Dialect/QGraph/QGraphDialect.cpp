@@ -23,12 +23,46 @@ using namespace quantc::qgraph;
 #define GET_ATTRDEF_CLASSES
 #include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"
 
+static ParseResult parseHeadsBySize(AsmParser &parser, int64_t &heads,
+                                    int64_t &size) {
+  SmallVector<int64_t, 2> dims;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseDimensionList(dims, /*allowDynamic=*/false,
+                                /*withTrailingX=*/false))
+    return failure();
+  if (dims.size() != 2)
+    return parser.emitError(loc, "expected heads x size");
+  heads = dims[0];
+  size = dims[1];
+  return success();
+}
+
+static void printHeadsBySize(AsmPrinter &printer, int64_t heads, int64_t size) {
+  printer << heads << 'x' << size;
+}
+
+#define GET_TYPEDEF_CLASSES
+#include "quantc/Dialect/QGraph/QGraphTypes.cpp.inc"
+
+LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                Type elementType, int64_t heads, int64_t size) {
+  if (!isa<FloatType>(elementType))
+    return emitError() << "a cache holds floats, not " << elementType;
+  if (heads <= 0 || size <= 0)
+    return emitError() << "a cache has at least one head of one element";
+  return success();
+}
+
 void QGraphDialect::initialize() {
   weights = std::make_shared<WeightStores>();
   weights->overlay(); // so that its name is never taken for a file's
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "quantc/Dialect/QGraph/QGraphAttributes.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "quantc/Dialect/QGraph/QGraphTypes.cpp.inc"
       >();
   addOperations<
 #define GET_OP_LIST

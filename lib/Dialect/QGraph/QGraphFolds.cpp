@@ -252,3 +252,10 @@ OpFoldResult ReinterpretOp::fold(FoldAdaptor adaptor) {
     return denseOf(cast<RankedTensorType>(getType()), codesOf(dense));
   return {};
 }
+
+OpFoldResult CacheStoreOp::fold(FoldAdaptor) {
+  auto load = getCache().getDefiningOp<CacheLoadOp>();
+  return load && load.getPast().getType() == getPresent().getType()
+             ? load.getPast()
+             : OpFoldResult();
+}

@@ -253,17 +253,42 @@ LogicalResult NormOp::verify() {
   return success();
 }
 
+/// The shape of keys or values as [B, T, G, D].
+static SmallVector<int64_t> keyShape(Value operand, bool headsFirst) {
+  if (auto cache = dyn_cast<CacheType>(operand.getType()))
+    return {ShapedType::kDynamic, ShapedType::kDynamic, cache.getHeads(),
+            cache.getSize()};
+  SmallVector<int64_t> shape(shapeOf(operand));
+  if (headsFirst)
+    std::swap(shape[1], shape[2]);
+  return shape;
+}
+
 LogicalResult AttentionOp::verify() {
+  bool caches = isa<CacheType>(getKey().getType());
+  if (caches != isa<CacheType>(getValue().getType()))
+    return emitOpError() << "key and value must both be caches, or neither";
+  if (caches && getHeadsFirst())
+    return emitOpError()
+           << "heads_first is for keys and values that are tensors";
+  for (Value operand : {getKey(), getValue()})
+    if (auto cache = dyn_cast<CacheType>(operand.getType());
+        cache && cache.getElementType() != elementOf(getQuery()))
+      return emitOpError() << "the cache holds " << cache.getElementType()
+                           << ", and query has elements of type "
+                           << elementOf(getQuery());
   for (auto [name, operand, layout] : {std::tuple<StringRef, Value, StringRef>{
                                            "query", getQuery(), "[B, S, H, D]"},
                                        {"key", getKey(), "[B, T, G, D]"},
                                        {"value", getValue(), "[B, T, G, E]"}})
-    if (failed(requireRank(*this, name, operand, 4, layout)) ||
-        failed(requireReal(*this, name, operand)) ||
-        failed(requireSameElement(*this, name, operand, "query", getQuery())))
+    if (!isa<CacheType>(operand.getType()) &&
+        (failed(requireRank(*this, name, operand, 4, layout)) ||
+         failed(requireReal(*this, name, operand)) ||
+         failed(requireSameElement(*this, name, operand, "query", getQuery()))))
       return failure();
-  ArrayRef<int64_t> q = shapeOf(getQuery()), k = shapeOf(getKey()),
-                    v = shapeOf(getValue());
+  SmallVector<int64_t> keys = keyShape(getKey(), getHeadsFirst()),
+                       values = keyShape(getValue(), getHeadsFirst());
+  ArrayRef<int64_t> q = shapeOf(getQuery()), k = keys, v = values;
   if (!agree(q[0], k[0]) || !agree(q[3], k[3]))
     return emitOpError() << "query " << str(q) << " and key " << str(k)
                          << " must agree on the batch and on D";
@@ -287,6 +312,40 @@ LogicalResult AttentionOp::verify() {
                                 getQuery())))
     return failure();
   return requireShape(*this, "result", getResult(), {q[0], q[1], q[2], v[3]});
+}
+
+//===----------------------------------------------------------------------===//
+// The cache
+//===----------------------------------------------------------------------===//
+
+/// That a tensor of this rank 4 shape has the cache's elements, with `heads` in
+/// that dimension.
+static LogicalResult requireCache(Operation *op, StringRef name, Value tensor,
+                                  CacheType cache, int64_t heads,
+                                  StringRef layout) {
+  if (failed(requireRank(op, name, tensor, 4, layout)))
+    return failure();
+  ArrayRef<int64_t> shape = shapeOf(tensor);
+  if (elementOf(tensor) != cache.getElementType() ||
+      shape[heads] != cache.getHeads() || shape[3] != cache.getSize())
+    return op->emitOpError() << name << " is " << tensor.getType()
+                             << ", which does not fit " << cache;
+  return success();
+}
+
+LogicalResult CacheLoadOp::verify() {
+  return requireCache(*this, "past", getPast(), getResult().getType(), 1,
+                      "[B, heads, T, size]");
+}
+
+LogicalResult CacheAppendOp::verify() {
+  return requireCache(*this, "fresh", getFresh(), getResult().getType(), 2,
+                      "[B, S, heads, size]");
+}
+
+LogicalResult CacheStoreOp::verify() {
+  return requireCache(*this, "present", getPresent(), getCache().getType(), 1,
+                      "[B, heads, T, size]");
 }
 
 //===----------------------------------------------------------------------===//

@@ -47,6 +47,20 @@ SmallVector<OpFoldResult> qgraph::getDims(OpBuilder &builder, Value tensor) {
   return dims;
 }
 
+SmallVector<OpFoldResult> qgraph::getCacheDims(OpBuilder &builder,
+                                               Value cache) {
+  if (auto load = cache.getDefiningOp<CacheLoadOp>())
+    return getDims(builder, load.getPast());
+  auto append = cast<CacheAppendOp>(cache.getDefiningOp());
+  SmallVector<OpFoldResult> dims = getCacheDims(builder, append.getCache());
+  Location loc = append.getLoc();
+  Value past = getIndexValue(builder, loc, dims[2]);
+  Value fresh =
+      getIndexValue(builder, loc, getDim(builder, append.getFresh(), 1));
+  dims[2] = builder.createOrFold<arith::AddIOp>(loc, past, fresh);
+  return dims;
+}
+
 OpFoldResult qgraph::getDim(OpBuilder &builder, Value tensor, int64_t dim) {
   auto type = cast<RankedTensorType>(tensor.getType());
   if (!type.isDynamicDim(dim))
@@ -255,8 +269,17 @@ LogicalResult
 AttentionOp::reifyResultShapes(OpBuilder &builder,
                                ReifiedRankedShapedTypeDims &shapes) {
   SmallVector<OpFoldResult> dims = getDims(builder, getQuery());
-  dims.back() = getDim(builder, getValue(), 3);
+  auto cache = dyn_cast<CacheType>(getValue().getType());
+  dims.back() = cache ? OpFoldResult(builder.getIndexAttr(cache.getSize()))
+                      : getDim(builder, getValue(), 3);
   shapes.push_back(std::move(dims));
+  return success();
+}
+
+LogicalResult
+CacheStoreOp::reifyResultShapes(OpBuilder &builder,
+                                ReifiedRankedShapedTypeDims &shapes) {
+  shapes.push_back(getCacheDims(builder, getCache()));
   return success();
 }
 

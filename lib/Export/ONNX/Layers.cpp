@@ -350,12 +350,15 @@ static LogicalResult attention(Writer &w, qgraph::AttentionOp op) {
   Type element = elementOf(op.getResult());
   StringRef name = op.getName().value_or("");
   SmallVector<Name> inputs;
-  for (Value operand : {op.getQuery(), op.getKey(), op.getValue()})
-    inputs.push_back(headsFirst(w, operand));
+  int64_t keyAt = op.getHeadsFirst() ? 2 : 1;
+  inputs.push_back(headsFirst(w, op.getQuery()));
+  for (Value operand : {op.getKey(), op.getValue()})
+    inputs.push_back(op.getHeadsFirst() ? w.use(operand)
+                                        : headsFirst(w, operand));
   OpFoldResult queries = w.dimsOf(op.getQuery())[1],
-               keys = w.dimsOf(op.getKey())[1];
-  auto length = [&](OpFoldResult known, Value tensor) {
-    return known ? w.scalar(known) : w.dim(tensor, 1);
+               keys = w.dimsOf(op.getKey())[keyAt];
+  auto length = [&](OpFoldResult known, Value tensor, int64_t dim) {
+    return known ? w.scalar(known) : w.dim(tensor, dim);
   };
   Name mask;
   if (op.getMask()) {
@@ -364,8 +367,8 @@ static LogicalResult attention(Writer &w, qgraph::AttentionOp op) {
     if (!queries || !keys || dims[2] != queries || dims[3] != keys) {
       // ONNX Runtime wants these two in full.
       Name shape = w.node("Concat",
-                          {w.intList({1, 1}), length(queries, op.getQuery()),
-                           length(keys, op.getKey())},
+                          {w.intList({1, 1}), length(queries, op.getQuery(), 1),
+                           length(keys, op.getKey(), keyAt)},
                           w.builder.getIntegerType(64, /*isSigned=*/true),
                           {{"axis", w.integer(0)}});
       mask = w.node("Expand", {mask, shape}, elementOf(op.getMask()));
@@ -374,8 +377,8 @@ static LogicalResult attention(Writer &w, qgraph::AttentionOp op) {
   // ONNX aligns the triangle at the first key, qgraph at the last.
   bool aligned = queries && queries == keys;
   if (op.getCausal() && !aligned) {
-    Name triangle = causalMask(w, length(queries, op.getQuery()),
-                               length(keys, op.getKey()));
+    Name triangle = causalMask(w, length(queries, op.getQuery(), 1),
+                               length(keys, op.getKey(), keyAt));
     Type i1 = w.builder.getI1Type();
     if (!op.getMask())
       mask = triangle;

@@ -32,6 +32,7 @@ def QGraph_Dialect : Dialect {
   let dependentDialects = ["::quantc::onnx_ir::ONNXDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
     /// The weights that `#qgraph.weight` attributes of this context refer to.
@@ -40,6 +41,24 @@ def QGraph_Dialect : Dialect {
     std::shared_ptr<::quantc::WeightStores> weights;
   public:
   }];
+}
+
+def QGraph_CacheType : TypeDef<QGraph_Dialect, "Cache"> {
+  let mnemonic = "cache";
+  let summary = "the keys or the values of all positions that a decoder has seen";
+  let description = [{
+    `heads` x `size` elements a position. How many sequences there are and how many
+    positions is known at run time. As a tensor it is [B, heads, T, size].
+
+    Example:
+
+    ```mlir
+    func.func private @step(!qgraph.cache<f32, 2x16>) -> !qgraph.cache<f32, 2x16>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$elementType, "int64_t":$heads, "int64_t":$size);
+  let assemblyFormat = "`<` $elementType `,` custom<HeadsBySize>($heads, $size) `>`";
+  let genVerifyDecl = 1;
 }
 
 class QGraph_Attr<string n, string m, list<Trait> traits = []>

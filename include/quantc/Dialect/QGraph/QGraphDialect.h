@@ -22,6 +22,9 @@
 #define GET_ATTRDEF_CLASSES
 #include "quantc/Dialect/QGraph/QGraphAttributes.h.inc"
 
+#define GET_TYPEDEF_CLASSES
+#include "quantc/Dialect/QGraph/QGraphTypes.h.inc"
+
 #include "quantc/Dialect/QGraph/LayerInterface.h.inc"
 
 #define GET_OP_CLASSES

@@ -559,7 +559,7 @@ def QGraph_CacheLoadOp : QGraph_Op<"cache_load", [Pure]> {
     Example:
 
     ```mlir
-    %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to !qgraph.cache<f32, 2x16>
+    %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to <f32, 2x16>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$past);
@@ -577,7 +577,7 @@ def QGraph_CacheAppendOp : QGraph_Op<"cache_append", [Pure, AllTypesMatch<["cach
     Example:
 
     ```mlir
-    %1 = qgraph.cache_append %0, %k : !qgraph.cache<f32, 2x16>, tensor<?x?x2x16xf32>
+    %1 = qgraph.cache_append %0, %k : <f32, 2x16>, tensor<?x?x2x16xf32>
     ```
   }];
   let arguments = (ins QGraph_CacheType:$cache, AnyRankedTensor:$fresh);
@@ -594,7 +594,7 @@ def QGraph_CacheStoreOp : QGraph_ComputeOp<"cache_store"> {
     Example:
 
     ```mlir
-    %present = qgraph.cache_store %1 : !qgraph.cache<f32, 2x16> to tensor<?x2x?x16xf32>
+    %present = qgraph.cache_store %1 : <f32, 2x16> to tensor<?x2x?x16xf32>
     ```
   }];
   let arguments = (ins QGraph_CacheType:$cache);

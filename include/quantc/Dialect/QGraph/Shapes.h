@@ -27,6 +27,11 @@ class StepAttr;
 llvm::SmallVector<mlir::OpFoldResult> getDims(mlir::OpBuilder &builder,
                                               mlir::Value tensor);
 
+/// The dimensions [B, heads, T, size] of a cache as a tensor: B and T go back to
+/// what it was loaded from and what was appended.
+llvm::SmallVector<mlir::OpFoldResult> getCacheDims(mlir::OpBuilder &builder,
+                                                   mlir::Value cache);
+
 /// One dimension of the same.
 mlir::OpFoldResult getDim(mlir::OpBuilder &builder, mlir::Value tensor,
                           int64_t dim);

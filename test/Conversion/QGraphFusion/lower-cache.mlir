@@ -1,0 +1,21 @@
+// A cache is a tensor [B, heads, T, size], which attention reads as it is.
+
+// RUN: quant-opt %s --qgraph-lower-cache | FileCheck %s
+
+// CHECK-LABEL: func.func @decoder
+// CHECK-SAME:    %[[Q:[^:]*]]: tensor<?x?x4x16xf32>, %[[K:[^:]*]]: tensor<?x?x2x16xf32>, %[[P:[^:]*]]: tensor<?x2x?x16xf32>
+// CHECK-NOT:     cache
+// CHECK-DAG:     %[[B:.*]] = tensor.dim %[[P]], %c0
+// CHECK-DAG:     %[[T:.*]] = arith.addi
+// CHECK-DAG:     %[[F:.*]] = onnx.node "Transpose"(%[[K]]) {{.*}}perm = [0 : si64, 2 : si64, 1 : si64, 3 : si64]
+// CHECK:         %[[ALL:.*]] = onnx.node "Concat"(%[[P]], %[[F]]) {{.*}}axis = 2
+// CHECK:         %[[Y:.*]] = qgraph.attention %[[Q]], %[[ALL]], %[[ALL]] {heads_first, scale
+// CHECK:         return %[[Y]], %[[ALL]]
+func.func @decoder(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>, %past: tensor<?x2x?x16xf32>)
+    -> (tensor<?x?x4x16xf32>, tensor<?x2x?x16xf32>) {
+  %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to <f32, 2x16>
+  %1 = qgraph.cache_append %0, %k : <f32, 2x16>, tensor<?x?x2x16xf32>
+  %present = qgraph.cache_store %1 : <f32, 2x16> to tensor<?x2x?x16xf32>
+  %y = qgraph.attention %q, %1, %1 {scale = 0.25 : f32} : (tensor<?x?x4x16xf32>, !qgraph.cache<f32, 2x16>, !qgraph.cache<f32, 2x16>) -> tensor<?x?x4x16xf32>
+  return %y, %present : tensor<?x?x4x16xf32>, tensor<?x2x?x16xf32>
+}
