@@ -15,6 +15,7 @@
 #include "Pooling.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "quantc/Numerics/Order.h"
 
@@ -26,11 +27,14 @@ namespace {
 
 /// Vectors of channels that go through a window together.
 constexpr int64_t kVectors = 4;
+/// Windows of so many positions are unrolled where they lie inside the image.
+constexpr int64_t kMostUnrolled = 9;
 
 /// The positions [lo, hi) of a window, along each spatial dimension, that the
 /// image has; and where position 0 lies.
 struct Taps {
   SmallVector<Value> lo, hi, start;
+  bool all = false; // known to be all there
 };
 
 class ChannelsLastPool {
@@ -54,6 +58,10 @@ private:
   SmallVector<Value> fold(ArrayRef<Value> outer, const Taps &taps,
                           Value channel, int64_t vectors, Value init,
                           llvm::function_ref<Value(Value acc, Value x)> step);
+  void emitChannels(ArrayRef<Value> outer, const Taps &taps, Value row,
+                    Value lo, Value hi);
+  /// True if windows are small enough to be unrolled.
+  bool unrolls();
   /// How many positions an average counts.
   Value countOf(ArrayRef<Value> outer, const Taps &taps);
 
@@ -105,13 +113,18 @@ ChannelsLastPool::fold(ArrayRef<Value> outer, const Taps &taps, Value channel,
       }
       return next;
     }
-    return body.loop(
-        taps.lo[d], taps.hi[d], 1, accs, [&](Value k, ValueRange carried) {
-          Value place = body.add(taps.start[d],
-                                 body.mul(k, body.index(window.dilations[d])));
-          return nest(d + 1, body.add(offset, body.mul(place, strides[d + 1])),
-                      carried);
-        });
+    auto position = [&](Value k, ValueRange carried) {
+      Value place =
+          body.add(taps.start[d], body.mul(k, body.index(window.dilations[d])));
+      return nest(d + 1, body.add(offset, body.mul(place, strides[d + 1])),
+                  carried);
+    };
+    if (!taps.all)
+      return body.loop(taps.lo[d], taps.hi[d], 1, accs, position);
+    Values values(accs);
+    for (int64_t k = 0; k < op.getIntsAttr("kernel_shape")[d]; ++k)
+      values = position(body.index(k), values);
+    return values;
   };
   return nest(0, base, Values(std::max<int64_t>(vectors, 1), init));
 }
@@ -173,44 +186,77 @@ SmallVector<Value> ChannelsLastPool::compute(ArrayRef<Value> outer,
   return sums;
 }
 
+/// Channels [lo, hi) of one position of the result.
+void ChannelsLastPool::emitChannels(ArrayRef<Value> outer, const Taps &taps,
+                                    Value row, Value lo, Value hi) {
+  Value tail = lo;
+  auto channels = [&](Value from, Value to, int64_t vectors) {
+    int64_t step = std::max<int64_t>(vectors * numerics::kLanes, 1);
+    body.loop(from, to, step, [&](Value c) {
+      SmallVector<Value> values = compute(outer, taps, c, vectors);
+      for (auto [v, value] : llvm::enumerate(values)) {
+        Value at = body.add(c, body.index(v * numerics::kLanes));
+        storeElement(body, value, output, body.add(row, at), element);
+      }
+    });
+  };
+  if (body.fast) {
+    Value lanes = body.index(numerics::kLanes), length = body.sub(hi, lo);
+    Value count = quotient(body, length, lanes);
+    Value fours =
+        quotient(body, length, body.index(kVectors * numerics::kLanes));
+    Value border =
+        body.add(lo, body.mul(fours, body.index(kVectors * numerics::kLanes)));
+    tail = body.add(lo, body.mul(count, lanes));
+    channels(lo, border, kVectors);
+    channels(border, tail, 1);
+    // What is left of a row of several vectors is done by one that covers
+    // some channels once more.
+    Value some = body.minimum(count, body.index(1));
+    Value rest = body.mul(some, body.sub(hi, tail));
+    Value more =
+        body.builder.createOrFold<arith::CeilDivUIOp>(body.loc, rest, lanes);
+    Value begin = body.sub(hi, lanes);
+    channels(begin, body.add(begin, body.mul(more, lanes)), 1);
+    tail = body.add(tail, rest);
+  }
+  channels(tail, hi, 0);
+}
+
+bool ChannelsLastPool::unrolls() {
+  int64_t count = 1;
+  for (int64_t size : op.getIntsAttr("kernel_shape"))
+    count *= size;
+  return body.fast && count <= kMostUnrolled;
+}
+
 void ChannelsLastPool::emit() {
   SmallVector<Value> outSizes = sizesOf(body, body.outputs[0]),
                      outStrides = stridesOf(body, outSizes);
   forEachRow(body, outSizes, [&](ArrayRef<Value> outer, Value lo, Value hi) {
     Taps taps = tapsAt(outer);
     Value row = linearize(body, outer, ArrayRef(outStrides).drop_back());
-    Value tail = lo;
-    auto channels = [&](Value from, Value to, int64_t vectors) {
-      int64_t step = std::max<int64_t>(vectors * numerics::kLanes, 1);
-      body.loop(from, to, step, [&](Value c) {
-        SmallVector<Value> values = compute(outer, taps, c, vectors);
-        for (auto [v, value] : llvm::enumerate(values)) {
-          Value at = body.add(c, body.index(v * numerics::kLanes));
-          storeElement(body, value, output, body.add(row, at), element);
-        }
-      });
-    };
-    if (body.fast) {
-      Value lanes = body.index(numerics::kLanes), length = body.sub(hi, lo);
-      Value count = quotient(body, length, lanes);
-      Value fours =
-          quotient(body, length, body.index(kVectors * numerics::kLanes));
-      Value border = body.add(
-          lo, body.mul(fours, body.index(kVectors * numerics::kLanes)));
-      tail = body.add(lo, body.mul(count, lanes));
-      channels(lo, border, kVectors);
-      channels(border, tail, 1);
-      // What is left of a row of several vectors is done by one that covers
-      // some channels once more.
-      Value some = body.minimum(count, body.index(1));
-      Value rest = body.mul(some, body.sub(hi, tail));
-      Value more =
-          body.builder.createOrFold<arith::CeilDivUIOp>(body.loc, rest, lanes);
-      Value begin = body.sub(hi, lanes);
-      channels(begin, body.add(begin, body.mul(more, lanes)), 1);
-      tail = body.add(tail, rest);
+    if (!unrolls())
+      return emitChannels(outer, taps, row, lo, hi);
+    // Most windows are inside: no loops of few turns, which are mispredicted.
+    OpBuilder &b = body.builder;
+    Value inside;
+    for (size_t d = 0; d < window.kernel.size(); ++d) {
+      Value count = body.sub(taps.hi[d], taps.lo[d]);
+      Value same = arith::CmpIOp::create(b, body.loc, arith::CmpIPredicate::eq,
+                                         count, window.kernel[d]);
+      inside = inside ? Value(arith::AndIOp::create(b, body.loc, inside, same))
+                      : same;
     }
-    channels(tail, hi, 0);
+    auto choice =
+        scf::IfOp::create(b, body.loc, inside, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    Taps all = taps;
+    all.all = true;
+    emitChannels(outer, all, row, lo, hi);
+    b.setInsertionPointToStart(choice.elseBlock());
+    emitChannels(outer, taps, row, lo, hi);
   });
 }
 

@@ -25,6 +25,8 @@ namespace quantc::qkernel {
 /// Rows that are worked on together, and their bytes: their activations stay in
 /// the second-level cache while all panels pass by.
 static constexpr int64_t kBlockRows = 240, kBlockBytes = 448 * 1024;
+/// What rows that fill no tile cost, in rows.
+static constexpr int64_t kTailRows = 4;
 /// Rows this many bytes apart fall on each other in the first-level cache: a
 /// block of floats is copied to rows that are a cache line longer.
 static constexpr int64_t kCacheStep = 4096, kCacheLine = 64;
@@ -142,9 +144,24 @@ static int64_t blockRows(const numerics::PanelLayout &layout,
   return std::max(rows / rowsPerTile, int64_t(1)) * rowsPerTile;
 }
 
-/// Stored weights beside a float input are unpacked to floats first.
+/// The register tile; shorter where that leaves fewer rows over of a number
+/// that is known. Stored weights beside a float input are unpacked to floats
+/// first.
 static std::pair<int64_t, int64_t> tileOf(LinearOp op) {
-  return registerTile(op, op.getInputScale() ? op.getFormat() : "f32");
+  auto [most, panels] =
+      registerTile(op, op.getInputScale() ? op.getFormat() : "f32");
+  int64_t rows = 1;
+  for (int64_t size : tensorType(op.getInput()).getShape().drop_back())
+    rows = ShapedType::isDynamic(size) || rows == 0 ? 0 : rows * size;
+  // What is left over costs as many rows and, for its short tiles, some more.
+  auto cost = [&](int64_t tile) {
+    return rows + (rows % tile ? kTailRows : 0);
+  };
+  int64_t best = most;
+  for (int64_t tile = most - 1; tile >= most * 3 / 4; --tile)
+    if (100 * cost(tile) < 99 * cost(best))
+      best = tile;
+  return {best, panels};
 }
 
 LinearKernel::LinearKernel(LinearOp op, KernelBody &body)
