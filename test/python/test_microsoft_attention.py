@@ -1,4 +1,4 @@
-"""GroupQueryAttention with a cache that grows, or is larger than what is in it, against ONNX Runtime."""
+"""GroupQueryAttention with a cache that grows or has room, against ONNX Runtime."""
 
 import numpy as np
 import onnxruntime

@@ -61,10 +61,11 @@ llvm::Error addSchema(onnx::OpSchema schema) {
     else if (known->second.second < version)
       ranges.UpdateDomainToVersion(schema.domain(), known->second.first,
                                    version);
-    const onnx::OpSchema *there = onnx::OpSchemaRegistry::Schema(
-        schema.Name(), version, schema.domain());
+    const onnx::OpSchema *there =
+        onnx::OpSchemaRegistry::Schema(schema.Name(), version, schema.domain());
     if (there && there->SinceVersion() == version)
-      return refuse("there is one of version " + llvm::Twine(version) + " already");
+      return refuse("there is one of version " + llvm::Twine(version) +
+                    " already");
     onnx::RegisterSchema(std::move(schema), /*opset_version_to_load=*/0,
                          /*fail_duplicate_schema=*/true,
                          /*fail_with_exception=*/true);
