@@ -79,6 +79,21 @@ struct RowModel : ModelBase<RowModel<Op>, Op> {
   }
 };
 
+/// quantize and dequantize: with one scale for all elements, or row by row.
+template <typename Op>
+struct RoundingModel : ModelBase<RoundingModel<Op>, Op> {
+  static bool canEmitFast(Op op) { return canEmitFlat(op) || canEmitRows(op); }
+  static void emitFast(Op op, KernelBody &body) {
+    if (canEmitFlat(op))
+      emitFlat(op, body);
+    else
+      emitRows(op, body);
+  }
+  static Value scratch(Op op, OpBuilder &builder) {
+    return canEmitFlat(op) ? Value() : rowsScratchBytes(op, builder);
+  }
+};
+
 /// Scales of rows, or one for all.
 struct ChooseParamsModel : ModelBase<ChooseParamsModel, ChooseParamsOp> {
   static bool canEmitFast(ChooseParamsOp op) {
@@ -187,8 +202,8 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
     QuantizedLinearOp::attachInterface<PlainModel<QuantizedLinearOp>>(*context);
     qgraph::ConvOp::attachInterface<PlainModel<qgraph::ConvOp>>(*context);
     QuantizedConvOp::attachInterface<PlainModel<QuantizedConvOp>>(*context);
-    DequantizeOp::attachInterface<RowModel<DequantizeOp>>(*context);
-    QuantizeOp::attachInterface<RowModel<QuantizeOp>>(*context);
+    DequantizeOp::attachInterface<RoundingModel<DequantizeOp>>(*context);
+    QuantizeOp::attachInterface<RoundingModel<QuantizeOp>>(*context);
     ChooseParamsOp::attachInterface<ChooseParamsModel>(*context);
     NormOp::attachInterface<RowModel<NormOp>>(*context);
     EmbeddingOp::attachInterface<RowModel<EmbeddingOp>>(*context);

@@ -31,6 +31,13 @@ bool canEmitRows(mlir::Operation *op);
 void emitRows(mlir::Operation *op, KernelBody &body);
 mlir::Value rowsScratchBytes(mlir::Operation *op, mlir::OpBuilder &builder);
 
+// quantize and dequantize of integers of up to 16 bits with one scale
+// (FlatKernel.cpp).
+bool canEmitFlat(qgraph::QuantizeOp op);
+bool canEmitFlat(qgraph::DequantizeOp op);
+void emitFlat(qgraph::QuantizeOp op, KernelBody &body);
+void emitFlat(qgraph::DequantizeOp op, KernelBody &body);
+
 // choose_params in vectors (ParamsKernel.cpp): whether its formula and types
 // are known; scale and zero point (null for a symmetric one) from the extrema,
 // 0 included; with one scale for the whole tensor.
