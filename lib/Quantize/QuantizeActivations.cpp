@@ -36,29 +36,33 @@ public:
   void runOnOperation() override;
 
 private:
-  SmallVector<int64_t> blockFor(RankedTensorType type) const;
-  Value quantized(Value real);
+  SmallVector<int64_t> blockFor(RankedTensorType type, bool whole) const;
+  /// `whole`: with one scale for all.
+  Value quantized(Value real, bool whole);
 
   IntegerType stored;
   Formula formula = Formula::Symmetric;
-  /// The dequantized form of each value that has been quantized.
-  DenseMap<Value, Value> done;
+  /// The dequantized form of each value that has been quantized; the second map
+  /// with one scale for all.
+  DenseMap<Value, Value> done[2];
 };
 
-/// Why this linear keeps a float input, or empty. What would help is part of
+/// Why this layer keeps a float input, or empty. What would help is part of
 /// it.
-std::string whyFloat(LinearOp linear) {
-  auto weight = linear.getWeight().getDefiningOp<DequantizeOp>();
+std::string whyFloat(LayerOpInterface layer) {
+  auto weight = layer.getWeight().getDefiningOp<DequantizeOp>();
   if (!weight)
     return llvm::formatv(
         "its weight is float (from {0}); quantize the weight first",
-        describeValue(linear.getWeight()));
+        describeValue(layer.getWeight()));
   if (std::string why = whyNotInteger(weight); !why.empty())
     return "its weight cannot be summed in integers: " + why;
-  if (!linear.getInput().getType().getElementType().isF32())
+  Type element =
+      cast<RankedTensorType>(layer.getInput().getType()).getElementType();
+  if (!element.isF32())
     return llvm::formatv("its input is {0}; choose_params works on f32",
-                         linear.getInput().getType().getElementType());
-  if (linear.getInput().getDefiningOp<DequantizeOp>())
+                         element);
+  if (layer.getInput().getDefiningOp<DequantizeOp>())
     return "its input is quantized already";
   return {};
 }
@@ -94,11 +98,12 @@ LogicalResult QuantizeActivationsPass::initialize(MLIRContext *context) {
   return success();
 }
 
-SmallVector<int64_t>
-QuantizeActivationsPass::blockFor(RankedTensorType type) const {
-  SmallVector<int64_t> block(type.getRank(), granularity == "tensor" ? 0 : 1);
+SmallVector<int64_t> QuantizeActivationsPass::blockFor(RankedTensorType type,
+                                                       bool whole) const {
+  SmallVector<int64_t> block(type.getRank(),
+                             whole || granularity == "tensor" ? 0 : 1);
   int64_t width = type.getShape().back();
-  bool several = granularity == "group" &&
+  bool several = !whole && granularity == "group" &&
                  (ShapedType::isDynamic(width) || groupSize < width);
   block.back() = several ? groupSize.getValue() : 0;
   return block;
@@ -106,24 +111,25 @@ QuantizeActivationsPass::blockFor(RankedTensorType type) const {
 
 /// dequantize(quantize(real)), made once for each value, right behind it so
 /// that it dominates every reader.
-Value QuantizeActivationsPass::quantized(Value real) {
-  Value &result = done[real];
+Value QuantizeActivationsPass::quantized(Value real, bool whole) {
+  Value &result = done[whole][real];
   if (result)
     return result;
   OpBuilder builder(real.getContext());
   builder.setInsertionPointAfterValue(real);
   Location loc = real.getLoc();
   auto type = cast<RankedTensorType>(real.getType());
-  SmallVector<int64_t> block = blockFor(type);
+  SmallVector<int64_t> block = blockFor(type, whole);
   SmallVector<int64_t> scaleShape = getScaleShape(type.getShape(), block);
   auto scaleType = RankedTensorType::get(scaleShape, builder.getF32Type());
   Type zeroPointType;
   if (formula == Formula::Asymmetric)
     zeroPointType = RankedTensorType::get(scaleShape, stored);
 
-  auto params = ChooseParamsOp::create(builder, loc, scaleType, zeroPointType,
-                                       /*offset=*/Type(), real, formula, stored, block,
-                                       APFloat(1.0f), DenseF32ArrayAttr());
+  auto params =
+      ChooseParamsOp::create(builder, loc, scaleType, zeroPointType,
+                             /*offset=*/Type(), real, formula, stored, block,
+                             APFloat(1.0f), DenseF32ArrayAttr());
   auto quantize = QuantizeOp::create(builder, loc, type.clone(stored), real,
                                      params.getScale(), params.getZeroPoint(),
                                      Value(), Value(), block,
@@ -136,16 +142,21 @@ Value QuantizeActivationsPass::quantized(Value real) {
 }
 
 void QuantizeActivationsPass::runOnOperation() {
-  done.clear();
-  getOperation().walk([&](LinearOp linear) {
-    std::string why = whyFloat(linear);
+  for (auto &map : done)
+    map.clear();
+  getOperation().walk([&](LayerOpInterface layer) {
+    if (!isa<LinearOp, ConvOp>(*layer))
+      return;
+    std::string why = whyFloat(layer);
     if (!why.empty()) {
       ++skipped;
-      linear.emitRemark() << "input of " << describeOp(linear)
-                          << " stays float: " << why;
+      layer.emitRemark() << "input of " << describeOp(layer)
+                         << " stays float: " << why;
       return;
     }
-    linear.getInputMutable().assign(quantized(linear.getInput()));
+    // The sum of a convolution takes many positions: one scale for all of them.
+    Value input = quantized(layer.getInput(), isa<ConvOp>(*layer));
+    layer->setOperand(0, input);
     ++matched;
   });
 }

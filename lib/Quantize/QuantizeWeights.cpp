@@ -67,9 +67,10 @@ private:
     return pattern.match(layer) || pattern.match(weight.getName());
   }
 
-  LogicalResult quantize(LinearOp linear);
+  template <typename LayerOp>
+  LogicalResult quantize(LayerOp layer);
   LogicalResult quantize(EmbeddingOp embedding);
-  std::string chooseFormat(LinearOp linear, const ConstantTensor &weight,
+  std::string chooseFormat(Operation *layer, const ConstantTensor &weight,
                            RoundingFormat &format) const;
   LogicalResult rewrite(Operation *op, OpOperand &weight,
                         const ConstantTensor &constant,
@@ -231,8 +232,8 @@ static std::string readWeight(Value value,
 
 /// True if attention takes the result, perhaps split into heads and appended to
 /// a cache, as its values.
-static bool makesAttentionValues(LinearOp linear) {
-  for (OpOperand &use : linear->getUses()) {
+static bool makesAttentionValues(Operation *layer) {
+  for (OpOperand &use : layer->getUses()) {
     OpOperand *reader = &use;
     auto reshape = dyn_cast<onnx_ir::NodeOp>(use.getOwner());
     if (reshape && reshape.is("Reshape") && reshape->hasOneUse())
@@ -252,15 +253,15 @@ static bool makesAttentionValues(LinearOp linear) {
 }
 
 /// Fills `format`, or says why the layer stays float.
-std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
+std::string QuantizeWeightsPass::chooseFormat(Operation *op,
                                               const ConstantTensor &weight,
                                               RoundingFormat &format) const {
-  StringRef layer = getLayerName(linear);
+  StringRef layer = getLayerName(op);
   if (keepFloatPattern && matches(*keepFloatPattern, layer, weight))
     return llvm::formatv("keep-float '{0}' matches it", keepFloat.getValue());
   Wanted wanted = defaults;
   std::string source = "format is float";
-  if (!valueFormat.empty() && makesAttentionValues(linear)) {
+  if (!valueFormat.empty() && makesAttentionValues(op)) {
     wanted.format = valueTypes;
     source = "value-format is float";
   }
@@ -280,6 +281,15 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
   if (!wanted.format)
     return source;
 
+  if (isa<ConvOp>(op)) {
+    // Its sums have one scale a column. Unless another format was asked for, it
+    // is the one that there are kernels for.
+    format.stored = asked ? *wanted.format : numerics::Format::SI8;
+    format.scheme = asked ? schemeValue : numerics::Scheme::Symmetric;
+    format.block = {wanted.perTensor ? 0 : 1, 0};
+    format.searchScales = asked && search;
+    return {};
+  }
   int64_t n = weight.getType().getDimSize(0),
           k = weight.getType().getDimSize(1);
   bool oneGroup = wanted.groupSize == 0 || wanted.groupSize >= k;
@@ -309,16 +319,17 @@ std::string QuantizeWeightsPass::chooseFormat(LinearOp linear,
       n, k, before * 1e6, after * 1e6);
 }
 
-LogicalResult QuantizeWeightsPass::quantize(LinearOp linear) {
-  if (linear.getWeight().getDefiningOp<DequantizeOp>())
+template <typename LayerOp>
+LogicalResult QuantizeWeightsPass::quantize(LayerOp layer) {
+  if (layer.getWeight().template getDefiningOp<DequantizeOp>())
     return success();
   std::optional<ConstantTensor> weight;
-  if (std::string why = readWeight(linear.getWeight(), weight); !why.empty())
-    return skip(linear, why);
+  if (std::string why = readWeight(layer.getWeight(), weight); !why.empty())
+    return skip(layer, why);
   RoundingFormat chosen;
-  if (std::string why = chooseFormat(linear, *weight, chosen); !why.empty())
-    return skip(linear, why);
-  return rewrite(linear, linear.getWeightMutable(), *weight, chosen);
+  if (std::string why = chooseFormat(layer, *weight, chosen); !why.empty())
+    return skip(layer, why);
+  return rewrite(layer, layer.getWeightMutable(), *weight, chosen);
 }
 
 LogicalResult QuantizeWeightsPass::quantize(EmbeddingOp embedding) {
@@ -369,9 +380,13 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
                 : Value();
   };
   Value stored = constantOf(rounded.stored), scale = constantOf(rounded.scale);
+  SmallVector<int64_t> block(cast<RankedTensorType>(old.getType()).getRank(),
+                             0);
+  block.back() = chosen.block[1];
+  block.front() = chosen.block[0];
   weight.set(DequantizeOp::create(builder, old.getLoc(), old.getType(), stored,
                                   scale, constantOf(rounded.zeroPoint), Value(),
-                                  Value(), chosen.block, TypeAttr()));
+                                  Value(), block, TypeAttr()));
   if (old->use_empty())
     old->erase();
   ++matched;
@@ -385,12 +400,14 @@ void QuantizeWeightsPass::runOnOperation() {
   costs = createRooflineCostModel(coreRates(target ? target.getLevel() : ""));
   SmallVector<Operation *> layers;
   getOperation().walk([&](Operation *op) {
-    if (isa<LinearOp, EmbeddingOp>(op))
+    if (isa<LinearOp, ConvOp, EmbeddingOp>(op))
       layers.push_back(op);
   });
   for (Operation *op : layers) {
-    auto linear = dyn_cast<LinearOp>(op);
-    if (failed(linear ? quantize(linear) : quantize(cast<EmbeddingOp>(op))))
+    LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(op)
+                             .Case<LinearOp, ConvOp, EmbeddingOp>(
+                                 [&](auto layer) { return quantize(layer); });
+    if (failed(done))
       return signalPassFailure();
   }
 }

@@ -7,8 +7,8 @@
 
 #include "RoundWeights.h"
 #include "mlir/IR/Threading.h"
-#include "quantc/Numerics/ScaleSearch.h"
 #include "quantc/Numerics/Packing.h"
+#include "quantc/Numerics/ScaleSearch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
@@ -33,11 +33,19 @@ struct Rows {
   int64_t begin, end;
 };
 
+/// The length of a row: all dimensions but the first.
+int64_t widthOf(RankedTensorType type) {
+  int64_t width = 1;
+  for (int64_t extent : type.getShape().drop_front())
+    width *= extent;
+  return width;
+}
+
 /// Cuts a weight into tasks of whole rows; a task begins at a multiple of 8
 /// rows, so that packed elements of no two tasks share a byte.
 SmallVector<Rows> tasksFor(RankedTensorType type) {
   int64_t rows = type.getDimSize(0),
-          width = std::max<int64_t>(type.getDimSize(1), 1);
+          width = std::max<int64_t>(widthOf(type), 1);
   int64_t step = llvm::alignTo(std::max<int64_t>(kTaskValues / width, 1), 8);
   SmallVector<Rows> tasks;
   for (int64_t begin = 0; begin < rows; begin += step)
@@ -58,7 +66,7 @@ struct Result {
 
 void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
                Rows rows, size_t task, Result &result) {
-  int64_t width = weight.getType().getDimSize(1),
+  int64_t width = widthOf(weight.getType()),
           count = (rows.end - rows.begin) * width;
   std::vector<float> real(count);
   weight.readFloats(rows.begin * width, count, real.data());
@@ -136,7 +144,7 @@ llvm::Expected<TypedAttr> makeZeroPoint(RankedTensorType type, StringRef name,
 
 bool isFinite(const ConstantTensor &weight) {
   SmallVector<Rows> tasks = tasksFor(weight.getType());
-  int64_t width = weight.getType().getDimSize(1);
+  int64_t width = widthOf(weight.getType());
   return succeeded(failableParallelForEach(
       weight.getType().getContext(), tasks, [&](Rows rows) {
         std::vector<float> real((rows.end - rows.begin) * width);
@@ -155,7 +163,7 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
   auto stored = IntegerType::get(context, row.bits,
                                  row.isSigned ? IntegerType::Signed
                                               : IntegerType::Unsigned);
-  numerics::Extents shape(type.getShape().begin(), type.getShape().end());
+  numerics::Extents shape{type.getDimSize(0), widthOf(type)};
   numerics::Extents block(format.block.begin(), format.block.end());
   numerics::Extents scaleShape = numerics::scaleShape(shape, block);
   Type scaleElement = format.scaleType == numerics::Format::F16
@@ -187,7 +195,11 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
   if (llvm::Error error =
           keep(makeConstant(type.clone(stored), name, fill), rounded.stored))
     return error;
-  auto scaleType = RankedTensorType::get(scaleShape, scaleElement);
+  // In the weight's rank.
+  SmallVector<int64_t> scaleDims(type.getRank(), 1);
+  scaleDims.front() = scaleShape.front();
+  scaleDims.back() = scaleShape.back();
+  auto scaleType = RankedTensorType::get(scaleDims, scaleElement);
   if (llvm::Error error =
           keep(makeScale(scaleType, (name + ".scale").str(), result.scale),
                rounded.scale))

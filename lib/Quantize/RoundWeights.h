@@ -13,7 +13,8 @@
 
 namespace quantc::qgraph {
 
-/// How a weight [N, K] is to be stored.
+/// How a weight [N, K], or [N, ..] with K all other dimensions, is to be
+/// stored.
 struct RoundingFormat {
   numerics::Format stored = numerics::Format::SI8;
   numerics::Scheme scheme = numerics::Scheme::Symmetric;
@@ -38,10 +39,9 @@ struct RoundedWeight {
 /// True if no value is infinite or NaN. Works in parallel.
 bool isFinite(const ConstantTensor &weight);
 
-/// Rounds a weight of rank 2, in parallel over rows, into new constants
-/// `<name>`,
-/// `<name>.scale` and `<name>.zero_point`. The values do not depend on the
-/// number of threads.
+/// Rounds a weight of rank 2, or of a higher rank with one group, in parallel
+/// over rows, into new constants `<name>`, `<name>.scale` and
+/// `<name>.zero_point`. The values do not depend on the number of threads.
 llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                                           const RoundingFormat &format,
                                           llvm::StringRef name);

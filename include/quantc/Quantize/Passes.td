@@ -11,7 +11,7 @@
 include "mlir/Pass/PassBase.td"
 
 def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
-  let summary = "Round the constant weights of linear layers and embeddings to nearest";
+  let summary = "Round the constant weights of linear layers, convolutions and embeddings to nearest";
   let description = [{
     Each `qgraph.linear` whose weight is a constant of floats gets that weight as
     `dequantize(stored, scale)`:
@@ -37,7 +37,10 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     whatever the cost model says, and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
     layer's name or in the name of its weight, and may not hold `=` or `;`.
 
-    Every linear and embedding that stays float gets a remark that says why and
+    A `qgraph.conv` gets si8 with one scale a column (or for all, by `granularity`),
+    unless `set` asks for another format of it.
+
+    Every layer and embedding that stays float gets a remark that says why and
     what would help.
   }];
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
@@ -75,9 +78,10 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
 }
 
 def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"> {
-  let summary = "Quantize the inputs of quantized linear layers while the model runs";
+  let summary = "Quantize the inputs of layers with quantized weights while the model runs";
   let description = [{
-    Before each `qgraph.linear` whose weight is a `dequantize` of integers:
+    Before each `qgraph.linear` (and `qgraph.conv`, always with one scale for all
+    of its input) whose weight is a `dequantize` of integers:
 
     ```mlir
     %y = qgraph.linear %x, %w : ...
