@@ -214,6 +214,10 @@ Element quantc::onnx_to_qgraph::foldScalar(Walk &walk, StringRef op,
   if (operandType.isInteger(1))
     return op == "Cast" || op == "Identity" ? operands[0]
                                             : foldLogic(walk, op, operands);
+  if (op == "Cast" && resultType.isInteger(1) &&
+      arith.boundsOf(operands[0]).low >= 0 &&
+      arith.boundsOf(operands[0]).high <= 1)
+    return operands[0];
   if (op == "Cast" && resultType.isInteger(1))
     return arith.sub(arith.constant(1),
                      arith.compare(arith::CmpIPredicate::eq, operands[0],

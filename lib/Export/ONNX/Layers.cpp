@@ -141,6 +141,8 @@ static LogicalResult linear(Writer &w, qgraph::LinearOp op) {
 }
 
 static LogicalResult quantizedLinear(Writer &w, qgraph::QuantizedLinearOp op) {
+  if (isa<IntegerType>(elementOf(op.getResult())) && op.getEpilogue().empty())
+    return w.unsupported(op, "its result are the integer sums themselves");
   Type f32 = w.builder.getF32Type();
   StringRef name = op.getName().value_or("");
   FailureOr<Name> input =

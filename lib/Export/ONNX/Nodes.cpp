@@ -63,6 +63,8 @@ static onnx::NodeProto &write(Writer &w, NodeOp op, StringRef opType,
 }
 
 LogicalResult Writer::plainNode(NodeOp op) {
+  if (op.getDomain() == "quantc")
+    return unsupported(op, "it is an operator of quantc's own");
   SmallVector<Name> inputs = inputsOf(*this, op);
   onnx::NodeProto &node =
       write(*this, op, op.getOpType(), inputs, {}, {}, op.getVersion());
@@ -103,7 +105,7 @@ static LogicalResult reshapeNode(Writer &w, NodeOp op) {
   SmallVector<OpFoldResult> from = w.dimsOf(op.getInput(0));
   // A literal 0 would be copied; what is read from the inputs may be 0 or -1.
   bool literal = llvm::any_of(*dims, [](OpFoldResult dim) {
-    return isConstantIntValue(dim, 0) || !isExtent(dim);
+    return isConstantIntValue(dim, 0) || !isExtent(dim, /*ofDims=*/true);
   });
   SmallVector<size_t> open;
   bool copies = false;
@@ -145,9 +147,11 @@ static LogicalResult expand(Writer &w, NodeOp op) {
 }
 
 /// How often a dimension is repeated: another one divided by it.
-static Name repeats(Writer &w, OpFoldResult whole, OpFoldResult part) {
-  std::optional<int64_t> all = getConstantIntValue(whole),
-                         one = getConstantIntValue(part);
+static Name repeats(Writer &w, OpFoldResult whole, Value input, int64_t d) {
+  OpFoldResult part = w.dimsOf(input)[d];
+  std::optional<int64_t> all = getConstantIntValue(whole), one;
+  if (part)
+    one = getConstantIntValue(part);
   if (all && one)
     return w.intList({*one ? *all / *one : 1});
   if (whole == part)
@@ -157,12 +161,12 @@ static Name repeats(Writer &w, OpFoldResult whole, OpFoldResult part) {
       for (unsigned side : {0, 1}) {
         Value factor = product->getOperand(side);
         bool same = one ? isConstantIntValue(factor, *one)
-                        : OpFoldResult(factor) == part;
+                        : part && OpFoldResult(factor) == part;
         if (same)
           return w.scalar(product->getOperand(1 - side));
       }
   Type si64 = w.builder.getIntegerType(64, /*isSigned=*/true);
-  Name divisor = w.scalar(part);
+  Name divisor = part ? w.scalar(part) : w.dim(input, d);
   if (!one)
     divisor = w.node("Max", {divisor, w.intList({1})}, si64);
   return w.node("Div", {w.scalar(whole), divisor}, si64);
@@ -176,13 +180,8 @@ static LogicalResult tile(Writer &w, NodeOp op) {
     return failure();
   Name input = w.use(op.getInput(0));
   SmallVector<Name> parts;
-  SmallVector<OpFoldResult> from = w.dimsOf(op.getInput(0));
-  for (auto [d, whole] : llvm::enumerate(*dims)) {
-    OpFoldResult part = from[d];
-    parts.push_back(part ? repeats(w, whole, part) : Name());
-    if (!part)
-      return w.unsupported(op, "a dimension of its input is not known");
-  }
+  for (auto [d, whole] : llvm::enumerate(*dims))
+    parts.push_back(repeats(w, whole, op.getInput(0), d));
   Name list =
       w.node("Concat", parts, w.builder.getIntegerType(64, /*isSigned=*/true),
              {{"axis", w.integer(0)}});

@@ -90,18 +90,21 @@ static StringRef comparison(arith::CmpFPredicate predicate) {
   }
 }
 
-bool onnx_export::isExtent(OpFoldResult value) {
+bool onnx_export::isExtent(OpFoldResult value, bool ofDims) {
   if (std::optional<int64_t> number = getConstantIntValue(value))
     return *number >= 0;
   Operation *op = llvm::cast<Value>(value).getDefiningOp();
+  auto operand = [&](unsigned i) {
+    return isExtent(op->getOperand(i), ofDims);
+  };
   if (isa_and_nonnull<tensor::DimOp>(op))
     return true;
-  if (isa_and_nonnull<arith::MaxSIOp>(op))
-    return isExtent(op->getOperand(0)) || isExtent(op->getOperand(1));
+  if (isa_and_nonnull<arith::MaxSIOp>(op) && !ofDims)
+    return operand(0) || operand(1);
   return isa_and_nonnull<arith::AddIOp, arith::MulIOp, arith::MinSIOp,
-                         arith::DivSIOp, arith::CeilDivSIOp,
+                         arith::MaxSIOp, arith::DivSIOp, arith::CeilDivSIOp,
                          arith::CeilDivUIOp>(op) &&
-         isExtent(op->getOperand(0)) && isExtent(op->getOperand(1));
+         operand(0) && operand(1);
 }
 
 /// A truth value of which a comparison asks whether it, made a number, is not
@@ -183,6 +186,9 @@ Name Writer::makeScalar(Value value) {
   if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
     if (Value truth = truthValue(compare))
       return scalar(truth);
+    if (compare.getPredicate() == arith::CmpIPredicate::ne &&
+        isConstantIntValue(compare.getRhs(), 0))
+      return castTo(in(0), builder.getI1Type());
     Name result = node(comparison(compare.getPredicate()), {in(0), in(1)},
                        builder.getI1Type());
     if (compare.getPredicate() == arith::CmpIPredicate::ne)

@@ -289,6 +289,15 @@ LogicalResult Writer::function(func::FuncOp function, onnx::GraphProto &graph) {
     declare(*graph.add_input(), name, argument.getType(),
             function.getArgAttrOfType<ArrayAttr>(i, "onnx.dims"));
   }
+  bool lists = false;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    lists |= bool(function.getArgAttr(i, "onnx.type"));
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    lists |= bool(function.getResultAttr(i, "onnx.type"));
+  if (lists)
+    return function.emitError("cannot be exported to ONNX: sequences and "
+                              "optionals among its inputs and outputs have "
+                              "been taken apart by the walk");
   Operation *terminator = function.front().getTerminator();
   SmallVector<Name> names;
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {

@@ -228,8 +228,9 @@ std::string originalName(llvm::StringRef name,
 /// Between [B, S, H, D] and [B, H, S, D].
 const llvm::SmallVector<int64_t> kSwapHeads = {0, 2, 1, 3};
 
-/// True for an index value that cannot be negative: made of dimensions.
-bool isExtent(mlir::OpFoldResult value);
+/// True for an index value that cannot be negative; `ofDims`: because it is made
+/// of dimensions only.
+bool isExtent(mlir::OpFoldResult value, bool ofDims = false);
 
 /// How ONNX's quantization operators say a block: their `axis` and
 /// `block_size`, and the shape of the scale.
