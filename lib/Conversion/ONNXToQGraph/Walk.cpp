@@ -261,8 +261,8 @@ void Walk::partsArgument(BlockArgument argument) {
   if (!kind || kind->isTensor() || !isBorderType(kind->elementType)) {
     emitError(argument.getLoc())
         << "input " << number << " of type " << argument.getType()
-        << ": only tensors of known rank, and sequences and optionals of them, "
-           "can be inputs; give the input a shape in the model";
+        << ": only tensors of known rank can be inputs, and sequences and "
+           "optionals of them; give the input a shape in the model";
     ++errors;
     infos[argument].failed = true;
     return;
