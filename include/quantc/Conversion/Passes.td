@@ -107,7 +107,9 @@ def LowerCache : Pass<"qgraph-lower-cache", "::mlir::ModuleOp"> {
   let summary = "Caches become tensors [B, heads, T, size]";
   let description = [{
     `cache_append` becomes a Concat; attention reads the tensors as they are
-    (`heads_first`), so that nothing transposes what is past.
+    (`heads_first`), so that nothing transposes what is past. Nor is anything else
+    transposed for attention: keys and values that both are transposes of such
+    tensors are read from these.
   }];
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
 }
@@ -202,7 +204,8 @@ def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
     along K fit each other, and no group's sum can leave 32 bits. Likewise `conv` becomes `quantized_conv` (one
     scale for the input or an image, one for the weight or a column), and
     `embedding(dequantize(table))` with a symmetric scale a row becomes an embedding
-    of the stored table with that scale.
+    of the stored table with that scale; with one scale for the table, and perhaps a
+    zero point, its rows are gathered as they are stored and dequantized then.
 
     A layer with one or two quantized operands that is not fused gets a remark that
     names the op in the way.
