@@ -50,7 +50,13 @@ def exported(model, folder, name, passes=WALK, options=()):
     else:
         changed = imported
     tool("quant-translate", "--export-onnx", changed, "-o", path, *options)
-    onnx.checker.check_model(str(path), full_check=True)
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except onnx.shape_inference.InferenceError:
+        # Function bodies that ONNX's own inference does not get through.
+        with pytest.raises(onnx.shape_inference.InferenceError):
+            onnx.checker.check_model(onnx.load(model), full_check=True)
+        onnx.checker.check_model(str(path))
     return path
 
 
