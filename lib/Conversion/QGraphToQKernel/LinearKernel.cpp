@@ -25,6 +25,9 @@ namespace quantc::qkernel {
 /// Rows that are worked on together, and their bytes: their activations stay in
 /// the second-level cache while all panels pass by.
 static constexpr int64_t kBlockRows = 240, kBlockBytes = 448 * 1024;
+/// Weights of so many bytes do not stay in the second-level cache: the next
+/// panels are fetched while rows go by the current ones.
+static constexpr int64_t kFetchBytes = 512 * 1024, kFetchTiles = 6;
 /// What rows that fill no tile cost, in rows.
 static constexpr int64_t kTailRows = 4;
 /// Rows this many bytes apart fall on each other in the first-level cache: a
@@ -54,6 +57,7 @@ private:
                                  PanelRef ref, int64_t rows, int64_t panels);
   void panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
                   Value restToo);
+  void fetchNext(Value panel, Value row, Value linesPerRow);
   void prepareInput(Value mLo, Value mHi);
   void copyInput(Value mLo, Value mHi, Value offset);
   void sumInput(Value mLo, Value mHi);
@@ -158,7 +162,7 @@ static std::pair<int64_t, int64_t> tileOf(LinearOp op) {
     return rows + (rows % tile ? kTailRows : 0);
   };
   int64_t best = most;
-  for (int64_t tile = most - 1; tile >= most * 3 / 4; --tile)
+  for (int64_t tile = most - 1; tile > 0 && tile >= most * 3 / 4; --tile)
     if (100 * cost(tile) < 99 * cost(best))
       best = tile;
   return {best, panels};
@@ -242,10 +246,27 @@ void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
                               Value restToo) {
   int64_t fullPanels = layout.n / kLanes;
   int64_t tiled = fullPanels / panelsPerTile * panelsPerTile;
+  bool fetches = layout.bytes() > kFetchBytes;
+  Value linesPerRow;
+  if (fetches) {
+    int64_t lines = panelsPerTile * layout.panelBytes() / kCacheLine;
+    // With few rows each would have to fetch too much at once.
+    Value rows = body.sub(mHi, mLo);
+    Value least = body.index(kFetchTiles * rowsPerTile);
+    Value enough = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::uge, rows, least);
+    Value each = builder.createOrFold<arith::CeilDivUIOp>(
+        loc, body.index(lines),
+        builder.createOrFold<arith::MaxUIOp>(loc, rows, least));
+    linesPerRow =
+        arith::SelectOp::create(builder, loc, enough, each, body.index(0));
+  }
   if (tiled > 0)
     body.loop(tileLo, tileHi, 1, [&](Value t) {
       Value panel = body.mul(t, body.index(panelsPerTile));
       forRowTiles(body, mLo, mHi, rowsPerTile, [&](Value m, int64_t rows) {
+        if (fetches && rows == rowsPerTile)
+          fetchNext(panel, body.sub(m, mLo), linesPerRow);
         tile(m, panel, rows, panelsPerTile, kLanes);
       });
     });
@@ -261,6 +282,22 @@ void LinearKernel::panelTiles(Value mLo, Value mHi, Value tileLo, Value tileHi,
       tile(m, body.index(panel), rows, 1, valid);
     });
   }
+}
+
+/// A tile's share of the panels behind those that it works on, to the
+/// second-level cache.
+void LinearKernel::fetchNext(Value panel, Value row, Value linesPerRow) {
+  Value begin = body.mul(body.add(panel, body.index(panelsPerTile)),
+                         body.index(layout.panelBytes()));
+  Value first = body.mul(row, linesPerRow);
+  Value count = body.mul(body.index(rowsPerTile), linesPerRow);
+  body.loop(first, body.add(first, count), 1, [&](Value line) {
+    Value at = body.add(begin, body.mul(line, body.index(kCacheLine)));
+    at = body.minimum(at, body.index(layout.bytes() - 1));
+    memref::PrefetchOp::create(builder, loc, packed, ValueRange{at},
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+  });
 }
 
 /// What a tile needs beside the rows as they are: the sums of their groups, and
