@@ -99,12 +99,20 @@ Use useOf(qgraph::ConstantOp op) {
         use.granularity = linear.getGroup()
                               ? "group " + std::to_string(linear.getGroup())
                               : "channel";
+    } else if (auto conv = dyn_cast<qkernel::ConvOp>(user)) {
+      if (conv.getPacked() != op.getResult())
+        continue;
+      use.format = conv.getFormat().str();
+      use.granularity = use.format == "f32" ? "" : "channel";
     } else if (auto dequantize = dyn_cast<qgraph::DequantizeOp>(user)) {
       if (dequantize.getInput() == op.getResult())
         use.granularity = granularityOf(type, dequantize.getBlock());
     } else if (auto linear = dyn_cast<qgraph::QuantizedLinearOp>(user)) {
       if (linear.getWeight() == op.getResult())
         use.granularity = granularityOf(type, linear.getWeightBlock());
+    } else if (auto conv = dyn_cast<qgraph::QuantizedConvOp>(user)) {
+      if (conv.getWeight() == op.getResult())
+        use.granularity = granularityOf(type, conv.getWeightBlock());
     } else if (auto embedding = dyn_cast<qgraph::EmbeddingOp>(user)) {
       if (embedding.getTable() == op.getResult() && embedding.getScale())
         use.granularity = "channel";
