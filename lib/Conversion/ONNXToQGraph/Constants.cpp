@@ -12,6 +12,8 @@
 
 #include "StoredConstants.h"
 
+#include "quantc/Numerics/Transpose.h"
+
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 
 #include <cstring>
@@ -155,41 +157,6 @@ Value Walk::reshapedConstant(Value value, ArrayRef<int64_t> shape) {
                                        name, type));
 }
 
-/// Transposes `batch` matrices, elements of whole bytes, in squares that fit
-/// the cache.
-static void transposeBytes(ArrayRef<char> from, MutableArrayRef<char> to,
-                           int64_t batch, int64_t rows, int64_t columns,
-                           size_t width) {
-  constexpr int64_t square = 32;
-  size_t matrix = rows * columns * width;
-  for (int64_t b = 0; b < batch; ++b)
-    for (int64_t i0 = 0; i0 < rows; i0 += square)
-      for (int64_t j0 = 0; j0 < columns; j0 += square)
-        for (int64_t i = i0; i < std::min(rows, i0 + square); ++i)
-          for (int64_t j = j0; j < std::min(columns, j0 + square); ++j)
-            std::memcpy(to.data() + b * matrix + (j * rows + i) * width,
-                        from.data() + b * matrix + (i * columns + j) * width,
-                        width);
-}
-
-/// Elements of `bits` bits (a divisor of 8), the lower-indexed one lower.
-static void transposeBits(ArrayRef<char> from, MutableArrayRef<char> to,
-                          int64_t batch, int64_t rows, int64_t columns,
-                          unsigned bits) {
-  unsigned perByte = 8 / bits, mask = (1u << bits) - 1;
-  for (int64_t b = 0; b < batch; ++b)
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j) {
-        int64_t matrix = b * rows * columns;
-        int64_t source = matrix + i * columns + j,
-                target = matrix + j * rows + i;
-        unsigned code =
-            (uint8_t(from[source / perByte]) >> (source % perByte * bits)) &
-            mask;
-        to[target / perByte] |= char(code << (target % perByte * bits));
-      }
-}
-
 /// A constant [batch.., row, columns..], with `batch` leading dimensions, as
 /// [batch.., columns.., row]; null if `value` is no constant. New entries get
 /// `suffix`.
@@ -232,12 +199,10 @@ static Value transposedConstant(Walk &walk, Value value, int64_t batch,
     unsigned bits = storedBits(stored.element);
     llvm::Error error = stores.overlay()->addFilled(
         name, stored, [&](MutableArrayRef<char> bytes) {
-          if (bits < 8)
-            transposeBits((*entry)->bytes, bytes, matrices, rows, columns,
-                          bits);
-          else
-            transposeBytes((*entry)->bytes, bytes, matrices, rows, columns,
-                           bits / 8);
+          numerics::transpose(
+              reinterpret_cast<const uint8_t *>((*entry)->bytes.data()),
+              matrices, rows, columns, bits,
+              reinterpret_cast<uint8_t *>(bytes.data()));
           return llvm::Error::success();
         });
     if (error) {
