@@ -26,7 +26,13 @@ class LowerCachePass : public impl::LowerCacheBase<LowerCachePass> {
 public:
   void runOnOperation() override {
     SmallVector<Operation *> done;
-    getOperation().walk([&](Operation *op) {
+    SmallVector<AttentionOp> attentions;
+    WalkResult walk = getOperation().walk([&](Operation *op) -> WalkResult {
+      for (Value operand : op->getOperands())
+        if (isa<CacheType>(operand.getType()) && !tensors.count(operand))
+          return op->emitOpError()
+                 << "reads a cache that comes from no cache_load, so there is "
+                    "no tensor that it is";
       if (auto load = dyn_cast<CacheLoadOp>(op))
         tensors[load.getResult()] = load.getPast();
       else if (auto append = dyn_cast<CacheAppendOp>(op))
@@ -34,11 +40,15 @@ public:
       else if (auto store = dyn_cast<CacheStoreOp>(op))
         store.getPresent().replaceAllUsesWith(tensors[store.getCache()]);
       else if (auto attention = dyn_cast<AttentionOp>(op))
-        return readTensors(attention);
-      else
-        return;
-      done.push_back(op);
+        attentions.push_back(attention);
+      if (isa<CacheLoadOp, CacheAppendOp, CacheStoreOp>(op))
+        done.push_back(op);
+      return WalkResult::advance();
     });
+    if (walk.wasInterrupted())
+      return signalPassFailure();
+    for (AttentionOp attention : attentions)
+      readTensors(attention);
     for (Operation *op : llvm::reverse(done))
       op->erase();
   }
@@ -90,12 +100,38 @@ private:
                 IntegerAttr::get(si64, 2));
   }
 
+  /// Attention reads [B, heads, T, size] where that is what there is: tensors
+  /// of caches, and what would be transposed for it.
   void readTensors(AttentionOp attention) {
-    if (!isa<CacheType>(attention.getKey().getType()))
+    Value key, value;
+    if (isa<CacheType>(attention.getKey().getType())) {
+      key = tensors[attention.getKey()];
+      value = tensors[attention.getValue()];
+    } else if (!attention.getHeadsFirst()) {
+      key = beforeSwap(attention.getKey());
+      value = beforeSwap(attention.getValue());
+    }
+    if (!key || !value)
       return;
-    attention.getKeyMutable().set(tensors[attention.getKey()]);
-    attention.getValueMutable().set(tensors[attention.getValue()]);
+    SmallVector<Operation *> transposes{attention.getKey().getDefiningOp(),
+                                        attention.getValue().getDefiningOp()};
+    attention.getKeyMutable().set(key);
+    attention.getValueMutable().set(value);
     attention.setHeadsFirst(true);
+    if (transposes[0] == transposes[1])
+      transposes.pop_back();
+    for (Operation *op : transposes)
+      if (isa_and_nonnull<onnx_ir::NodeOp>(op) && isOpTriviallyDead(op))
+        op->erase();
+  }
+
+  /// What heads and positions were swapped of, or null.
+  static Value beforeSwap(Value operand) {
+    auto node = operand.getDefiningOp<onnx_ir::NodeOp>();
+    if (!node || !node.is("Transpose") ||
+        node.getIntsAttr("perm") != SmallVector<int64_t>({0, 2, 1, 3}))
+      return {};
+    return node.getInputs()[0];
   }
 
   llvm::DenseMap<Value, Value> tensors;

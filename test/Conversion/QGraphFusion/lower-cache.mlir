@@ -19,3 +19,19 @@ func.func @decoder(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>, %past: te
   %y = qgraph.attention %q, %1, %1 {scale = 0.25 : f32} : (tensor<?x?x4x16xf32>, !qgraph.cache<f32, 2x16>, !qgraph.cache<f32, 2x16>) -> tensor<?x?x4x16xf32>
   return %y, %present : tensor<?x?x4x16xf32>, tensor<?x2x?x16xf32>
 }
+
+// So it reads what would be transposed for it; and where only one of the two is,
+// nothing changes.
+
+// CHECK-LABEL: func.func @transposed
+// CHECK-SAME:    %[[Q:[^:]*]]: tensor<1x1x4x16xf32>, %[[K:[^:]*]]: tensor<1x2x5x16xf32>, %[[V:[^:]*]]: tensor<1x5x2x16xf32>
+// CHECK-NEXT:    %[[T:.*]] = onnx.node "Transpose"(%[[K]])
+// CHECK-NEXT:    qgraph.attention %[[Q]], %[[K]], %[[K]] {heads_first,
+// CHECK-NEXT:    qgraph.attention %[[Q]], %[[T]], %[[V]] {scale
+func.func @transposed(%q: tensor<1x1x4x16xf32>, %k: tensor<1x2x5x16xf32>, %v: tensor<1x5x2x16xf32>) -> (tensor<1x1x4x16xf32>, tensor<1x1x4x16xf32>) {
+  %0 = onnx.node "Transpose"(%k) {version = 25 : i64, node_attributes = {perm = [0 : si64, 2 : si64, 1 : si64, 3 : si64]}} : (tensor<1x2x5x16xf32>) -> tensor<1x5x2x16xf32>
+  %1 = onnx.node "Transpose"(%k) {version = 25 : i64, node_attributes = {perm = [0 : si64, 2 : si64, 1 : si64, 3 : si64]}} : (tensor<1x2x5x16xf32>) -> tensor<1x5x2x16xf32>
+  %2 = qgraph.attention %q, %0, %1 {scale = 0.25 : f32} : (tensor<1x1x4x16xf32>, tensor<1x5x2x16xf32>, tensor<1x5x2x16xf32>) -> tensor<1x1x4x16xf32>
+  %3 = qgraph.attention %q, %0, %v {scale = 0.25 : f32} : (tensor<1x1x4x16xf32>, tensor<1x5x2x16xf32>, tensor<1x5x2x16xf32>) -> tensor<1x1x4x16xf32>
+  return %2, %3 : tensor<1x1x4x16xf32>, tensor<1x1x4x16xf32>
+}
