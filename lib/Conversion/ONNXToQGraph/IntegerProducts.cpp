@@ -260,6 +260,11 @@ static LogicalResult requantize(Node &node, TensorInfo &product,
 
 static LogicalResult handleQLinearMatMul(Node &node) {
   Walk &walk = node.walk;
+  // A scale for each row of the result: the node stays as it is.
+  if (!isSingle(walk, node.in(6)) || !isSingle(walk, node.in(7))) {
+    remarkComputed(node);
+    return failure();
+  }
   Type f32 = walk.builder.getF32Type();
   TensorInfo xScale = widened(walk, node.in(1)),
              wScale = widened(walk, node.in(4));

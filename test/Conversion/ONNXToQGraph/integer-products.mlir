@@ -58,6 +58,24 @@ func.func @qlinear(%x: tensor<?x3xui8>) -> tensor<*xui8> {
 
 // -----
 
+// A scale for each row of the result: ONNX's own kernel.
+
+// CHECK-LABEL: func.func @rows
+// CHECK:         onnx.node "QLinearMatMul"
+func.func @rows(%x: tensor<2x3xui8>) -> tensor<*xui8> {
+  %w = qgraph.constant dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xsi8>
+  %s = qgraph.constant dense<0.5> : tensor<f32>
+  %z = qgraph.constant dense<3> : tensor<ui8>
+  %zw = qgraph.constant dense<0> : tensor<si8>
+  %sy = qgraph.constant dense<[0.5, 0.25]> : tensor<2xf32>
+  %zy = qgraph.constant dense<[1, 2]> : tensor<2xui8>
+  %0 = onnx.node "QLinearMatMul"(%x, %s, %z, %w, %s, %zw, %sy, %zy) {version = 21 : i64}
+    : (tensor<2x3xui8>, tensor<f32>, tensor<ui8>, tensor<3x2xsi8>, tensor<f32>, tensor<si8>, tensor<2xf32>, tensor<2xui8>) -> tensor<*xui8>
+  return %0 : tensor<*xui8>
+}
+
+// -----
+
 // Where both sides are computed the sum is ONNX's.
 
 // CHECK-LABEL: func.func @computed
