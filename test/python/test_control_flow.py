@@ -83,6 +83,53 @@ MODELS = {
             o = Mul(so, xi) }>(s0, x) }""",
         [(f32(4, 3), f32(3)), (f32(1, 5), f32(5))],
     ),
+    # Several states and results, of other types.
+    "scan_several": (
+        """(float[n,m] x, float[n,m] z, float[m] s0, int64 c0)
+          => (float[m] s, int64 c, float[n,m] all, int64[n] cs) {
+          s, c, all, cs = Scan<num_scan_inputs=2, body = b (float[m] a, int64 k, float[m] xi,
+              float[m] zi) => (float[m] ao, int64 ko, float[m] o, int64 kk) {
+            one = Constant<value = int64 {1}>()
+            ko = Add(k, one)
+            kk = Identity(k)
+            ao = Add(a, xi)
+            o = Mul(ao, zi) }>(s0, c0, x, z) }""",
+        [(f32(4, 3), f32(4, 3), f32(3), np.array(5))],
+    ),
+    # A branch that is not taken, whose size would be nonsense.
+    "untaken": (
+        """(int64[1] s, float[n] x) => (float[m] y) {
+          one = Constant<value = int64[1] {1}>()
+          sm = Mul(s, one)
+          z = Constant<value = int64 {0}>()
+          s0 = ReduceMax<keepdims=0>(sm)
+          c = Greater(s0, z)
+          y = If (c) <then_branch = t () => (float[a] p) {
+                        p1 = Constant<value = float {2}>()
+                        p = Expand(p1, sm) },
+                      else_branch = e () => (float[b] q) { q = Neg(x) }> }""",
+        [(i64(3), f32(2)), (i64(-7), f32(2)), (i64(-(1 << 40)), f32(3))],
+    ),
+    # A sequence that a loop makes, and one that a loop takes elements of.
+    "sequence_loop": (
+        """(float[n,m] x, int64 k) => (float[a,m] y, float[q] last, int64 count) {
+          s = SplitToSequence<axis=0>(x, k)
+          count = SequenceLength(s)
+          c = Constant<value = bool {1}>()
+          z = Constant<value = float[1] {0}>()
+          e = SequenceEmpty<dtype=1>()
+          last, made = Loop (count, c, z, e) <body = b (int64 i, bool ci, float[w] a,
+              seq(float[r,m]) q0) => (bool co, float[w2] a1, seq(float[r2,m]) q1) {
+            co = Identity(ci)
+            p = SequenceAt(s, i)
+            t = ReduceSum<keepdims=0>(p)
+            one = Constant<value = int64[1] {1}>()
+            t1 = Reshape(t, one)
+            a1 = Concat<axis=0>(a, t1)
+            q1 = SequenceInsert(q0, p) }>
+          y = ConcatFromSequence<axis=0>(made) }""",
+        [(f32(5, 3), np.array(2)), (f32(6, 3), np.array(3))],
+    ),
     # Positions, gathered; a shape and a count that data computes.
     "nonzero": (
         """(float[n,m] x) => (float[k] y, int64[2,k] p, float[l] v, float[a,b] w) {

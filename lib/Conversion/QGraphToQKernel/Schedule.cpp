@@ -37,6 +37,7 @@ LogicalResult Scheduler::run() {
   thread = block.addArgument(builder.getIndexType(), loc);
   threads = block.addArgument(builder.getIndexType(), loc);
 
+  raiseRequirements();
   ownYields(block);
   if (!collect(block))
     return failure();
@@ -47,6 +48,23 @@ LogicalResult Scheduler::run() {
   emitSideFunctions();
   finish();
   return success();
+}
+
+/// Puts each requirement behind what its values come from: passes that reorder
+/// kernels see no use of it, and the kernels that rely on it must come later.
+void Scheduler::raiseRequirements() {
+  func.walk([](qgraph::RequireOp op) {
+    Operation *last = nullptr;
+    for (Value operand : op->getOperands())
+      if (Operation *maker = operand.getDefiningOp();
+          maker && maker->getBlock() == op->getBlock() &&
+          (!last || last->isBeforeInBlock(maker)))
+        last = maker;
+    if (last)
+      op->moveAfter(last);
+    else
+      op->moveBefore(&op->getBlock()->front());
+  });
 }
 
 /// Finds the ops that become kernels, and reports all that cannot.

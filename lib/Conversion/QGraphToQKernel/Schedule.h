@@ -101,6 +101,7 @@ private:
 
   // What becomes a kernel; index values (Schedule.cpp).
   mlir::Block &entry() { return func.getBody().front(); }
+  void raiseRequirements();
   bool collect(mlir::Block &block);
   void hoistIndexOps();
   mlir::Value readFrame(mlir::Operation *op);

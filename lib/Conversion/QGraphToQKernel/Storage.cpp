@@ -154,7 +154,8 @@ void Scheduler::assignLoop(qgraph::LoopOp loop) {
     storage[loop.getResult(i)] = place;
     Value yielded = viewRoot(yield->getOperand(i + 1));
     if (i < carried) {
-      storage[loop.getInit()[i]] = storage[body.getArgument(i + 1)] = place;
+      storage[loop.getInit()[i]] = place;
+      storage[body.getArgument(i + 1)] = place;
       storage[yielded] = {Place::Heap, newSlot()};
     } else {
       storage[yielded] = place;
