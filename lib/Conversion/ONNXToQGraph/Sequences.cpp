@@ -372,12 +372,12 @@ TensorInfo onnx_to_qgraph::asDeclared(Walk &walk, TensorInfo info, Type type) {
   return info;
 }
 
-/// The list that input `i` is; null after the node has its reason.
-static const TensorInfo *listInput(Node &node, unsigned i) {
+/// The list that input `i` is; nothing after the node has its reason.
+static std::optional<TensorInfo> listInput(Node &node, unsigned i) {
   if (i < node.numInputs() && node.has(i) && node.in(i).list)
-    return &node.in(i);
+    return node.in(i);
   (void)node.unsupported("input " + Twine(i) + " is no sequence");
-  return nullptr;
+  return std::nullopt;
 }
 
 /// An optional position; false after the node has its reason.
@@ -416,13 +416,13 @@ static LogicalResult handleSequenceConstruct(Node &node) {
 }
 
 static LogicalResult handleSequenceAt(Node &node) {
-  const TensorInfo *list = listInput(node, 0);
+  std::optional<TensorInfo> list = listInput(node, 0);
   Dim position = node.element(1);
   if (!list)
     return failure();
   if (!position)
     return node.unsupported("its position is not one value");
-  std::optional<TensorInfo> item = elementAt(node, TensorInfo(*list), position);
+  std::optional<TensorInfo> item = elementAt(node, *list, position);
   if (!item)
     return failure();
   node.set(0, *item);
@@ -430,7 +430,7 @@ static LogicalResult handleSequenceAt(Node &node) {
 }
 
 static LogicalResult handleSequenceLength(Node &node) {
-  const TensorInfo *list = listInput(node, 0);
+  std::optional<TensorInfo> list = listInput(node, 0);
   if (!list)
     return failure();
   node.set(0, node.walk.fromElements(indexType(node.walk), {},
@@ -439,7 +439,7 @@ static LogicalResult handleSequenceLength(Node &node) {
 }
 
 static LogicalResult handleSequenceInsert(Node &node) {
-  const TensorInfo *list = listInput(node, 0);
+  std::optional<TensorInfo> list = listInput(node, 0);
   Dim position;
   if (!list || !positionInput(node, 2, position))
     return failure();
@@ -456,7 +456,7 @@ static LogicalResult handleSequenceInsert(Node &node) {
 static LogicalResult handleSequenceErase(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
-  const TensorInfo *given = listInput(node, 0);
+  std::optional<TensorInfo> given = listInput(node, 0);
   Dim position;
   if (!given || !positionInput(node, 1, position))
     return failure();
@@ -601,7 +601,7 @@ static LogicalResult handleSplitToSequence(Node &node) {
 static LogicalResult handleConcatFromSequence(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
-  const TensorInfo *given = listInput(node, 0);
+  std::optional<TensorInfo> given = listInput(node, 0);
   if (!given)
     return failure();
   TensorInfo info = *given;
