@@ -45,6 +45,14 @@ int64_t saturatingMul(int64_t a, int64_t b) {
   return product;
 }
 
+/// Coefficients wrap, as the arithmetic that is compiled does.
+int64_t wrappingAdd(int64_t a, int64_t b) {
+  return int64_t(uint64_t(a) + uint64_t(b));
+}
+int64_t wrappingMul(int64_t a, int64_t b) {
+  return int64_t(uint64_t(a) * uint64_t(b));
+}
+
 Bounds product(Bounds a, Bounds b) {
   int64_t ends[] = {saturatingMul(a.low, b.low), saturatingMul(a.low, b.high),
                     saturatingMul(a.high, b.low),
@@ -174,7 +182,7 @@ Dim DimArithmetic::atom(Bounds range, Dim a, Dim b, Args... args) {
 Dim DimArithmetic::add(Dim a, Dim b) {
   Polynomial sum = polynomial(a);
   for (const auto &[monomial, coefficient] : polynomial(b))
-    if ((sum[monomial] += coefficient) == 0)
+    if (!(sum[monomial] = wrappingAdd(sum[monomial], coefficient)))
       sum.erase(monomial);
   return fromPolynomial(sum);
 }
@@ -188,7 +196,8 @@ Dim DimArithmetic::mul(Dim a, Dim b) {
       Monomial monomial;
       std::merge(leftAtoms.begin(), leftAtoms.end(), rightAtoms.begin(),
                  rightAtoms.end(), std::back_inserter(monomial));
-      if ((result[monomial] += leftFactor * rightFactor) == 0)
+      int64_t term = wrappingMul(leftFactor, rightFactor);
+      if (!(result[monomial] = wrappingAdd(result[monomial], term)))
         result.erase(monomial);
     }
   return fromPolynomial(result);
@@ -205,7 +214,8 @@ DimArithmetic::divideExactly(const Polynomial &a, const Polynomial &b) {
   for (unsigned step = 0; !rest.empty() && step < 64; ++step) {
     auto leading = *rest.rbegin();
     Monomial monomial;
-    if (leading.second % divisor.second ||
+    if ((leading.second == lowest && divisor.second == -1) ||
+        leading.second % divisor.second ||
         !std::includes(leading.first.begin(), leading.first.end(),
                        divisor.first.begin(), divisor.first.end()))
       return std::nullopt;
@@ -213,12 +223,13 @@ DimArithmetic::divideExactly(const Polynomial &a, const Polynomial &b) {
                         divisor.first.begin(), divisor.first.end(),
                         std::back_inserter(monomial));
     int64_t factor = leading.second / divisor.second;
-    quotient[monomial] += factor;
+    quotient[monomial] = wrappingAdd(quotient[monomial], factor);
     for (const auto &[atoms, coefficient] : b) {
       Monomial merged;
       std::merge(atoms.begin(), atoms.end(), monomial.begin(), monomial.end(),
                  std::back_inserter(merged));
-      if ((rest[merged] -= coefficient * factor) == 0)
+      int64_t term = wrappingMul(coefficient, factor);
+      if (!(rest[merged] = int64_t(uint64_t(rest[merged]) - uint64_t(term))))
         rest.erase(merged);
     }
   }
@@ -275,8 +286,11 @@ Dim DimArithmetic::mod(Dim a, Dim b) {
     return {};
   if (divisor == -1)
     return constant(0);
-  if (number && divisor)
-    return constant(((*number % *divisor) + *divisor) % *divisor);
+  if (number && divisor) {
+    int64_t rest = *number % *divisor;
+    return constant(rest && (rest < 0) != (*divisor < 0) ? rest + *divisor
+                                                         : rest);
+  }
   if (divideExactly(polynomial(a), polynomial(b)))
     return constant(0);
   guardDivision(a, b);
@@ -285,10 +299,17 @@ Dim DimArithmetic::mod(Dim a, Dim b) {
 }
 
 bool DimArithmetic::lessEqual(Dim a, Dim b) {
+  if (std::optional<int64_t> left = getConstant(a), right = getConstant(b);
+      left && right)
+    return *left <= *right;
   Polynomial difference = polynomial(a);
-  for (const auto &[monomial, coefficient] : polynomial(b))
-    if ((difference[monomial] -= coefficient) == 0)
+  for (const auto &[monomial, coefficient] : polynomial(b)) {
+    int64_t &rest = difference[monomial];
+    if (llvm::SubOverflow(rest, coefficient, rest))
+      return false;
+    if (!rest)
       difference.erase(monomial);
+  }
   return boundsOf(difference).high <= 0;
 }
 
@@ -390,9 +411,13 @@ bool DimArithmetic::different(Dim a, Dim b) {
   if (left.high < right.low || right.high < left.low)
     return true;
   Polynomial difference = polynomial(a);
-  for (const auto &[monomial, coefficient] : polynomial(b))
-    if ((difference[monomial] -= coefficient) == 0)
+  for (const auto &[monomial, coefficient] : polynomial(b)) {
+    int64_t &rest = difference[monomial];
+    if (llvm::SubOverflow(rest, coefficient, rest))
+      return false;
+    if (!rest)
       difference.erase(monomial);
+  }
   Bounds range = boundsOf(difference);
   return range.low > 0 || range.high < 0;
 }

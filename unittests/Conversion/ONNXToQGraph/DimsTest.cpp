@@ -235,4 +235,27 @@ TEST_F(DimsTest, RandomExpressions) {
   }
 }
 
+/// At the ends of 64 bits sums and products wrap, comparisons do not.
+TEST_F(DimsTest, Overflow) {
+  constexpr int64_t least = std::numeric_limits<int64_t>::min(),
+                    most = std::numeric_limits<int64_t>::max();
+  auto number = [&](int64_t value) { return arith.constant(value); };
+  auto is = [&](Dim dim, int64_t value) {
+    return DimArithmetic::getConstant(dim) == value;
+  };
+  EXPECT_TRUE(is(arith.add(number(most), number(1)), least));
+  EXPECT_TRUE(is(arith.mul(number(most), number(2)), -2));
+  EXPECT_TRUE(is(arith.sub(number(0), number(least)), least));
+  EXPECT_TRUE(is(arith.div(number(least), number(-1)), least));
+  EXPECT_TRUE(is(arith.mod(number(least), number(-1)), 0));
+  EXPECT_TRUE(is(arith.mod(number(most - 1), number(most)), most - 1));
+  EXPECT_TRUE(is(arith.mod(number(-1), number(most)), most - 1));
+  EXPECT_TRUE(is(arith.min(number(least), number(most)), least));
+  EXPECT_TRUE(is(arith.max(number(least), number(most)), most));
+  EXPECT_TRUE(arith.different(number(least), number(most)));
+  Dim scaled = arith.mul(symbols[0], number(least));
+  EXPECT_FALSE(arith.lessEqual(scaled, arith.mul(symbols[0], number(1))));
+  EXPECT_TRUE(arith.div(scaled, number(-1)));
+}
+
 } // namespace
