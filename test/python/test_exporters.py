@@ -59,6 +59,7 @@ def models(request):
         for item in request.session.items
         if item.module is request.module and "model" in getattr(item, "callspec", item).params
     }
+    asked = {stem if "-" in stem else f"{stem}-torchscript" for stem in asked}
     todo = sorted(stem for stem in asked if not (folder / f"{stem}.onnx").exists())
     # Two processes; those of one model stay together, for its inputs.
     workers = [
@@ -106,10 +107,11 @@ class Session(Engine):
         assert len(self.runs) >= 2
 
 
-def compare(folder, stem, prefix, recipe, check, expect=None, **options):
-    """`expect`: another model that says what must come out."""
+def compare(folder, stem, prefix, recipe, check, expect=None, path=None, **options):
+    """`expect`: another model that says what must come out; `path`: what is compiled instead of the
+    exported file."""
     session = Session(folder, stem)
-    library = quantc.compile(session.path, prefix, recipe=recipe, target=TARGET, **options)
+    library = quantc.compile(path or session.path, prefix, recipe=recipe, target=TARGET, **options)
     with quantc.load(library, threads=2) as model:
         for inputs in session.runs:
             found, expected = model(inputs), (expect or session)(inputs)
@@ -179,3 +181,22 @@ def test_rounding(models, model, tmp_path):
         models, model, tmp_path / "model", "w8a8-dynamic", equal,
         expect=Engine(tmp_path / "rounded.onnx"), set={".*": "si8"},
     )
+
+
+@pytest.mark.parametrize(
+    "model, kind", [("bert", "bert"), ("gpt2", "gpt2"), ("t5_encoder", "t5"), ("llama", "gpt2")]
+)
+def test_optimized(models, model, kind, tmp_path):
+    """After ONNX Runtime's own fusions, in operators of com.microsoft."""
+    import onnx
+    from onnxruntime.transformers import optimizer
+
+    stem = f"{model}-torchscript"
+    path = tmp_path / "optimized.onnx"
+    fused = optimizer.optimize_model(
+        str(models / f"{stem}.onnx"), model_type=kind, num_heads=4, hidden_size=32, opt_level=0
+    )
+    fused.save_model_to_file(str(path))
+    domains = [node.domain for node in onnx.load(path).graph.node]
+    assert domains.count("com.microsoft") >= 4
+    compare(models, stem, tmp_path / "model", "fp32", near, path=path)
