@@ -78,11 +78,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static google::protobuf::LogSilencer silence;
   static MemoryFile file;
   file.assign(data, size);
-  // Types and attributes live as long as their context.
-  static std::unique_ptr<MLIRContext> context;
+  // Types and attributes live as long as their context. The last one is left
+  // to the end of the process, which may come in the middle of a run.
+  static MLIRContext *context = nullptr;
   static unsigned runs = 0;
-  if (runs++ % 256 == 0)
-    context = std::make_unique<MLIRContext>(MLIRContext::Threading::DISABLED);
+  if (runs++ % 256 == 0) {
+    delete context;
+    context = new MLIRContext(MLIRContext::Threading::DISABLED);
+  }
   importAndWalk(*context, file.path());
   return 0;
 }
