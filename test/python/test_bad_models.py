@@ -206,6 +206,11 @@ CASES = {
                        "input 'x': its dimension 0 is -3"),
     "huge input": (model(node("Relu", ["x"], ["y"]), [value("x", [HUGE, HUGE])]),
                    "larger than what a process can address"),
+    "huge weight and bias": (
+        model(node("CausalConvWithState", ["x", "w", "b"], ["y", "z"]),
+              [value("x", [2, 4, 8]), value("w", [2, 4, 2**63 - 1]), value("b", [2, 4, 2**63 - 1])],
+              [Y, value("z", None)], opset=27),
+        "'w': input 1: a tensor of shape 2x4x9223372036854775807 is larger"),
     "huge sum": (model(node("Concat", ["x", "x"], ["y"], axis=0), [value("x", [2**62])]),
                  "larger than what a process can address"),
     "reshape": (shaped("Reshape", 5), "the numbers of elements differ"),

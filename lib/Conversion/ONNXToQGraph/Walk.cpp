@@ -202,15 +202,17 @@ void Walk::tensorArgument(BlockArgument argument, RankedTensorType type) {
         range->second.low == range->second.high)
       extent = range->second.low;
   }
-  if (std::optional<std::string> why =
-          objectionToSize(shape, type.getElementType())) {
-    emitError(argument.getLoc()) << "input " << number << ": " << *why;
-    ++errors;
-  }
   argumentAttrs.push_back(attributes ? attributes
                                      : builder.getDictionaryAttr({}));
   BlockArgument added =
       newBody->addArgument(type.clone(shape), argument.getLoc());
+  if (std::optional<std::string> why =
+          objectionToSize(shape, type.getElementType())) {
+    emitError(argument.getLoc()) << "input " << number << ": " << *why;
+    ++errors;
+    infos[argument].failed = true;
+    return;
+  }
   Dims dims;
   for (auto [i, extent] : llvm::enumerate(shape)) {
     if (!ShapedType::isDynamic(extent)) {
