@@ -155,9 +155,13 @@ private:
       return reflection.SetString(&message, field,
                                   text(reflection.GetString(message, field)));
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      // Another message of its type, or an empty one.
-      if (const Message *other = messageLike(field->message_type()))
-        copyInto(*other, *reflection.MutableMessage(&message, field));
+      // Another message of its type. To set a member of a `oneof` deletes the
+      // one that was set, which that message may be part of.
+      if (const Message *other = messageLike(field->message_type())) {
+        std::string bytes = copyOf(*other);
+        reflection.MutableMessage(&message, field)
+            ->ParsePartialFromString(bytes);
+      }
       return;
     }
   }
@@ -177,13 +181,11 @@ private:
     return nullptr;
   }
 
-  /// A message may be copied into one that it contains or is part of; it must
-  /// not grow while it is read, and not without bound.
-  static void copyInto(const Message &from, Message &into) {
-    if (from.ByteSizeLong() > 4096)
-      return;
-    std::string bytes = from.SerializePartialAsString();
-    into.ParsePartialFromString(bytes);
+  /// The bytes of a message; none of a large one, for models are not to grow
+  /// without bound.
+  static std::string copyOf(const Message &message) {
+    return message.ByteSizeLong() > 4096 ? std::string()
+                                         : message.SerializePartialAsString();
   }
 
   void mutateRepeated(Message &message, const Reflection &reflection,
@@ -231,9 +233,7 @@ private:
               : messageLike(field->message_type());
       if (!other)
         return;
-      std::string bytes = other->ByteSizeLong() > 4096
-                              ? std::string()
-                              : other->SerializePartialAsString();
+      std::string bytes = copyOf(*other);
       reflection.AddMessage(&message, field)->ParsePartialFromString(bytes);
       return;
     }
