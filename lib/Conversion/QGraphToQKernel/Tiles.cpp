@@ -256,18 +256,19 @@ Epilogue::Stored Epilogue::prepare(qgraph::StepAttr step) {
 Value Epilogue::encode(Value lanes, const Stored &stored) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
-  auto clamp = [&](Value x) {
-    return body.smaller(body.larger(x, stored.least), stored.greatest);
-  };
   // The quotient as a division rounds it (Markstein): the product with 1 /
-  // scale is at most an ulp off, and what it leaves over is exact. It is
-  // clamped first, since infinities leave nothing.
+  // scale is at most an ulp off, and what it leaves over is exact. Infinities
+  // leave NaN, which becomes the lower bound below; so the product is kept from
+  // the one that is to become the upper.
   Value near =
-      clamp(arith::MulFOp::create(builder, loc, lanes, stored.inverse));
+      body.smaller(arith::MulFOp::create(builder, loc, lanes, stored.inverse),
+                   stored.greatest);
   Value left = math::FmaOp::create(builder, loc,
                                    arith::NegFOp::create(builder, loc, near),
                                    stored.scale, lanes);
-  lanes = clamp(math::FmaOp::create(builder, loc, left, stored.inverse, near));
+  lanes = math::FmaOp::create(builder, loc, left, stored.inverse, near);
+  lanes = body.larger(lanes, stored.least);
+  lanes = body.smaller(lanes, stored.greatest);
   lanes = math::RoundEvenOp::create(builder, loc, lanes);
   Value codes = arith::FPToSIOp::create(builder, loc,
                                         laneType(builder.getI32Type()), lanes);
