@@ -27,7 +27,38 @@ static bool isDynamic(Value tensor) {
   return !cast<RankedTensorType>(tensor.getType()).hasStaticShape();
 }
 
+namespace {
+/// What one call of getDims has written so far, for the calls that come back to
+/// it from reifyResultShapes. An op with several results asks for the
+/// dimensions of each, and so for those of one operand several times; a chain
+/// of such ops would be as many times longer with each of them.
+class Written {
+public:
+  Written() : outermost(!current) {
+    if (outermost)
+      current = this;
+  }
+  ~Written() {
+    if (outermost)
+      current = nullptr;
+  }
+  llvm::DenseMap<Value, SmallVector<OpFoldResult>> &dims() {
+    return current->map;
+  }
+
+private:
+  static thread_local Written *current;
+  bool outermost;
+  llvm::DenseMap<Value, SmallVector<OpFoldResult>> map;
+};
+thread_local Written *Written::current = nullptr;
+} // namespace
+
 SmallVector<OpFoldResult> qgraph::getDims(OpBuilder &builder, Value tensor) {
+  Written written;
+  auto known = written.dims().find(tensor);
+  if (known != written.dims().end())
+    return known->second;
   auto type = cast<RankedTensorType>(tensor.getType());
   SmallVector<OpFoldResult> dims;
   if (isDynamic(tensor))
@@ -44,6 +75,7 @@ SmallVector<OpFoldResult> qgraph::getDims(OpBuilder &builder, Value tensor) {
       dim = tensor::DimOp::create(builder, tensor.getLoc(), tensor, i)
                 .getResult();
   }
+  written.dims()[tensor] = dims;
   return dims;
 }
 
