@@ -112,11 +112,12 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
   return recipe;
 }
 
-/// One option of a pass, quoted where its value has characters of the pipeline
-/// syntax.
-std::string passOption(llvm::StringRef name, llvm::StringRef value) {
+/// One option of a pass, quoted where its value has characters that may be of
+/// the pipeline syntax; those of `harmless` are not.
+std::string passOption(llvm::StringRef name, llvm::StringRef value,
+                       llvm::StringRef harmless = "-_") {
   bool plain = llvm::all_of(
-      value, [](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
+      value, [&](char c) { return llvm::isAlnum(c) || harmless.contains(c); });
   return (name + "=" + (plain ? value.str() : "'" + value.str() + "'")).str();
 }
 
@@ -161,11 +162,11 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   // The walk: ONNX to qgraph.
   std::string walk = "convert-onnx-to-qgraph";
   if (!options.dims.empty())
-    walk += "{" + ("dims=" + llvm::join(options.dims, ",")) + "}";
-  passes.insert(passes.end(), {walk, "canonicalize", "cse",
-                               "qgraph-recognize-cache",
-                               "qgraph-propagate-layout", "canonicalize",
-                               "cse"});
+    walk +=
+        "{" + passOption("dims", llvm::join(options.dims, ","), "-_=.,") + "}";
+  passes.insert(passes.end(),
+                {walk, "canonicalize", "cse", "qgraph-recognize-cache",
+                 "qgraph-propagate-layout", "canonicalize", "cse"});
 
   // Quantization.
   if (!scheme.weights.empty()) {

@@ -83,7 +83,8 @@ private:
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (auto names = function.getArgAttrOfType<ArrayAttr>(i, "onnx.dims"))
           for (Attribute name : names)
-            if (auto text = dyn_cast<StringAttr>(name))
+            if (auto text = dyn_cast<StringAttr>(name);
+                text && !text.getValue().empty())
               known.insert(text.getValue());
     for (const auto &entry : ranges)
       if (!known.contains(entry.first())) {
