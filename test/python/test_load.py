@@ -46,7 +46,11 @@ def test_signature(model):
     ]
     assert model.dims == {"n": (1, 1000)}
     assert model.layers == ["add", "rotate"]
-    assert (model.name, model.entry, model.entries) == ("fake", "sum", ["sum", "meet", "packed"])
+    assert (model.name, model.entry, model.entries) == (
+        "fake",
+        "sum",
+        ["sum", "meet", "packed", "late"],
+    )
     assert (model.isa, model.threads, model.weights_bytes) == ("avx2", 2, 16)
     assert model.manifest == {}
     assert repr(model).startswith("<quantc.Model fake(x: float32['n', 4], ")
