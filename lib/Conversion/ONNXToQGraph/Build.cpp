@@ -143,28 +143,49 @@ Attribute Walk::realAttr(double value) {
   return builder.getF32FloatAttr(static_cast<float>(value));
 }
 
-TensorInfo Walk::node(StringRef opType, ArrayRef<TensorInfo *> inputs,
-                      Type elementType, ArrayRef<Dim> dims,
-                      Attributes attributes) {
+Walk::Operator::Operator(StringRef type)
+    : type(type),
+      version(onnx_ir::sinceVersion(type, "", onnx_ir::latestOpset(""))
+                  .value_or(1)) {}
+
+SmallVector<TensorInfo> Walk::nodes(Operator op, ArrayRef<TensorInfo *> inputs,
+                                    ArrayRef<Result> results,
+                                    Attributes attributes) {
   SmallVector<Value> operands, sizes;
+  SmallVector<Type> types;
   for (TensorInfo *input : inputs)
     operands.push_back(*input ? materialize(*input)
                               : onnx_ir::NoneOp::create(builder).getResult());
-  for (Dim dim : dims)
-    if (!DimArithmetic::getConstant(dim))
-      sizes.push_back(cast<Value>(dim));
+  for (const auto &[elementType, dims] : results) {
+    types.push_back(typeOf(dims, elementType));
+    for (Dim dim : dims)
+      if (!DimArithmetic::getConstant(dim))
+        sizes.push_back(cast<Value>(dim));
+  }
   NamedAttrList list;
   for (auto [name, value] : attributes)
     if (value)
       list.append(name, value);
-  int64_t version =
-      onnx_ir::sinceVersion(opType, "", onnx_ir::latestOpset("")).value_or(1);
-  auto op = onnx_ir::NodeOp::create(
-      builder, TypeRange(typeOf(dims, elementType)), operands, sizes, opType,
-      /*domain=*/"", version, list.getDictionary(builder.getContext()),
+  auto node = onnx_ir::NodeOp::create(
+      builder, TypeRange(types), operands, sizes, op.type, op.domain,
+      op.version, list.getDictionary(builder.getContext()),
       /*name=*/StringAttr(), /*subgraph_names=*/ArrayAttr(),
       /*subgraphsCount=*/0);
-  return tensor(op.getResult(0), dims);
+  SmallVector<TensorInfo> made;
+  for (auto [result, described] : llvm::zip(node.getOutputs(), results))
+    made.push_back(tensor(result, described.second));
+  return made;
+}
+
+TensorInfo Walk::linear(TensorInfo &input, Value weight, Value bias,
+                        StringAttr name) {
+  Dims dims = input.dims;
+  dims.back() =
+      arith.constant(cast<RankedTensorType>(weight.getType()).getDimSize(0));
+  Value result = qgraph::LinearOp::create(
+      builder, typeOf(dims, input.elementType), materialize(input), weight,
+      bias, /*epilogue_operands=*/ValueRange(), builder.getArrayAttr({}), name);
+  return tensor(result, dims);
 }
 
 //===----------------------------------------------------------------------===//

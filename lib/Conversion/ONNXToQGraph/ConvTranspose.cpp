@@ -252,8 +252,8 @@ LogicalResult onnx_to_qgraph::handleConvTranspose(Node &node) {
   StringAttr name = walk.nameOf(node.op);
   TensorInfo result;
   if (shape.isPointwise(taps))
-    result = buildPointwise(
-        walk, x,
+    result = walk.linear(
+        x,
         walk.reshapedConstant(packed, {groups * phases * columns,
                                        weight->getType().getDimSize(0)}),
         sums, name);

@@ -74,19 +74,6 @@ TensorInfo onnx_to_qgraph::buildConv(Walk &walk, TensorInfo &input,
   return walk.tensor(result, dims);
 }
 
-TensorInfo onnx_to_qgraph::buildPointwise(Walk &walk, TensorInfo &input,
-                                          Value weight, Value bias,
-                                          StringAttr name) {
-  Dims dims = input.dims;
-  dims.back() = walk.arith.constant(
-      cast<RankedTensorType>(weight.getType()).getDimSize(0));
-  Value result = qgraph::LinearOp::create(
-      walk.builder, walk.typeOf(dims, input.elementType),
-      walk.materialize(input), weight, bias, ValueRange(),
-      walk.builder.getArrayAttr({}), name);
-  return walk.tensor(result, dims);
-}
-
 //===----------------------------------------------------------------------===//
 // Conv
 //===----------------------------------------------------------------------===//
@@ -174,7 +161,7 @@ static LogicalResult handleConv(Node &node) {
   Value matrix =
       shape.isPointwise(geometry->taps) ? walk.matrixWeight(given) : Value();
   if (matrix) {
-    result = buildPointwise(walk, x, matrix, bias, name);
+    result = walk.linear(x, matrix, bias, name);
   } else {
     Value last = walk.channelsLastWeight(given);
     if (!last) {
@@ -291,8 +278,7 @@ static std::optional<TensorInfo> foldIntoLayer(Node &node,
     result = buildConv(walk, input, newWeight, newBias, shape, dims,
                        conv.getNameAttr());
   } else {
-    result =
-        buildPointwise(walk, input, newWeight, newBias, layer.getNameAttr());
+    result = walk.linear(input, newWeight, newBias, layer.getNameAttr());
   }
   return old == node.in(0).value ? result : fromChannelsLast(walk, result);
 }

@@ -46,9 +46,6 @@ llvm::SmallVector<mlir::Value> spatialSizes(llvm::ArrayRef<Dim> dims);
 TensorInfo buildConv(Walk &walk, TensorInfo &input, mlir::Value weight,
                      mlir::Value bias, const ConvShape &shape,
                      llvm::ArrayRef<Dim> dims, mlir::StringAttr name);
-/// A pointwise one: `qgraph.linear` with weight [O, C].
-TensorInfo buildPointwise(Walk &walk, TensorInfo &input, mlir::Value weight,
-                          mlir::Value bias, mlir::StringAttr name);
 
 mlir::LogicalResult handleConvTranspose(Node &node);
 mlir::LogicalResult handleQLinearConv(Node &node);

@@ -17,19 +17,6 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_to_qgraph;
 
-static TensorInfo buildLinear(Node &node, TensorInfo &input, Value weight,
-                              Value bias) {
-  Walk &walk = node.walk;
-  Dims dims = input.dims;
-  dims.back() = walk.arith.constant(
-      cast<RankedTensorType>(weight.getType()).getDimSize(0));
-  Value result = qgraph::LinearOp::create(
-      walk.builder, walk.typeOf(dims, input.elementType),
-      walk.materialize(input), weight, bias, ValueRange(),
-      walk.builder.getArrayAttr({}), walk.nameOf(node.op));
-  return walk.tensor(result, dims);
-}
-
 /// The operand of a transpose of the last two dimensions, or null.
 static Value beforeTranspose(Value value) {
   auto op = value.getDefiningOp<onnx_ir::NodeOp>();
@@ -59,7 +46,7 @@ static FailureOr<TensorInfo> matmul(Node &node, TensorInfo lhs,
     return node.unsupported("the inner dimensions of its operands differ");
   if (rhs.rank() == 2 && isReal(lhs.elementType))
     if (Value weight = walk.transposedWeight(walk.materialize(rhs)))
-      return buildLinear(node, lhs, weight, Value());
+      return walk.linear(lhs, weight, Value(), walk.nameOf(node.op));
 
   // Vectors are matrices with one row, or one column.
   bool dropRow = lhs.rank() == 1, dropColumn = rhs.rank() == 1;
@@ -155,7 +142,7 @@ static LogicalResult handleGemm(Node &node) {
     int64_t n = cast<RankedTensorType>(weight.getType()).getDimSize(0);
     if (adds && alpha == 1 && beta == 1)
       bias = biasOf(walk, node.in(2), n);
-    result = buildLinear(node, a, weight, bias);
+    result = walk.linear(a, weight, bias, walk.nameOf(node.op));
   } else {
     FailureOr<TensorInfo> product = matmul(node, a, b);
     if (failed(product))

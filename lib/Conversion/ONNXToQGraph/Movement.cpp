@@ -323,30 +323,16 @@ static LogicalResult handleTopK(Node &node) {
     return node.unsupported("there are less than k elements");
   Dims dims = input.dims;
   dims[axis] = k;
-  TensorInfo count = walk.fromElements(walk.builder.getIntegerType(64, true),
-                                       {arith.constant(1)}, {k});
-  SmallVector<Value> sizes;
-  Type types[] = {walk.typeOf(dims, input.elementType),
-                  walk.typeOf(dims, walk.builder.getIntegerType(64, true))};
-  for (int i = 0; i < 2; ++i)
-    for (Dim dim : dims)
-      if (auto size = dyn_cast<Value>(dim))
-        sizes.push_back(size);
-  std::pair<StringRef, int64_t> attributes[] = {
-      {"axis", axis},
-      {"largest", node.integer("largest", 1)},
-      {"sorted", node.integer("sorted", 1)}};
-  NamedAttrList list;
-  for (auto [name, value] : attributes)
-    list.append(name, walk.integerAttr(value));
-  auto op = onnx_ir::NodeOp::create(
-      walk.builder, TypeRange(types),
-      ValueRange{walk.materialize(input), walk.materialize(count)}, sizes,
-      "TopK", /*domain=*/"", /*version=*/11,
-      list.getDictionary(walk.builder.getContext()), /*name=*/StringAttr(),
-      /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
-  for (int i = 0; i < 2; ++i)
-    node.set(i, walk.tensor(op.getResult(i), dims));
+  Type si64 = walk.builder.getIntegerType(64, /*isSigned=*/true);
+  TensorInfo count = walk.fromElements(si64, {arith.constant(1)}, {k});
+  SmallVector<TensorInfo> made =
+      walk.nodes({"TopK", "", 11}, {&input, &count},
+                 {{input.elementType, dims}, {si64, dims}},
+                 {{"axis", walk.integerAttr(axis)},
+                  {"largest", walk.integerAttr(node.integer("largest", 1))},
+                  {"sorted", walk.integerAttr(node.integer("sorted", 1))}});
+  for (auto [i, result] : llvm::enumerate(made))
+    node.set(i, result);
   return success();
 }
 

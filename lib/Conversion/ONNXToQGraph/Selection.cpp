@@ -50,19 +50,23 @@ static LogicalResult handleNonZero(Node &node) {
   return success();
 }
 
+/// The node's axis; without that attribute `input` becomes a list and it is the
+/// list's. -1 if it is out of range.
+static int64_t axisOrOfList(Node &node, TensorInfo &input) {
+  if (node.op.getNodeAttr("axis"))
+    return normalizeAxis(node.integer("axis", 0), input.rank());
+  input = node.walk.reshape(input, {node.walk.arith.product(input.dims)});
+  return 0;
+}
+
 /// As many as the condition has true elements.
 static LogicalResult handleCompress(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
   TensorInfo input = node.in(0), condition = node.in(1);
-  int64_t axis = 0;
-  if (node.op.getNodeAttr("axis")) {
-    axis = normalizeAxis(node.integer("axis", 0), input.rank());
-    if (axis < 0)
-      return node.unsupported("axis is out of range");
-  } else {
-    input = walk.reshape(input, {arith.product(input.dims)});
-  }
+  int64_t axis = axisOrOfList(node, input);
+  if (axis < 0)
+    return node.unsupported("axis is out of range");
   if (condition.rank() != 1)
     return node.unsupported("its condition is no list");
   Dim extent = input.dims[axis], count = arith.constant(0);
@@ -90,39 +94,6 @@ static LogicalResult handleCompress(Node &node) {
   return success();
 }
 
-/// A node of domain `quantc` with several results of integers.
-static SmallVector<TensorInfo> countingNode(Walk &walk, StringRef type,
-                                            ArrayRef<TensorInfo *> inputs,
-                                            ArrayRef<Dims> results,
-                                            Walk::Attributes attributes) {
-  Type si64 = walk.builder.getIntegerType(64, /*isSigned=*/true);
-  SmallVector<Value> operands, sizes;
-  SmallVector<Type> types;
-  for (TensorInfo *input : inputs)
-    operands.push_back(*input
-                           ? walk.materialize(*input)
-                           : onnx_ir::NoneOp::create(walk.builder).getResult());
-  for (const Dims &dims : results) {
-    types.push_back(walk.typeOf(dims, si64));
-    for (Dim dim : dims)
-      if (auto size = dyn_cast<Value>(dim))
-        sizes.push_back(size);
-  }
-  NamedAttrList list;
-  for (auto [name, value] : attributes)
-    if (value)
-      list.append(name, value);
-  auto op = onnx_ir::NodeOp::create(
-      walk.builder, TypeRange(types), operands, sizes, type,
-      /*domain=*/"quantc", /*version=*/1,
-      list.getDictionary(walk.builder.getContext()), /*name=*/StringAttr(),
-      /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0);
-  SmallVector<TensorInfo> made;
-  for (auto [result, dims] : llvm::zip(op.getOutputs(), results))
-    made.push_back(walk.tensor(result, dims));
-  return made;
-}
-
 /// The first `count` entries of the first dimension.
 static TensorInfo takeFirst(Walk &walk, TensorInfo &list, Dim count) {
   Dims dims = list.dims;
@@ -145,19 +116,16 @@ static LogicalResult handleUnique(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
   TensorInfo input = node.in(0);
-  int64_t axis = 0;
-  if (node.op.getNodeAttr("axis")) {
-    axis = normalizeAxis(node.integer("axis", 0), input.rank());
-    if (axis < 0)
-      return node.unsupported("axis is out of range");
-  } else {
-    input = walk.reshape(input, {arith.product(input.dims)});
-  }
+  int64_t axis = axisOrOfList(node, input);
+  if (axis < 0)
+    return node.unsupported("axis is out of range");
   Dim extent = input.dims[axis];
-  SmallVector<TensorInfo> found =
-      countingNode(walk, "Unique", {&input}, {{extent}, {extent}, {extent}, {}},
-                   {{"axis", walk.integerAttr(axis)},
-                    {"sorted", walk.integerAttr(node.integer("sorted", 1))}});
+  Type si64 = walk.builder.getIntegerType(64, /*isSigned=*/true);
+  SmallVector<TensorInfo> found = walk.nodes(
+      {"Unique", "quantc", 1}, {&input},
+      {{si64, {extent}}, {si64, {extent}}, {si64, {extent}}, {si64, {}}},
+      {{"axis", walk.integerAttr(axis)},
+       {"sorted", walk.integerAttr(node.integer("sorted", 1))}});
   Dim count = readCount(walk, found[3], extent);
   TensorInfo first = takeFirst(walk, found[0], count);
   if (node.resultUsed(0)) {
@@ -197,18 +165,18 @@ static LogicalResult handleNonMaxSuppression(Node &node) {
     return node.unsupported("boxes and scores do not fit");
   Dim each = arith.min(limit, boxes.dims[1]);
   Dim most = arith.mul(arith.mul(scores.dims[0], scores.dims[1]), each);
-  TensorInfo allowed =
-      walk.fromElements(walk.builder.getIntegerType(64, true), {}, {each});
+  Type si64 = walk.builder.getIntegerType(64, /*isSigned=*/true);
+  TensorInfo allowed = walk.fromElements(si64, {}, {each});
   TensorInfo *thresholds[] = {&none, &none};
   for (unsigned i = 0; i < 2; ++i)
     if (node.numInputs() > 3 + i && node.has(3 + i))
       thresholds[i] = &node.in(3 + i);
   SmallVector<TensorInfo> found =
-      countingNode(walk, "NonMaxSuppression",
-                   {&boxes, &scores, &allowed, thresholds[0], thresholds[1]},
-                   {{most, arith.constant(3)}, {}},
-                   {{"center_point_box",
-                     walk.integerAttr(node.integer("center_point_box", 0))}});
+      walk.nodes({"NonMaxSuppression", "quantc", 1},
+                 {&boxes, &scores, &allowed, thresholds[0], thresholds[1]},
+                 {{si64, {most, arith.constant(3)}}, {si64, {}}},
+                 {{"center_point_box",
+                   walk.integerAttr(node.integer("center_point_box", 0))}});
   Dim count = readCount(walk, found[1], most);
   node.set(0, takeFirst(walk, found[0], count));
   return success();

@@ -567,25 +567,11 @@ static LogicalResult handleSplitToSequence(Node &node) {
     list = *smaller;
   }
   Dim total = arith.product(input.dims);
-  Type types[] = {
-      walk.typeOf({total}, input.elementType),
-      walk.typeOf({count, arith.constant(kTableWidth)}, indexType(walk))};
-  SmallVector<Value> sizes;
-  for (Dim dim : {total, count})
-    if (auto value = dyn_cast<Value>(dim))
-      sizes.push_back(value);
-  NamedAttrList attributes;
-  attributes.append("axis", walk.integerAttr(axis));
-  attributes.append("keepdims", walk.integerAttr(keep));
-  auto op = onnx_ir::NodeOp::create(
-      walk.builder, TypeRange(types),
-      ValueRange{walk.materialize(input), walk.materialize(list)}, sizes,
-      "SplitToList", /*domain=*/"quantc", /*version=*/1,
-      attributes.getDictionary(walk.builder.getContext()), StringAttr(),
-      ArrayAttr(), 0);
-  TensorInfo data = walk.tensor(op.getResult(0), {total});
-  TensorInfo table =
-      walk.tensor(op.getResult(1), {count, arith.constant(kTableWidth)});
+  SmallVector<TensorInfo> made = walk.nodes(
+      {"SplitToList", "quantc", 1}, {&input, &list},
+      {{input.elementType, {total}},
+       {indexType(walk), {count, arith.constant(kTableWidth)}}},
+      {{"axis", walk.integerAttr(axis)}, {"keepdims", walk.integerAttr(keep)}});
   Kind kind;
   kind.isList = true;
   kind.elementType = input.elementType;
@@ -594,7 +580,7 @@ static LogicalResult handleSplitToSequence(Node &node) {
   kind.shape = shapeOf(part);
   if (keep)
     (*kind.shape)[axis] = ShapedType::kDynamic;
-  node.set(0, listOf(kind, data, table));
+  node.set(0, listOf(kind, made[0], made[1]));
   return success();
 }
 
@@ -666,20 +652,12 @@ static LogicalResult handleConcatFromSequence(Node &node) {
                                 {"keepdims", walk.integerAttr(0)}});
     dims[axis] = arith.max(walk.readElements(sum)->front(), zero);
   }
-  SmallVector<Value> sizes;
-  for (Dim dim : dims)
-    if (auto value = dyn_cast<Value>(dim))
-      sizes.push_back(value);
-  NamedAttrList attributes;
-  attributes.append("axis", walk.integerAttr(axis));
-  attributes.append("new_axis", walk.integerAttr(isNew));
-  auto op = onnx_ir::NodeOp::create(
-      walk.builder, TypeRange(walk.typeOf(dims, list.elementType)),
-      ValueRange{walk.materialize(list.data), walk.materialize(list.table)},
-      sizes, "ConcatFromList", /*domain=*/"quantc", /*version=*/1,
-      attributes.getDictionary(walk.builder.getContext()), StringAttr(),
-      ArrayAttr(), 0);
-  node.set(0, walk.tensor(op.getResult(0), dims));
+  SmallVector<TensorInfo> made =
+      walk.nodes({"ConcatFromList", "quantc", 1}, {&list.data, &list.table},
+                 {{list.elementType, dims}},
+                 {{"axis", walk.integerAttr(axis)},
+                  {"new_axis", walk.integerAttr(isNew)}});
+  node.set(0, made.front());
   return success();
 }
 

@@ -204,10 +204,32 @@ public:
 
   using Attributes =
       llvm::ArrayRef<std::pair<llvm::StringRef, mlir::Attribute>>;
-  /// A typed `onnx.node` of the standard domain with one result.
+  /// An operator of the standard domain, in its newest version, or another one.
+  struct Operator {
+    Operator(llvm::StringRef type);
+    Operator(llvm::StringRef type, llvm::StringRef domain, int64_t version)
+        : type(type), domain(domain), version(version) {}
+    llvm::StringRef type, domain;
+    int64_t version;
+  };
+  /// The element type and the dimensions of a result.
+  using Result = std::pair<mlir::Type, Dims>;
+  /// A typed `onnx.node`; an absent input is an empty TensorInfo. Attributes
+  /// that are null are left out.
+  llvm::SmallVector<TensorInfo> nodes(Operator op,
+                                      llvm::ArrayRef<TensorInfo *> inputs,
+                                      llvm::ArrayRef<Result> results,
+                                      Attributes attributes = {});
+  /// The same of the standard domain with one result.
   TensorInfo node(llvm::StringRef opType, llvm::ArrayRef<TensorInfo *> inputs,
                   mlir::Type elementType, llvm::ArrayRef<Dim> dims,
-                  Attributes attributes = {});
+                  Attributes attributes = {}) {
+    return nodes(opType, inputs, {{elementType, Dims(dims)}}, attributes)
+        .front();
+  }
+  /// `qgraph.linear` with weight [N, K] and a bias that may be null.
+  TensorInfo linear(TensorInfo &input, mlir::Value weight, mlir::Value bias,
+                    mlir::StringAttr name);
   mlir::Attribute integerAttr(int64_t value);
   mlir::Attribute integersAttr(llvm::ArrayRef<int64_t> values);
   mlir::Attribute realAttr(double value);
@@ -291,13 +313,12 @@ public:
   /// on is forgotten when the scope is closed.
   Scope openScope(mlir::Block *block);
   void closeScope(Scope scope);
-  /// Walks the nodes of a subgraph into where the builder stands. Its arguments'
-  /// infos are set.
+  /// Walks the nodes of a subgraph into where the builder stands. Its
+  /// arguments' infos are set.
   void walkBlock(mlir::Block &old);
   /// Runs `build`, which walks a region, and holds back its messages, to be
   /// shown or forgotten.
-  std::vector<mlir::Diagnostic>
-  holdMessages(llvm::function_ref<void()> build);
+  std::vector<mlir::Diagnostic> holdMessages(llvm::function_ref<void()> build);
   void show(std::vector<mlir::Diagnostic> messages);
   unsigned errorCount() const { return errors; }
   void forgetErrors(unsigned count) { errors = count; }
