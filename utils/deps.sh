@@ -44,6 +44,7 @@ libprotobuf-dev         /usr/include/google/protobuf/message.h
 protobuf-compiler       protoc
 libgtest-dev            /usr/include/gtest/gtest.h
 libeigen3-dev           /usr/include/eigen3/Eigen/Core
+libopenblas-dev         /usr/lib/*/libopenblas.so,/usr/lib/libopenblas.so
 libcli11-dev            /usr/include/CLI/CLI.hpp
 libbenchmark-dev        /usr/include/benchmark/benchmark.h
 zlib1g-dev              /usr/include/zlib.h

@@ -34,7 +34,7 @@ namespace quantc::numerics {
 ///
 ///     overflow-, octaves-, underflow-, zero, underflow+, octaves+, overflow+
 struct HistogramBins {
-  static constexpr int kPerOctave = 16;
+  static constexpr int kPerOctave = 32;
   static constexpr int kLeast = -24, kMost = 24;
   static constexpr int kSide = (kMost - kLeast) * kPerOctave + 2;
   static constexpr int kZero = kSide;
@@ -162,14 +162,19 @@ public:
   static std::string fromState(State state, SiteStatistics &result);
 
 private:
-  ChannelSums totals(bool withGram) const;
+  ChannelSums zeroSums() const;
+  /// Ends the sample under way: its sums become a leaf of the tree.
+  void close();
+  void addRow(const float *row, Extrema &sample);
   void addGram(const float *rows, int64_t count, const ParallelFor &parallel);
+  template <typename AddNode>
+  void visitSums(AddNode addNode) const;
+  std::vector<float> meanOf(std::vector<double> ChannelSums::*which) const;
 
   int64_t channelCount = 0;
   int64_t tokenCount = 0;
   int64_t nonFiniteCount = 0;
   SiteOptions options;
-  bool isScaled = false;
   std::vector<float> least, most;
   std::vector<int64_t> valueHistogram, rowHistogram;
   std::vector<Sample> seen; // by rising index

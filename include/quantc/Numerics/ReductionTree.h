@@ -74,6 +74,13 @@ public:
   /// nodes.
   const std::map<int64_t, Node> &nodes() const { return table; }
 
+  /// `change(value)` for every node.
+  template <typename Change>
+  void forEach(Change change) {
+    for (auto &item : table)
+      change(item.second.value);
+  }
+
   /// What the sum of all nodes by rising sample would be after inserting
   /// (0, sample, leaf), which has to be free; of the nodes alone if `leaf` is
   /// null. `addNode(value)` is called for each.
