@@ -13,7 +13,10 @@
 #include "quantc/Import/ONNX.h"
 #include "quantc/Pipelines/Plugin.h"
 #include "quantc/Pipelines/Register.h"
+#include "quantc/Quantize/Passes.h"
 #include "quantc/Support/AtomicFile.h"
+#include "quantc/Support/Errors.h"
+#include "quantc/Support/UsageError.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
@@ -28,8 +31,6 @@
 using namespace mlir;
 
 namespace quantc {
-
-char DefectError::ID = 0;
 
 std::optional<Emit> emitFromName(llvm::StringRef name) {
   return llvm::StringSwitch<std::optional<Emit>>(name)
@@ -208,9 +209,11 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
   unsigned number = &model - models.data();
   double share = (kGraphDone - kImported) / models.size();
   GraphOptions options = request.graph;
-  // One model need not have the dimensions of the others.
-  if (models.size() > 1)
-    options.dims = dimsOf(*model.module, options.dims);
+  // One model need not have the dimensions and layers of the others.
+  if (models.size() > 1) {
+    options.dims = model.dims = dimsOf(*model.module, options.dims);
+    options.requireMatch = false;
+  }
   llvm::Expected<std::string> pipeline = graphPipeline(options, stage);
   if (!pipeline)
     return pipeline.takeError();
@@ -223,6 +226,10 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
                     from, from + share))
     return error;
   model.reports = reportTensors(model.tensors, *model.module);
+  if (auto unmatched = dyn_cast_or_null<ArrayAttr>(
+          (*model.module)->removeAttr(qgraph::kUnmatchedAttr)))
+    for (auto text : unmatched.getAsRange<StringAttr>())
+      model.unmatched.push_back(text.str());
   return models.size() > 1 ? separateWeights(*model.module, number)
                            : llvm::Error::success();
 }
@@ -273,8 +280,8 @@ static llvm::Error readPassOptions(const std::vector<std::string> &options) {
   llvm::raw_string_ostream os(problem);
   if (!llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "",
                                          &os))
-    return llvm::createStringError("--mlir: " +
-                                   llvm::StringRef(problem).trim().str());
+    return llvm::make_error<UsageError>(
+        "--mlir: " + llvm::StringRef(problem).trim().str());
   return llvm::Error::success();
 }
 
@@ -302,6 +309,9 @@ llvm::Expected<CompileResult> Compiler::run() {
       if (llvm::Error error = runGraph(model, stage))
         return std::move(error);
   }
+  if (models.size() > 1)
+    if (llvm::Error error = checkOptionsUsed(request.graph.dims, models))
+      return std::move(error);
   module = models.size() > 1 ? mergeModules(models)
                              : std::move(models.front().module);
   llvm::Error error = request.emit == Emit::Library ? makeLibrary()

@@ -18,11 +18,6 @@
 
 #include <mutex>
 
-namespace llvm {
-class LLVMContext;
-class Module;
-} // namespace llvm
-
 namespace quantc::driver {
 
 class Compiler {
@@ -50,16 +45,6 @@ private:
   /// The module lowered for a level, in place.
   llvm::Error lower(mlir::ModuleOp module, mlir::PassManager &manager,
                     const Level &level, double from, double to);
-  /// The LLVM module of a lowered one, the functions of `entry` called as
-  /// Package wants.
-  llvm::Expected<std::unique_ptr<llvm::Module>>
-  translate(mlir::ModuleOp module, const PackageEntry &entry,
-            llvm::LLVMContext &context);
-  CodeOptions codeOptions(const Level &level) const;
-  /// The objects of a level, one of each entry; all but the first are empty,
-  /// for its code is that of all.
-  llvm::Expected<std::vector<CompiledLevel>>
-  compileEntries(mlir::ModuleOp module, const Level &level);
   /// One level's text or object, of the highest level.
   llvm::Error emitOneLevel();
 

@@ -7,7 +7,8 @@
 
 #include "Console.h"
 
-#include "quantc/Driver/Compile.h"
+#include "quantc/Support/Errors.h"
+#include "quantc/Support/UsageError.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errc.h"
@@ -35,7 +36,9 @@ int fail(const Twine &text, ExitCode code) {
 }
 
 int fail(Error error) {
-  ExitCode code = error.isA<DefectError>() ? ExitDefect : ExitBadInput;
+  ExitCode code = error.isA<DefectError>()  ? ExitDefect
+                  : error.isA<UsageError>() ? ExitBadUsage
+                                            : ExitBadInput;
   std::string text = toString(std::move(error));
   if (!text.empty())
     say("error", text);

@@ -18,15 +18,6 @@
 
 namespace quantc::driver {
 
-/// Signature.cpp: the entries' names, inputs, outputs, named dimensions, layers
-/// and checks, from what LowerToKernels left on their functions. Their names
-/// are those of the functions.
-llvm::Expected<std::vector<PackageEntry>> entriesOf(mlir::ModuleOp module);
-
-/// PackedWeights.cpp: the bytes of `qkernel.weights` as kernels read them: one
-/// element a byte below 8 bits.
-llvm::Expected<std::vector<WeightHandle>> weightsOf(mlir::ModuleOp module);
-
 /// A tensor of the model, for the manifest and `inspect`.
 struct ModelTensor {
   std::string name, type; ///< `2x3xf32`

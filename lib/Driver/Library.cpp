@@ -11,6 +11,8 @@
 
 #include "CompileModel.h"
 #include "Worker.h"
+#include "quantc/Pipelines/CodeGeneration.h"
+#include "quantc/Support/Errors.h"
 #include "quantc/hash.h"
 
 #include "llvm/Support/thread.h"
@@ -41,7 +43,8 @@ llvm::Error Compiler::compileLevels(std::vector<LevelWork> &works) {
     noteStage("code generation of level " + level.name);
     report("level " + level.name + ": code generation", from + share / 2);
     llvm::Expected<std::vector<CompiledLevel>> compiled =
-        compileEntries(*work.module, level);
+        compileEntries(*work.module, level,
+                       codeOptions(level, isPlainRecipe(request.graph.recipe)));
     if (!compiled)
       return compiled.takeError();
     work.compiled = std::move(*compiled);

@@ -84,20 +84,6 @@ struct CompileListener {
   std::function<void(llvm::StringRef what, double done)> progress;
 };
 
-/// A failure that is no fault of the input: exit code 3.
-class DefectError : public llvm::ErrorInfo<DefectError> {
-public:
-  static char ID;
-  explicit DefectError(std::string text) : text(std::move(text)) {}
-  void log(llvm::raw_ostream &os) const override { os << text; }
-  std::error_code convertToErrorCode() const override {
-    return llvm::inconvertibleErrorCode();
-  }
-
-private:
-  std::string text;
-};
-
 /// Compiles `request.models`. An error whose text is empty has been told to the
 /// listener already. After an error no file is left.
 llvm::Expected<CompileResult> compileModel(const CompileRequest &request,

@@ -5,16 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Internal.h"
+#include "quantc/Pipelines/CodeGeneration.h"
 
 #include "quantc/Dialect/ONNX/ONNXDialect.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
+#include "quantc/Support/Errors.h"
 
 #include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 
-namespace quantc::driver {
+namespace quantc {
 namespace {
 
 /// The named dimensions of an entry, numbered as they are met.
@@ -185,4 +186,4 @@ llvm::Expected<std::vector<PackageEntry>> entriesOf(ModuleOp module) {
   return entries;
 }
 
-} // namespace quantc::driver
+} // namespace quantc

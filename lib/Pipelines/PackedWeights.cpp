@@ -5,17 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Internal.h"
+#include "quantc/Pipelines/CodeGeneration.h"
 
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Numerics/Packing.h"
+#include "quantc/Support/Errors.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
-namespace quantc::driver {
+namespace quantc {
 namespace {
 
 std::string spelling(Type type) {
@@ -122,4 +123,4 @@ llvm::Expected<std::vector<WeightHandle>> weightsOf(ModuleOp module) {
   return handles;
 }
 
-} // namespace quantc::driver
+} // namespace quantc
