@@ -17,8 +17,8 @@ void dgemm_(const char *transA, const char *transB, const int *m, const int *n,
             const int *ldc);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda,
              int *info);
-void dpotri_(const char *uplo, const int *n, double *a, const int *lda,
-             int *info);
+void dtrtri_(const char *uplo, const char *diag, const int *n, double *a,
+             const int *lda, int *info);
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau,
              double *work, const int *lwork, int *info);
 void dorgqr_(const int *m, const int *n, const int *k, double *a,
@@ -67,20 +67,20 @@ void gemm(bool transposeA, bool transposeB, int64_t m, int64_t n, int64_t k,
            C, ldC);
 }
 
-// The upper triangle of a row-major matrix is the lower one to Fortran, where
-// A = L Lᵀ with L = Uᵀ.
+// The lower triangle of a row-major matrix is the upper one to Fortran, where
+// A = Uᵀ U with U = Lᵀ.
 
-bool choleskyUpper(int64_t n, double *A) {
+bool choleskyLower(int64_t n, double *A) {
   useOneThread();
   int size = static_cast<int>(n), lda = leading(n), info = 0;
-  dpotrf_("L", &size, A, &lda, &info);
+  dpotrf_("U", &size, A, &lda, &info);
   return info == 0;
 }
 
-bool invertFromCholesky(int64_t n, double *U) {
+bool invertLower(int64_t n, double *L) {
   useOneThread();
   int size = static_cast<int>(n), lda = leading(n), info = 0;
-  dpotri_("L", &size, U, &lda, &info);
+  dtrtri_("U", "N", &size, L, &lda, &info);
   return info == 0;
 }
 

@@ -22,14 +22,14 @@ void gemm(bool transposeA, bool transposeB, int64_t m, int64_t n, int64_t k,
           double alpha, const double *A, int64_t ldA, const double *B,
           int64_t ldB, double beta, double *C, int64_t ldC);
 
-/// The upper triangle of the symmetric A [n, n] becomes U with A = Uᵀ U; what
-/// is below is neither read nor written. False if A is not positive definite;
-/// A is spoilt then.
-bool choleskyUpper(int64_t n, double *A);
+/// The lower triangle of the symmetric A [n, n] becomes L with A = L Lᵀ; what
+/// is above is neither read nor written. False if A is not positive definite; A
+/// is spoilt then.
+bool choleskyLower(int64_t n, double *A);
 
-/// From the upper triangle of U, as choleskyUpper leaves it, that of the
-/// inverse of Uᵀ U, in place.
-bool invertFromCholesky(int64_t n, double *U);
+/// The lower triangle of L [n, n] becomes that of its inverse. False if a
+/// diagonal entry is 0.
+bool invertLower(int64_t n, double *L);
 
 /// A [n, n] becomes the orthogonal factor Q of its QR decomposition, with signs
 /// that make R's diagonal positive: uniformly distributed for a matrix of
