@@ -33,6 +33,7 @@ node = helper.make_node
 X = value("x", [2, 3])
 Y = value("y", None)
 C = value("c", [], BOOL)
+C_IN = value("ci", [], BOOL)
 IMAGE = value("x", [1, 2, 8, 8])
 
 
@@ -143,6 +144,23 @@ def condition(then, otherwise=None, before=(), after=(), output="y"):
     return model(nodes, [C, X])
 
 
+def linear_attention():
+    """Its function body passes on an input that is missing: beta, which its rule needs."""
+    names = ["q", "k", "v", "", "decay"]
+    inputs = [value(name, ["b", "t", 32]) for name in names if name]
+    made = node("LinearAttention", names, ["y", "state"], q_num_heads=4, kv_num_heads=4)
+    return model(made, inputs, [Y, value("state", None)], opset=27)
+
+
+def loop(condition, inner):
+    """Conditions of these types, before the body and in it."""
+    body = helper.make_graph(
+        [node("Cast", ["ci"], ["co"], to=inner), node("Add", ["s", "s"], ["t"])], "body",
+        [value("i", [], INT64), C_IN, value("s", [2, 3])], [value("co", []), value("t", [2, 3])])
+    made = node("Loop", ["n", "k", "x"], ["y"], body=body)
+    return model([node("Cast", ["c"], ["k"], to=condition), made], [value("n", [], INT64), C, X])
+
+
 def recursive():
     imports = [helper.make_opsetid("", 21), helper.make_opsetid("f", 1)]
     functions = [
@@ -195,6 +213,13 @@ CASES = {
     "nested text, deeper": (nested_text(20000), "brackets are nested more than 500 deep"),
     "nested types": (nested_sequences(20), "'s': its type is nested more than 16 deep"),
     "nested types, deeper": (nested_sequences(1000), "'s': its type is nested more than 16 deep"),
+    "no output": (condition(helper.make_graph(identity.node, "sub", [], []), identity),
+                  "it has 1 outputs, and one of its branches 0"),
+    "condition's type": (
+        model(node("If", ["n"], ["y"], then_branch=identity, else_branch=identity),
+              [value("n", [], INT64), X]), "its condition must be BOOL"),
+    "loop's condition": (loop(FLOAT, BOOL), "its condition must be BOOL"),
+    "condition in a loop": (loop(BOOL, FLOAT), "its body's condition must be BOOL"),
     # Shapes that lie
     "output lies": (model(node("Relu", ["x"], ["y"]), [X], [value("y", [7, 7])]),
                     "output 'y' of the model is declared as tensor<7x7xf32>, and is"),
@@ -222,6 +247,12 @@ CASES = {
     "sizes by division": (model([node("Div", ["a", "b"], ["s"]), node("Expand", ["x", "s"], ["y"])],
                                 [value("x", [1])], [Y], [ints("a", -2**63), ints("b", -1)]),
                           "'y' (Expand"),
+    "huge rank": (model(node("Expand", ["x", "s"], ["y"]), [X, value("s", [HUGE], INT64)], opset=9),
+                  "its input 'shape' has 1099511627776 elements, more than"),
+    "huge product": (
+        model(node("CausalConvWithState", ["x", "w"], ["y", "z"]),
+              [value("x", [2, HUGE, 8]), value("w", [2, 1, HUGE, 2])], [Y, value("z", None)],
+              opset=27), "larger than what a process can address"),
     "huge constant": (model(node("ConstantOfShape", ["s"], ["y"]), [], [Y], [ints("s", HUGE, HUGE)]),
                       "larger than what a process can address"),
     "negative constant": (model(node("ConstantOfShape", ["s"], ["y"]), [], [Y], [ints("s", -4)]),
@@ -259,6 +290,8 @@ CASES = {
     "huge dilations": (conv(dilations=[2**62, 1]), "dilations has the number"),
     "huge conv pads": (conv(pads=[2**62] * 4), "pads has the number"),
     "few conv pads": (conv(pads=[1]), "pads has 1 numbers where 4 are needed"),
+    "huge strides": (model(node("ConvTranspose", ["x", "w"], ["y"], strides=[2**45, 2**45]), [IMAGE],
+                           [Y], [floats("w", [2, 4, 3, 3])]), "larger than what a process can"),
     "auto_pad": (conv(auto_pad="NONSENSE"), "auto_pad is 'NONSENSE'"),
     "kernel 0": (pool(kernel_shape=[0, 0]), "kernel_shape has the number 0"),
     "huge kernel": (pool(kernel_shape=[2**62, 2**62]), "kernel_shape has the number"),
@@ -280,6 +313,7 @@ CASES = {
     "scale's axis": (model(node("QuantizeLinear", ["x", "s"], ["y"], axis=9), [X],
                            [value("y", None, TensorProto.UINT8)], [floats("s", [3])]),
                      "axis is out of range"),
+    "absent in a function body": (linear_attention(), "is absent"),
     "einsum": (model(node("Einsum", ["x", "x"], ["y"], equation="ij,->qq->")), "'y' (Einsum"),
 }
 

@@ -46,8 +46,9 @@ TensorInfo Walk::tensor(Value value, ArrayRef<Dim> dims) {
   info.elementType = cast<RankedTensorType>(value.getType()).getElementType();
   info.dims.assign(dims.begin(), dims.end());
   info.value = value;
-  if (llvm::any_of(dims, [](Dim d) { return DimArithmetic::isConstant(d, 0); }))
-    info.elements.emplace(); // none at all
+  if (std::optional<SmallVector<int64_t>> shape = staticShape(dims))
+    if (llvm::is_contained(*shape, 0))
+      info.elements.emplace(); // none at all
   dimsOf[value] = info.dims;
   return info;
 }
@@ -73,8 +74,7 @@ TensorInfo Walk::fromSplat(Type type, ArrayRef<Dim> dims, Element value) {
   info.elementType = type;
   info.dims.assign(dims.begin(), dims.end());
   info.splat = value;
-  std::optional<SmallVector<int64_t>> shape = staticShape(dims);
-  if (shape && computeProduct(*shape) <= kSmall)
+  if (std::optional<SmallVector<int64_t>> shape = smallShape(dims))
     info.elements = Elements(computeProduct(*shape), value);
   return info;
 }
@@ -278,8 +278,8 @@ TensorInfo Walk::expand(TensorInfo &info, ArrayRef<Dim> dims) {
   if (Element value = uniform(info))
     return fromSplat(info.elementType, dims, value);
   int64_t shift = int64_t(dims.size()) - info.rank();
-  std::optional<SmallVector<int64_t>> to = staticShape(dims);
-  if (info.elements && to && computeProduct(*to) <= kSmall) {
+  std::optional<SmallVector<int64_t>> to = smallShape(dims);
+  if (info.elements && to) {
     SmallVector<int64_t> from = *staticShape(info.dims);
     SmallVector<int64_t> strides = stridesOf(from), toStrides = stridesOf(*to);
     Elements elements;

@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Walk.h"
+#include "Sequences.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -249,7 +249,47 @@ static Objection checkRange(Node &node) {
   return std::nullopt;
 }
 
+/// Control flow is by numbers that the walk computes with: of other types, they
+/// would be something else.
+static Objection checkScalar(Node &node, unsigned input, unsigned width,
+                             StringRef what) {
+  if (node.numInputs() <= input || !node.has(input))
+    return std::nullopt;
+  Type type = node.in(input).elementType;
+  if (type && type.isInteger(width) && !type.isUnsignedInteger())
+    return std::nullopt;
+  return ("its " + what + " must be " + (width == 1 ? "BOOL" : "INT64")).str();
+}
+
+static Objection checkIf(Node &node) {
+  for (Region &branch : node.op.getSubgraphs()) {
+    unsigned gives = branch.front().getTerminator()->getNumOperands();
+    if (gives != node.op->getNumResults())
+      return "it has " + std::to_string(node.op->getNumResults()) +
+             " outputs, and one of its branches " + std::to_string(gives);
+  }
+  return checkScalar(node, 0, 1, "condition");
+}
+
+static Objection checkLoop(Node &node) {
+  if (Objection why = checkScalar(node, 0, 64, "number of iterations"))
+    return why;
+  return checkScalar(node, 1, 1, "condition");
+}
+
+/// Inputs that the operator cannot do without. Those of the file are checked
+/// when it is read; function bodies pass on what their node does not have.
+static Objection checkPresence(Node &node) {
+  SmallVector<std::string> names = onnx_ir::requiredInputs(node.op);
+  for (auto [i, name] : llvm::enumerate(names))
+    if (!name.empty() && !(node.has(i) && isThere(node.in(i))))
+      return "its input '" + name + "' is absent";
+  return std::nullopt;
+}
+
 Objection onnx_to_qgraph::objectionTo(Node &node) {
+  if (Objection why = checkPresence(node))
+    return why;
   StringRef domain = node.op.getDomain();
   if (!domain.empty() && domain != "ai.onnx")
     return std::nullopt;
@@ -268,6 +308,8 @@ Objection onnx_to_qgraph::objectionTo(Node &node) {
           .Case("LSTM", [](Node &node) { return checkRecurrent(node, 4); })
           .Cases({"Resize", "Upsample"}, checkResize)
           .Case("Range", checkRange)
+          .Case("If", checkIf)
+          .Case("Loop", checkLoop)
           .Case("Split", checkSplit)
           .Cases({"Cast", "BitCast"}, checkCast)
           .Default(nullptr);

@@ -192,7 +192,8 @@ LogicalResult onnx_to_qgraph::handleConvTranspose(Node &node) {
     std::optional<Axis> axis =
         axisOf(node, input.dims[d + 2], window,
                wanted ? std::optional((*wanted)[d]) : std::nullopt);
-    if (!axis)
+    // Phases without weights cost as much as others.
+    if (!axis || window.stride > 2 * window.kernel)
       return handleWindow(node);
     axes.push_back(*axis);
     interleaved |= window.stride != 1;

@@ -47,6 +47,22 @@ std::optional<SmallVector<int64_t>> staticShape(ArrayRef<Dim> dims) {
   return shape;
 }
 
+std::optional<SmallVector<int64_t>> smallShape(ArrayRef<Dim> dims) {
+  std::optional<SmallVector<int64_t>> shape = staticShape(dims);
+  if (!shape || llvm::is_contained(*shape, 0))
+    return shape;
+  // Extents of bad models are negative, or their product overflows.
+  int64_t count = 1;
+  for (int64_t extent : *shape) {
+    if (extent < 0 || extent > kSmall)
+      return std::nullopt;
+    count = std::min(count * extent, kSmall + 1);
+  }
+  if (count > kSmall)
+    return std::nullopt;
+  return shape;
+}
+
 Element uniform(const TensorInfo &info) {
   if (info.splat)
     return info.splat;
@@ -284,10 +300,10 @@ quantc::onnx_to_qgraph::foldElementwise(Walk &walk, StringRef op,
     if (Element value = compareRamp(walk, op, *inputs[0], *inputs[1]))
       return walk.fromSplat(resultType, dims, value);
 
-  std::optional<SmallVector<int64_t>> shape = staticShape(dims);
-  if (!shape || computeProduct(*shape) > kSmall ||
-      !llvm::all_of(inputs,
-                    [](TensorInfo *input) { return bool(input->elements); })) {
+  std::optional<SmallVector<int64_t>> shape = smallShape(dims);
+  if (!shape || !llvm::all_of(inputs, [](TensorInfo *input) {
+        return bool(input->elements);
+      })) {
     if (std::optional<TensorInfo::Ramp> ramp =
             foldRamps(walk, op, inputs, dims))
       return walk.fromRamp(resultType, dims, *ramp);

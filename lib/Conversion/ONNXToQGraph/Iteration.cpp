@@ -321,6 +321,10 @@ static LogicalResult handleLoop(Node &node) {
       TensorInfo value = walk.info(terminator->getOperand(i));
       if (value.failed || !isThere(value)) {
         good = false;
+      } else if (i == 0 &&
+                 !(value.elementType && value.elementType.isInteger(1))) {
+        yields.problem = "its body's condition must be BOOL";
+        good = false;
       } else if (i == 0) {
         std::optional<Elements> list = walk.readElements(value);
         if (list && list->size() == 1)

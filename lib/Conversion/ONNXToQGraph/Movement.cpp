@@ -77,9 +77,12 @@ static LogicalResult handleConcat(Node &node) {
     }
     inputs.push_back(&input);
   }
-  std::optional<SmallVector<int64_t>> shape = staticShape(dims);
-  if (elements && shape && computeProduct(*shape) <= kSmall) {
-    int64_t outer = computeProduct(ArrayRef(*shape).take_front(axis));
+  std::optional<SmallVector<int64_t>> shape = smallShape(dims);
+  if (elements && shape) {
+    // Of nothing, there may be any number.
+    int64_t outer = llvm::is_contained(*shape, 0)
+                        ? 0
+                        : computeProduct(ArrayRef(*shape).take_front(axis));
     Elements list;
     for (int64_t i = 0; i < outer; ++i)
       for (TensorInfo *input : inputs) {
@@ -102,8 +105,8 @@ static LogicalResult handleConcat(Node &node) {
   llvm::erase_if(inputs, [&](TensorInfo *input) {
     return arith.isConstant(input->dims[axis], 0);
   });
-  if (inputs.size() == 1) {
-    node.set(0, *inputs.front());
+  if (inputs.size() <= 1) {
+    node.set(0, inputs.empty() ? first : *inputs.front());
     return success();
   }
   TensorInfo result = walk.node("Concat", inputs, first.elementType, dims,
@@ -141,8 +144,8 @@ static LogicalResult handleGather(Node &node) {
                                 " of size " + Twine(*extent));
     }
   }
-  std::optional<SmallVector<int64_t>> shape = staticShape(dims);
-  if (data.elements && numbers && shape && computeProduct(*shape) <= kSmall) {
+  std::optional<SmallVector<int64_t>> shape = smallShape(dims);
+  if (data.elements && numbers && shape) {
     SmallVector<int64_t> strides = stridesOf(*staticShape(data.dims));
     SmallVector<int64_t> indexStrides = stridesOf(*staticShape(indices.dims));
     int64_t rank = indices.rank();
@@ -342,10 +345,10 @@ static std::optional<Elements> oneHotElements(const TensorInfo &indices,
                                               const TensorInfo &values,
                                               ArrayRef<int64_t> shape,
                                               int64_t axis) {
-  int64_t size = computeProduct(shape), depth = shape[axis];
-  if (!indices.elements || !values.elements || size > kSmall)
+  if (!indices.elements || !values.elements)
     return std::nullopt;
-  Elements result(size, (*values.elements)[0]);
+  int64_t depth = shape[axis];
+  Elements result(computeProduct(shape), (*values.elements)[0]);
   int64_t inner = computeProduct(shape.drop_front(axis + 1));
   for (auto [i, index] : llvm::enumerate(*indices.elements)) {
     std::optional<double> position = numberOf(index);
@@ -382,7 +385,7 @@ static LogicalResult handleOneHot(Node &node) {
     return node.unsupported("its depth is negative");
   Dims dims = indices.dims;
   dims.insert(dims.begin() + axis, depth);
-  if (std::optional<SmallVector<int64_t>> shape = staticShape(dims))
+  if (std::optional<SmallVector<int64_t>> shape = smallShape(dims))
     if (std::optional<Elements> elements =
             oneHotElements(indices, node.in(2), *shape, axis)) {
       node.set(0, walk.fromElements(node.in(2).elementType, dims,

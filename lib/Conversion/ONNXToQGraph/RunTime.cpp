@@ -116,9 +116,8 @@ static std::optional<Elements> readNode(Walk &walk, onnx_ir::NodeOp op) {
 std::optional<Elements> Walk::readElements(TensorInfo &info) {
   if (info.elements)
     return info.elements;
-  std::optional<SmallVector<int64_t>> shape = staticShape(info.dims);
-  if (!info.value || !shape || !isa<IntegerType>(info.elementType) ||
-      computeProduct(*shape) > kSmall)
+  std::optional<SmallVector<int64_t>> shape = smallShape(info.dims);
+  if (!info.value || !shape || !isa<IntegerType>(info.elementType))
     return std::nullopt;
   auto known = read.find(info.value);
   if (known != read.end())
@@ -170,8 +169,8 @@ Dim Node::element(unsigned i) {
 
 std::optional<SmallVector<Value>> Walk::readReals(TensorInfo &info) {
   Type f64 = builder.getF64Type();
-  std::optional<SmallVector<int64_t>> shape = staticShape(info.dims);
-  if (!shape || computeProduct(*shape) > kSmall)
+  std::optional<SmallVector<int64_t>> shape = smallShape(info.dims);
+  if (!shape)
     return std::nullopt;
   SmallVector<Value> reals;
   if (isa<IntegerType>(info.elementType) || info.elements) {

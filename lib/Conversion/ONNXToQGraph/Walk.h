@@ -383,6 +383,8 @@ Element foldScalar(Walk &walk, llvm::StringRef opType,
 llvm::SmallVector<int64_t> stridesOf(llvm::ArrayRef<int64_t> shape);
 /// The dimensions, if they are numbers.
 std::optional<llvm::SmallVector<int64_t>> staticShape(llvm::ArrayRef<Dim> dims);
+/// The same of tensors of up to `kSmall` elements.
+std::optional<llvm::SmallVector<int64_t>> smallShape(llvm::ArrayRef<Dim> dims);
 /// The value that all elements have, or null.
 Element uniform(const TensorInfo &info);
 /// The elements of a dense constant.

@@ -10,6 +10,8 @@
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/implementation.h"
 
+#include <stdexcept>
+
 using namespace mlir;
 using onnx::OpSchema;
 using onnx::OpSchemaRegistry;
@@ -75,6 +77,16 @@ SmallVector<std::string> formalNames(NodeOp node, bool outputs) {
     for (const OpSchema::FormalParameter &parameter :
          outputs ? schema->outputs() : schema->inputs())
       names.push_back(parameter.GetName());
+  return names;
+}
+
+SmallVector<std::string> requiredInputs(NodeOp node) {
+  SmallVector<std::string> names;
+  if (const OpSchema *schema = findSchema(node))
+    for (const OpSchema::FormalParameter &parameter : schema->inputs())
+      names.push_back(parameter.GetOption() == OpSchema::Single
+                          ? parameter.GetName()
+                          : std::string());
   return names;
 }
 
@@ -188,6 +200,26 @@ static bool mayPropagate(ArrayRef<ValueInfo> inputs) {
   });
 }
 
+/// These inputs have an element for each dimension of something, and ONNX makes
+/// a message for each. Throws if there are more than any tensor has.
+static void checkRanks(const OpSchema &schema, ArrayRef<ValueInfo> inputs) {
+  if (!schema.domain().empty())
+    return;
+  for (auto [parameter, info] : llvm::zip(schema.inputs(), inputs)) {
+    bool isRank = llvm::is_contained({"shape", "repeats", "size", "sizes",
+                                      "scales", "axes", "output_shape",
+                                      "image_shape", "block_shape"},
+                                     StringRef(parameter.GetName())) ||
+                  schema.Name() == "ConstantOfShape";
+    auto type = dyn_cast_or_null<RankedTensorType>(info.type);
+    if (isRank && type && type.getRank() == 1 &&
+        type.getDimSize(0) > kMaxPropagatedElements)
+      throw std::runtime_error("its input '" + parameter.GetName() + "' has " +
+                               std::to_string(type.getDimSize(0)) +
+                               " elements, more than a tensor has dimensions");
+  }
+}
+
 /// Everything after the schema is found. Throws what the schema's functions
 /// throw.
 static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
@@ -226,6 +258,7 @@ static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
   for (int i = 0; i < given.output_size(); ++i)
     node.add_output(given.output(i).empty() ? "" : "o" + std::to_string(i));
 
+  checkRanks(schema, inputs);
   onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict=*/1,
                                       /*data_prop=*/true);
   InferenceContext inference(

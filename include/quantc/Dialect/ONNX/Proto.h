@@ -54,6 +54,10 @@ mlir::Attribute attributeOrDefault(NodeOp node, llvm::StringRef name);
 /// last; empty without a schema. For messages.
 llvm::SmallVector<std::string> formalNames(NodeOp node, bool outputs = false);
 
+/// The same of the inputs that a node must have; "" for those that are optional
+/// or variadic.
+llvm::SmallVector<std::string> requiredInputs(NodeOp node);
+
 //===----------------------------------------------------------------------===//
 // Type and shape inference
 //===----------------------------------------------------------------------===//
