@@ -148,7 +148,7 @@ bool Scheduler::emitBlock(Block &block) {
     }
     for (Value result : op.getResults())
       if (isa<TensorType>(result.getType()) && isLate(result))
-        dimsOf[result] = lateDims(result);
+        dimsOf[result] = resolvedDims(OpBuilder(&op), result);
     if (!isa<qgraph::ConstantOp>(op) && !isView(&op))
       good &= emitCall(&op);
   }

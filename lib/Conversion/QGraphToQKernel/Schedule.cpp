@@ -164,9 +164,8 @@ Value Scheduler::resolve(Value value) {
   return value;
 }
 
-/// The dimensions of a late tensor, by what stands before the op that makes it.
-SmallVector<OpFoldResult> Scheduler::lateDims(Value tensor) {
-  OpBuilder builder(tensor.getDefiningOp());
+SmallVector<OpFoldResult> Scheduler::resolvedDims(OpBuilder builder,
+                                                  Value tensor) {
   SmallVector<OpFoldResult> sizes = qgraph::getDims(builder, tensor);
   for (OpFoldResult &size : sizes) {
     if (std::optional<int64_t> constant = getConstantIntValue(size))
@@ -275,14 +274,8 @@ SmallVector<OpFoldResult> Scheduler::dims(Value tensor) {
   if (!isNew)
     return known->second;
   assert(!isLate(tensor) && "a late tensor's dimensions are noted where it is");
-  OpBuilder builder(prologueEnd);
-  SmallVector<OpFoldResult> sizes = qgraph::getDims(builder, tensor);
-  for (OpFoldResult &size : sizes) {
-    if (std::optional<int64_t> constant = getConstantIntValue(size))
-      size = builder.getIndexAttr(*constant);
-    else
-      size = canonicalIndex(cast<Value>(size));
-  }
+  SmallVector<OpFoldResult> sizes =
+      resolvedDims(OpBuilder(prologueEnd), tensor);
   dimsOf[tensor] = sizes;
   return sizes;
 }

@@ -114,7 +114,10 @@ private:
   bool findLate(mlir::Value value);
   /// A late index value (or any) without dimensions of tensors in it.
   mlir::Value resolve(mlir::Value value);
-  llvm::SmallVector<mlir::OpFoldResult> lateDims(mlir::Value tensor);
+  /// The dimensions of a tensor, resolved: a late one's by what stands before
+  /// the op that makes it, where the builder is.
+  llvm::SmallVector<mlir::OpFoldResult> resolvedDims(mlir::OpBuilder builder,
+                                                     mlir::Value tensor);
 
   // Where tensors live (Storage.cpp).
   void ownYields(mlir::Block &block);

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "NodeRunner.h"
+#include "Values.h"
 
 #include "quantc/Numerics/Math.h"
 #include "quantc/Numerics/Order.h"
@@ -20,7 +21,6 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
-#include <random>
 
 using namespace quantc;
 using namespace quantc::testing;
@@ -49,12 +49,7 @@ int64_t offsetOf(const Shape &at, const Shape &shape) {
 }
 
 std::vector<float> randoms(int64_t n, float low = -4, float high = 4) {
-  std::mt19937 random(unsigned(n) + 7);
-  std::uniform_real_distribution<float> distribution(low, high);
-  std::vector<float> values(n);
-  for (float &x : values)
-    x = distribution(random);
-  return values;
+  return floats(n, unsigned(n) + 7, low, high);
 }
 
 /// Runs all bodies and compares the first output.
