@@ -60,14 +60,20 @@ std::string shapeText(llvm::ArrayRef<int64_t> shape);
 llvm::Expected<Array> readArray(llvm::StringRef path, llvm::StringRef name,
                                 int64_t code, int64_t bits);
 
+/// Reads the arrays of a sequence: 0.npy, 1.npy, ... of a folder, `name/0`,
+/// `name/1`, ... of FILE.npz, or the one of FILE.npy.
+llvm::Expected<std::vector<Array>> readArrays(llvm::StringRef path,
+                                              llvm::StringRef name,
+                                              int64_t code, int64_t bits);
+
 /// The text of an array as .npy; of a type that NumPy lacks, its bits as
 /// unsigned integers, one a byte if it has less than 8.
 std::string npyText(const Array &array);
 
-/// Writes FILE.npz with an array of each name, at once or not at all.
+/// Writes FILE.npz with these arrays, at once or not at all.
 llvm::Error
 writeNpz(llvm::StringRef path,
-         llvm::ArrayRef<std::pair<std::string, const Array *>> arrays);
+         llvm::ArrayRef<std::pair<std::string, Array>> arrays);
 
 } // namespace quantc::driver
 

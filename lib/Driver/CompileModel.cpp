@@ -16,7 +16,6 @@
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Support/AtomicFile.h"
 #include "quantc/Support/Errors.h"
-#include "quantc/Support/UsageError.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"

@@ -63,10 +63,13 @@ void printResult(const CompileOptions &options, const CompileResult &result) {
 Error checkOutput(const CompileOptions &options) {
   if (options.output == "-")
     return Error::success();
-  std::string path = options.output;
-  if (options.emit == Emit::Library)
-    path += ".so";
-  return AtomicFile::create(path).takeError();
+  if (options.emit != Emit::Library)
+    return AtomicFile::create(options.output).takeError();
+  // The longest name, too.
+  for (const char *suffix : {".so", ".safetensors"})
+    if (Error error = AtomicFile::create(options.output + suffix).takeError())
+      return error;
+  return Error::success();
 }
 
 int compile(const CompileOptions &options) {
@@ -89,19 +92,11 @@ int compile(const CompileOptions &options) {
   return ExitDone;
 }
 
-/// A recipe that nobody knows is a wrong command line; one that is planned is
-/// what cannot be done.
-int recipeError(Error error) {
-  std::string text = toString(std::move(error));
-  bool planned = StringRef(text).contains("not built yet");
-  return fail(text, planned ? ExitBadInput : ExitBadUsage);
-}
-
 /// The pipelines of the recipe as text: the graph's, then a level's.
 int printPipeline(const CompileOptions &options) {
   Expected<std::string> graph = graphPipeline(options.graph);
   if (!graph)
-    return recipeError(graph.takeError());
+    return fail(graph.takeError());
   outs() << *graph << '\n'
          << kernelPipeline(isPlainRecipe(options.graph.recipe)) << '\n';
   return ExitDone;
@@ -111,15 +106,16 @@ int printPipeline(const CompileOptions &options) {
 std::string reproducer(const CompileOptions &options) {
   std::string text = commandLine() + "\n# quantc " + version() +
                      "; the same in steps:\n#   quantc compile " +
-                     options.models.front() + " --emit=onnx -o model.mlir\n";
+                     shellQuoted(options.models.front()) +
+                     " --emit=onnx -o model.mlir\n";
   if (Expected<std::string> graph = graphPipeline(options.graph))
-    text += "#   quant-opt --pass-pipeline='" + *graph +
-            "' model.mlir -o graph.mlir\n";
+    text += "#   quant-opt --pass-pipeline=" + shellQuoted(*graph) +
+            " model.mlir -o graph.mlir\n";
   else
     consumeError(graph.takeError());
-  text += "#   quant-opt --pass-pipeline='" +
-          kernelPipeline(isPlainRecipe(options.graph.recipe)) +
-          "' graph.mlir -o llvm.mlir\n";
+  text += "#   quant-opt --pass-pipeline=" +
+          shellQuoted(kernelPipeline(isPlainRecipe(options.graph.recipe))) +
+          " graph.mlir -o llvm.mlir\n";
   return text;
 }
 
@@ -134,6 +130,37 @@ std::vector<std::string> outputsOf(const CompileOptions &options) {
   return outputs;
 }
 
+/// What is wrong with -o and what belongs to it, whatever the model is; empty:
+/// nothing.
+std::string whyNoOutput(const CompileOptions &options) {
+  bool isLibrary = options.emit == Emit::Library;
+  if (options.output.empty())
+    return "no output is given: say -o PREFIX";
+  if (!isLibrary && options.models.size() > 1)
+    return "'--emit=" + options.emitName +
+           "' writes one model: several make a library";
+  if (isLibrary && options.output == "-")
+    return "a library cannot be written to standard output: say -o PREFIX, "
+           "or --emit a level of text";
+  // LLVM calls the last part of `folder/` `.`.
+  StringRef last = sys::path::filename(options.output);
+  if (last == "." || last == ".." || last == "/") {
+    SmallString<128> inside(options.output);
+    sys::path::append(inside, sys::path::stem(options.models.front()));
+    return "-o " + shellQuoted(options.output) +
+           " is a folder: say what the output is called, as -o " +
+           shellQuoted(inside);
+  }
+  if (options.embedWeights && !isLibrary)
+    return "--embed-weights is for a library, and --emit=" + options.emitName +
+           " makes none";
+  if (!options.weightsOut.empty() && options.emit > Emit::Kernel)
+    return "--weights-out is for printed IR (--emit=onnx, qgraph, fused or "
+           "kernel): say --embed-weights to have the weights in the library, "
+           "else they are in PREFIX.safetensors";
+  return "";
+}
+
 int run(CompileOptions &options) {
   for (auto &[name, value] : options.planned)
     if (!value.empty())
@@ -143,30 +170,21 @@ int run(CompileOptions &options) {
   if (options.models.empty())
     return fail("no model is given: quantc compile MODEL.onnx -o PREFIX",
                 ExitBadUsage);
-  if (options.output.empty())
-    return fail("no output is given: say -o PREFIX", ExitBadUsage);
   if (options.emitName == "archive")
     return fail("'--emit=archive' of 'quantc compile' is not built yet; "
                 "--emit=object gives the code of one level");
   options.emit = *emitFromName(options.emitName);
-  if (options.emit != Emit::Library && options.models.size() > 1)
-    return fail("'--emit=" + options.emitName +
-                    "' writes one model: several make a library",
-                ExitBadUsage);
-  if (options.emit == Emit::Library && options.output == "-")
-    return fail(
-        "a library cannot be written to standard output: say -o PREFIX, "
-        "or --emit a level of text",
-        ExitBadUsage);
+  if (std::string why = whyNoOutput(options); !why.empty())
+    return fail(why, ExitBadUsage);
   if (Expected<std::string> pipeline = graphPipeline(options.graph); !pipeline)
-    return recipeError(pipeline.takeError());
+    return fail(pipeline.takeError());
   for (StringRef device : {"nvptx", "amdgpu", "spirv"})
     if (StringRef(options.target).starts_with(device))
       return fail("target '" + options.target +
                   "' is not built yet; quantc compiles for x86-64 and aarch64");
   if (Expected<std::vector<Level>> levels = targetLevels(options.target);
       !levels)
-    return fail(toString(levels.takeError()), ExitBadUsage);
+    return fail(levels.takeError());
 
   WorkerOptions worker;
   worker.outputs = outputsOf(options);

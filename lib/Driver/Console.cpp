@@ -8,7 +8,6 @@
 #include "Console.h"
 
 #include "quantc/Support/Errors.h"
-#include "quantc/Support/UsageError.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errc.h"

@@ -26,8 +26,8 @@ namespace quantc::driver {
 
 /// Prints `quantc: error: TEXT` and returns `code`.
 int fail(const llvm::Twine &text, ExitCode code = ExitBadInput);
-/// The same for an error; a DefectError returns ExitDefect, and an empty text
-/// prints nothing.
+/// The same for an error; a DefectError returns ExitDefect, a UsageError
+/// ExitBadUsage, and an empty text prints nothing.
 int fail(llvm::Error error);
 
 /// `quantc: SEVERITY: TEXT`, the progress bar being out of the way.

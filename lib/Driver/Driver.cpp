@@ -29,18 +29,6 @@ std::string theCommandLine;
 /// Verbs that are planned; what they are for is in `--help` of none of them.
 const char *const kNotBuilt[] = {"calibrate", "eval"};
 
-std::string quoted(StringRef text) {
-  bool plain = !text.empty() && all_of(text, [](char c) {
-    return isAlnum(c) || StringRef("_-+=./:,@%").contains(c);
-  });
-  if (plain)
-    return text.str();
-  std::string result = "'";
-  for (char c : text)
-    result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 /// `quantc NAME` of another program, as git does. Returns only if there is
 /// none of that name.
 void execute(StringRef name, char **argv) {
@@ -164,6 +152,18 @@ int run(int argc, char **argv) {
 
 } // namespace
 
+std::string shellQuoted(StringRef text) {
+  bool plain = !text.empty() && all_of(text, [](char c) {
+    return isAlnum(c) || StringRef("_-+=./:,@%").contains(c);
+  });
+  if (plain)
+    return text.str();
+  std::string result = "'";
+  for (char c : text)
+    result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
 const std::string &commandLine() { return theCommandLine; }
 
 const char *version() { return QUANTC_VERSION; }
@@ -176,7 +176,7 @@ int quantc::runDriver(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   theCommandLine = "quantc";
   for (int i = 1; i < argc; ++i)
-    theCommandLine += " " + quoted(argv[i]);
+    theCommandLine += " " + shellQuoted(argv[i]);
   try {
     return driver::run(argc, argv);
   } catch (const std::bad_alloc &) {

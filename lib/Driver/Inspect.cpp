@@ -37,21 +37,30 @@ struct Port {
   std::string name, type;
 };
 
-/// Everything that is printed; what a kind of file lacks stays empty.
-struct Report {
+/// An entry of a library, or the graph of a model.
+struct EntryReport {
   std::string name;
   std::vector<Port> inputs, outputs;
-  std::vector<std::string> levels;
-  std::map<std::string, int64_t> operators; ///< of an ONNX file
-  std::vector<TensorReport> tensors;
-  std::string recipe;
-  int64_t libraryWeights = -1; ///< bytes of the weights section
-  int64_t sessionBytes = -1;   ///< of one session
+  int64_t sessionBytes = -1; ///< of one session; -1: not known
   std::string sessionDims;
 };
 
-void printJSON(const Report &report) {
-  json::OStream json(outs(), 2);
+struct TensorRow : TensorReport {
+  std::string entry;
+};
+
+/// Everything that is printed; what a kind of file lacks stays empty.
+struct Report {
+  std::string name;
+  std::vector<EntryReport> entries; ///< none of a library that is not loaded
+  std::vector<std::string> levels;
+  std::map<std::string, int64_t> operators; ///< of an ONNX file
+  std::vector<TensorRow> tensors;
+  std::string recipe;
+  int64_t libraryWeights = -1; ///< bytes of the weights section
+};
+
+void jsonEntry(json::OStream &json, const EntryReport &entry) {
   auto ports = [&](StringRef key, const std::vector<Port> &list) {
     json.attributeArray(key, [&] {
       for (const Port &port : list)
@@ -61,10 +70,28 @@ void printJSON(const Report &report) {
         });
     });
   };
+  ports("inputs", entry.inputs);
+  ports("outputs", entry.outputs);
+  if (entry.sessionBytes >= 0) {
+    json.attribute("session_bytes", entry.sessionBytes);
+    json.attribute("session_dims", entry.sessionDims);
+  }
+}
+
+void printJSON(const Report &report) {
+  json::OStream json(outs(), 2);
   json.objectBegin();
   json.attribute("name", report.name);
-  ports("inputs", report.inputs);
-  ports("outputs", report.outputs);
+  // The first entry's here too: most libraries have one.
+  jsonEntry(json,
+            report.entries.empty() ? EntryReport() : report.entries.front());
+  json.attributeArray("entries", [&] {
+    for (const EntryReport &entry : report.entries)
+      json.object([&] {
+        json.attribute("name", entry.name);
+        jsonEntry(json, entry);
+      });
+  });
   if (!report.recipe.empty())
     json.attribute("recipe", report.recipe);
   if (!report.levels.empty())
@@ -78,9 +105,11 @@ void printJSON(const Report &report) {
         json.attribute(name, count);
     });
   json.attributeArray("tensors", [&] {
-    for (const TensorReport &tensor : report.tensors)
+    for (const TensorRow &tensor : report.tensors)
       json.object([&] {
         json.attribute("name", tensor.name);
+        if (!tensor.entry.empty())
+          json.attribute("entry", tensor.entry);
         json.attribute("layer", tensor.layer);
         json.attribute("type", tensor.type);
         json.attribute("format", tensor.format);
@@ -92,52 +121,34 @@ void printJSON(const Report &report) {
   });
   if (report.libraryWeights >= 0)
     json.attribute("weights_bytes", report.libraryWeights);
-  if (report.sessionBytes >= 0) {
-    json.attribute("session_bytes", report.sessionBytes);
-    json.attribute("session_dims", report.sessionDims);
-  }
   json.objectEnd();
   outs() << '\n';
 }
 
-void printPorts(StringRef what, const std::vector<Port> &ports) {
-  for (const Port &port : ports)
-    outs() << "  " << what << ' ' << port.name << " : " << port.type << '\n';
+void printPorts(const EntryReport &entry) {
+  for (const Port &port : entry.inputs)
+    outs() << "  input " << port.name << " : " << port.type << '\n';
+  for (const Port &port : entry.outputs)
+    outs() << "  output " << port.name << " : " << port.type << '\n';
 }
 
-void printText(const Report &report, bool compiled) {
-  outs() << report.name;
-  if (!report.recipe.empty())
-    outs() << ", recipe " << report.recipe << ", for "
-           << join(report.levels, ", ");
-  outs() << '\n';
-  printPorts("input", report.inputs);
-  printPorts("output", report.outputs);
-  if (!report.operators.empty()) {
-    std::vector<std::pair<int64_t, std::string>> sorted;
-    int64_t total = 0;
-    for (auto &[name, count] : report.operators) {
-      sorted.emplace_back(-count, name);
-      total += count;
-    }
-    sort(sorted);
-    outs() << "  " << total << " nodes:";
-    ListSeparator comma;
-    for (auto &[count, name] : sorted)
-      outs() << StringRef(comma) << ' ' << name << ' ' << -count;
-    outs() << '\n';
-  }
+void printTensors(const Report &report, bool compiled) {
+  bool several = report.entries.size() > 1;
   std::vector<std::string> heads{"tensor", "type"};
+  if (several)
+    heads.insert(heads.begin(), "entry");
   if (compiled)
     heads.insert(heads.end(), {"format", "scales", "before", "after"});
   else
     heads.push_back("bytes");
   Table table(heads);
   uint64_t before = 0, after = 0;
-  for (const TensorReport &tensor : report.tensors) {
+  for (const TensorRow &tensor : report.tensors) {
     before += tensor.bytesBefore;
     after += tensor.bytesAfter;
     std::vector<std::string> cells{tensor.name, tensor.type};
+    if (several)
+      cells.insert(cells.begin(), tensor.entry);
     if (compiled)
       cells.insert(cells.end(), {tensor.format, tensor.granularity,
                                  bytesText(tensor.bytesBefore),
@@ -155,12 +166,44 @@ void printText(const Report &report, bool compiled) {
   if (compiled)
     outs() << " before, " << bytesText(after) << " after";
   outs() << '\n';
+}
+
+void printText(const Report &report, bool compiled) {
+  outs() << report.name;
+  if (!report.recipe.empty())
+    outs() << ", recipe " << report.recipe << ", for "
+           << join(report.levels, ", ");
+  outs() << '\n';
+  bool several = report.entries.size() > 1;
+  for (const EntryReport &entry : report.entries) {
+    if (several)
+      outs() << "entry " << entry.name << '\n';
+    printPorts(entry);
+  }
+  if (!report.operators.empty()) {
+    std::vector<std::pair<int64_t, std::string>> sorted;
+    int64_t total = 0;
+    for (auto &[name, count] : report.operators) {
+      sorted.emplace_back(-count, name);
+      total += count;
+    }
+    sort(sorted);
+    outs() << "  " << total << (total == 1 ? " node: " : " nodes: ");
+    ListSeparator comma;
+    for (auto &[count, name] : sorted)
+      outs() << StringRef(comma) << name << ' ' << -count;
+    outs() << '\n';
+  }
+  printTensors(report, compiled);
   if (report.libraryWeights >= 0)
     outs() << "weights section: " << bytesText(report.libraryWeights) << '\n';
-  if (report.sessionBytes >= 0)
-    outs() << "memory of a session: " << bytesText(report.sessionBytes)
-           << (report.sessionDims.empty() ? "" : " at " + report.sessionDims)
-           << '\n';
+  for (const EntryReport &entry : report.entries)
+    if (entry.sessionBytes >= 0)
+      outs() << "memory of a session"
+             << (several ? " of entry " + entry.name : std::string()) << ": "
+             << bytesText(entry.sessionBytes)
+             << (entry.sessionDims.empty() ? "" : " at " + entry.sessionDims)
+             << '\n';
 }
 
 // --- A library --------------------------------------------------------------
@@ -186,8 +229,9 @@ Error readManifest(StringRef text, Report &report) {
       const json::Object *object = tensor.getAsObject();
       if (!object)
         continue;
-      TensorReport row;
+      TensorRow row;
       row.name = string(*object, "name");
+      row.entry = string(*object, "entry");
       row.layer = string(*object, "layer");
       row.type = string(*object, "type");
       row.format = string(*object, "format");
@@ -206,49 +250,24 @@ bool isLibrary(StringRef path) {
                                              "ELF";
 }
 
-Expected<Report> inspectLibrary(const InspectOptions &options) {
-  SessionOptions opening;
-  opening.library = options.path;
-  opening.threads = 1;
-  opening.dims = options.dims;
-  Expected<std::unique_ptr<Session>> opened = Session::open(opening);
-  Report report;
-  if (!opened) {
-    // One for another machine has its manifest beside it.
-    SmallString<256> manifest(options.path);
-    sys::path::replace_extension(manifest, "json");
-    auto text = MemoryBuffer::getFile(manifest);
-    if (!text || !isLibrary(options.path))
-      return opened.takeError();
-    say("note", toString(opened.takeError()) + "; this is what '" + manifest +
-                    "' says");
-    report.name = sys::path::stem(options.path).str();
-    if (Error error = readManifest((*text)->getBuffer(), report))
-      return std::move(error);
-    return report;
-  }
-  Session &session = **opened;
-  report.name = quantc_name(session.model);
+/// How much a session holds shows when it runs; all-zero inputs are as good as
+/// any, and a model that refuses them still has the rest to tell.
+Error measureSession(Session &session, const SessionOptions &opening,
+                     EntryReport &report) {
   const quantc_entry_info &entry = *session.entry;
-  for (int64_t i = 0; i < entry.n_inputs; ++i)
-    report.inputs.push_back(
-        {entry.inputs[i].name, describe(entry, entry.inputs[i])});
-  for (int64_t i = 0; i < entry.n_outputs; ++i)
-    report.outputs.push_back(
-        {entry.outputs[i].name, describe(entry, entry.outputs[i])});
-  if (const char *manifest = quantc_manifest(session.model))
-    if (Error error = readManifest(manifest, report))
-      return std::move(error);
-  report.libraryWeights = quantc_weights_bytes(session.model);
-  // How much a session holds shows when it runs; all-zero inputs are as good
-  // as any, and a model that refuses them still has the rest to tell.
-  for (int64_t i = 0; i < entry.n_inputs; ++i)
-    opening.inputs.push_back(entry.inputs[i].name + std::string("=zeros"));
-  if (Error error = session.makeInputs(opening, /*inventMissing=*/true))
-    return std::move(error);
+  SessionOptions options = opening;
+  for (const quantc_tensor_info &info :
+       ArrayRef(entry.inputs, entry.n_inputs)) {
+    // How long a sequence is, nobody said.
+    if (info.kind == QUANTC_SEQUENCE || info.optional)
+      return Error::success();
+    options.inputs.push_back(info.name + std::string("=zeros"));
+  }
+  if (Error error = session.makeInputs(options, /*inventMissing=*/true))
+    return error;
   if (Error error = session.run()) {
     consumeError(std::move(error));
-    return report;
+    return Error::success();
   }
   report.sessionBytes = quantc_memory_of(session.session);
   for (int64_t i = 0; i < entry.n_symbols; ++i)
@@ -256,7 +275,79 @@ Expected<Report> inspectLibrary(const InspectOptions &options) {
       report.sessionDims += (report.sessionDims.empty() ? "" : ", ") +
                             std::string(entry.symbols[i].name) + "=" +
                             itostr(session.dims[i]);
-  return report;
+  return Error::success();
+}
+
+Expected<EntryReport> inspectEntry(Session &session,
+                                   const SessionOptions &opening) {
+  const quantc_entry_info &entry = *session.entry;
+  EntryReport report;
+  report.name = entry.name;
+  for (int64_t i = 0; i < entry.n_inputs; ++i)
+    report.inputs.push_back(
+        {entry.inputs[i].name, describe(entry, entry.inputs[i])});
+  for (int64_t i = 0; i < entry.n_outputs; ++i)
+    report.outputs.push_back(
+        {entry.outputs[i].name, describe(entry, entry.outputs[i])});
+  if (Error error = measureSession(session, opening, report))
+    return std::move(error);
+  return std::move(report);
+}
+
+/// What is known of a library for another machine: its manifest beside it.
+Expected<Report> inspectManifest(const std::string &path, Error problem) {
+  SmallString<256> manifest(path);
+  sys::path::replace_extension(manifest, "json");
+  auto text = MemoryBuffer::getFile(manifest);
+  if (!text || !isLibrary(path))
+    return std::move(problem);
+  say("note",
+      toString(std::move(problem)) + "; this is what '" + manifest + "' says");
+  Report report;
+  report.name = sys::path::stem(path).str();
+  if (Error error = readManifest((*text)->getBuffer(), report))
+    return createStringError("'" + manifest + "' is no manifest of quantc: " +
+                             toString(std::move(error)));
+  return std::move(report);
+}
+
+Expected<Report> inspectLibrary(const InspectOptions &options) {
+  SessionOptions opening;
+  opening.library = options.path;
+  opening.threads = 1;
+  Expected<std::unique_ptr<Session>> first = Session::open(opening);
+  if (!first)
+    return inspectManifest(options.path, first.takeError());
+  quantc_model *model = (*first)->model;
+  Report report;
+  report.name = quantc_name(model);
+  std::vector<bool> used(options.dims.size());
+  for (int64_t i = 0, n = quantc_entry_count(model); i < n; ++i) {
+    opening.entry = quantc_entry_at(model, i)->name;
+    Expected<std::unique_ptr<Session>> session = Session::open(opening);
+    if (!session)
+      return session.takeError();
+    // One entry need not have the dimensions of the others.
+    opening.dims.clear();
+    for (auto [d, text] : enumerate(options.dims))
+      if (n == 1 || (*session)->hasDim(StringRef(text).rsplit('=').first)) {
+        opening.dims.push_back(text);
+        used[d] = true;
+      }
+    Expected<EntryReport> entry = inspectEntry(**session, opening);
+    if (!entry)
+      return entry.takeError();
+    report.entries.push_back(std::move(*entry));
+  }
+  for (auto [isUsed, text] : zip_equal(used, options.dims))
+    if (!isUsed)
+      return createStringError("--dim " + text +
+                               ": no entry has a dimension of this name");
+  if (const char *manifest = quantc_manifest(model))
+    if (Error error = readManifest(manifest, report))
+      return std::move(error);
+  report.libraryWeights = quantc_weights_bytes(model);
+  return std::move(report);
 }
 
 // --- A model file -----------------------------------------------------------
@@ -310,15 +401,17 @@ Expected<Report> inspectModel(const InspectOptions &options) {
   if (failed(module))
     return createStringError(inconvertibleErrorCode(), "");
   Report report;
+  EntryReport &graph = report.entries.emplace_back();
+  graph.name = "main";
   for (auto function : (*module)->getOps<mlir::func::FuncOp>()) {
     if (auto name = function->getAttrOfType<mlir::StringAttr>("onnx.graph"))
       report.name = name.str();
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      report.inputs.push_back(portOf(function.getArgument(i).getType(),
-                                     function.getArgAttrDict(i)));
+      graph.inputs.push_back(portOf(function.getArgument(i).getType(),
+                                    function.getArgAttrDict(i)));
     for (unsigned i = 0; i < function.getNumResults(); ++i)
-      report.outputs.push_back(portOf(function.getFunctionType().getResult(i),
-                                      function.getResultAttrDict(i)));
+      graph.outputs.push_back(portOf(function.getFunctionType().getResult(i),
+                                     function.getResultAttrDict(i)));
   }
   if (report.name.empty())
     report.name = options.path;
@@ -329,7 +422,7 @@ Expected<Report> inspectModel(const InspectOptions &options) {
     ++report.operators[name];
   });
   for (const ModelTensor &tensor : tensorsOf(**module)) {
-    TensorReport row;
+    TensorRow row;
     row.name = tensor.name;
     row.type = tensor.type;
     row.bytesBefore = row.bytesAfter = tensor.bytes;
@@ -342,6 +435,11 @@ int inspect(const InspectOptions &options) {
   noteStage("inspecting '" + options.path + "'");
   bool compiled =
       isLibrary(options.path) || StringRef(options.path).ends_with(".so");
+  if (!compiled && !options.dims.empty())
+    return fail(
+        "--dim is for the memory of a compiled library's session, and '" +
+            options.path + "' is none",
+        ExitBadUsage);
   Expected<Report> report =
       compiled ? inspectLibrary(options) : inspectModel(options);
   if (!report)

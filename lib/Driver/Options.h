@@ -11,6 +11,8 @@
 #ifndef QUANTC_LIB_DRIVER_OPTIONS_H
 #define QUANTC_LIB_DRIVER_OPTIONS_H
 
+#include "llvm/ADT/StringRef.h"
+
 #include <CLI/CLI.hpp>
 
 #include <functional>
@@ -28,6 +30,9 @@ RunVerb addInspect(CLI::App &program);
 RunVerb addRecipes(CLI::App &program);
 RunVerb addOperators(CLI::App &program);
 RunVerb addCompletion(CLI::App &program);
+
+/// A word of a command line, quoted for a shell where it has to be.
+std::string shellQuoted(llvm::StringRef text);
 
 /// The command line as the user gave it, quoted for a shell.
 const std::string &commandLine();

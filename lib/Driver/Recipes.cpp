@@ -56,11 +56,8 @@ int printRecipes(const RecipesOptions &options) {
   GraphOptions graph;
   graph.recipe = options.name;
   Expected<std::string> pipeline = graphPipeline(graph);
-  if (!pipeline) {
-    std::string text = toString(pipeline.takeError());
-    bool planned = StringRef(text).contains("not built yet");
-    return fail(text, planned ? ExitBadInput : ExitBadUsage);
-  }
+  if (!pipeline)
+    return fail(pipeline.takeError());
   if (options.json) {
     json::OStream json(outs(), 2);
     json.object([&] {

@@ -9,12 +9,13 @@
 
 #include "Console.h"
 #include "Options.h"
+#include "quantc/Support/DimRange.h"
+#include "quantc/Support/Errors.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-
-#include <cstring>
-#include <random>
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 using namespace llvm;
 
@@ -27,11 +28,17 @@ void SessionOptions::addTo(CLI::App &verb) {
   verb.add_option(
           "-i,--input", inputs,
           "An input: an array of a .npy or .npz file, zeros, or random (floats "
-          "in [-1, 1), integers and booleans 0 or 1)")
+          "in [-1, 1), integers and booleans 0 or 1); a sequence: such items, "
+          "divided by commas, or a folder of .npy files")
       ->type_name("NAME=FILE|zeros|random[:SEED]")
       ->allow_extra_args(false);
   verb.add_option("--dim", dims, "A dynamic dimension of made-up inputs")
       ->type_name("NAME=N")
+      ->allow_extra_args(false);
+  verb.add_option("--shape", shapes,
+                  "Sizes of made-up inputs, or of items of a sequence, where "
+                  "the model leaves them open without names")
+      ->type_name("NAME=2x3")
       ->allow_extra_args(false);
   verb.add_option("--threads", threads,
                   "Threads (default: the CPUs this process may use)")
@@ -46,8 +53,8 @@ void SessionOptions::addTo(CLI::App &verb) {
 
 void Session::noteAssumed() const {
   if (!assumed.empty())
-    say("note", "taking " + join(assumed, ", ") +
-                    "; say --dim NAME=N for other sizes");
+    say("note",
+        "taking " + join(assumed, ", ") + "; say --dim NAME=N for other sizes");
 }
 
 static Error runtimeError(const quantc_error &error) {
@@ -63,15 +70,26 @@ std::string describe(const quantc_entry_info &entry,
     for (int64_t i = 0; i < tensor.rank; ++i) {
       text += comma;
       const char *name = quantc_dim_name(&entry, &tensor, i);
-      text += name                    ? name
-              : tensor.dims[i] >= 0 ? itostr(tensor.dims[i])
-                                      : "?";
+      text += name ? name : tensor.dims[i] >= 0 ? itostr(tensor.dims[i]) : "?";
     }
     text += "]";
   }
   if (tensor.kind == QUANTC_SEQUENCE)
     text = "sequence of " + text;
   return tensor.optional ? "optional " + text : text;
+}
+
+/// What would help where a library cannot be loaded.
+static std::string loadHint(StringRef path) {
+  StringRef ending = sys::path::extension(path);
+  if (ending == ".onnx" || ending == ".onnxtxt")
+    return ("; a model is compiled first: quantc compile " + path + " -o " +
+            sys::path::stem(path))
+        .str();
+  std::string library = (path.drop_back(ending.size()) + ".so").str();
+  if (library != path && sys::fs::exists(library))
+    return "; did you mean '" + library + "'?";
+  return "";
 }
 
 Expected<std::unique_ptr<Session>>
@@ -82,7 +100,7 @@ Session::open(const SessionOptions &options) {
       options.weights.empty() ? nullptr : options.weights.c_str();
   result->model = quantc_load(options.library.c_str(), weights, &error);
   if (!result->model)
-    return runtimeError(error);
+    return createStringError(error.message + loadHint(options.library));
   quantc_options opening = {};
   opening.threads = options.threads;
   opening.entry = options.entry.empty() ? nullptr : options.entry.c_str();
@@ -108,15 +126,23 @@ static std::string names(int64_t n, function_ref<const char *(int64_t)> name) {
   return text;
 }
 
+bool Session::hasDim(StringRef name) const {
+  return any_of(
+      ArrayRef(entry->symbols, entry->n_symbols),
+      [&](const quantc_symbol_info &info) { return name == info.name; });
+}
+
 Error Session::readDims(ArrayRef<std::string> texts) {
   dims.assign(entry->n_symbols, -1);
   for (StringRef text : texts) {
-    auto [name, number] = text.split('=');
-    int64_t value;
-    if (name.empty() || number.getAsInteger(10, value) || value < 0)
-      return createStringError("--dim " + text +
-                               ": what is expected is NAME=N, as batch=8");
-    int64_t at = 0;
+    Expected<DimRange> range = parseDimRange(text);
+    if (!range || range->low != range->high) {
+      consumeError(range.takeError());
+      return make_error<UsageError>("--dim " + text +
+                                    ": what is expected is NAME=N, as batch=8");
+    }
+    const std::string &name = range->name;
+    int64_t at = 0, value = range->low;
     while (at < entry->n_symbols && name != entry->symbols[at].name)
       ++at;
     if (at == entry->n_symbols)
@@ -124,6 +150,9 @@ Error Session::readDims(ArrayRef<std::string> texts) {
           "the model has no dynamic dimension '" + name + "'; it has " +
           (at ? names(at, [&](int64_t i) { return entry->symbols[i].name; })
               : std::string("none")));
+    if (dims[at] >= 0)
+      return make_error<UsageError>("--dim " + text + ": dimension '" + name +
+                                    "' is given twice");
     const quantc_symbol_info &symbol = entry->symbols[at];
     if (value < symbol.min || value > symbol.max)
       return createStringError(
@@ -136,136 +165,107 @@ Error Session::readDims(ArrayRef<std::string> texts) {
   return Error::success();
 }
 
-Error Session::readSources(ArrayRef<std::string> texts,
-                           std::map<int64_t, std::string> &sources) const {
+Expected<std::map<int64_t, std::string>>
+Session::byInput(StringRef option, StringRef expected,
+                 ArrayRef<std::string> texts) const {
+  std::map<int64_t, std::string> result;
   for (StringRef text : texts) {
-    auto [name, source] = text.split('=');
-    if (name.empty() || source.empty())
-      return createStringError("--input " + text +
-                               ": what is expected is NAME=FILE, NAME=zeros or "
-                               "NAME=random[:SEED]");
-    int64_t at =
-        quantc_find(entry->inputs, entry->n_inputs, name.str().c_str());
+    // Names are whatever the model has, and may have an `=` themselves.
+    StringRef name, value;
+    int64_t at = -1;
+    for (size_t i = text.find('='); i != StringRef::npos && at < 0;
+         i = text.find('=', i + 1)) {
+      at = quantc_find(entry->inputs, entry->n_inputs,
+                       text.take_front(i).str().c_str());
+      if (at >= 0 || name.empty())
+        name = text.take_front(i), value = text.drop_front(i + 1);
+    }
+    if (name.empty() || value.empty())
+      return make_error<UsageError>(option + " " + text +
+                                    ": what is expected is " + expected);
     if (at < 0)
       return createStringError("the model has no input '" + name +
                                "'; its inputs are " +
                                names(entry->n_inputs, [&](int64_t i) {
                                  return entry->inputs[i].name;
                                }));
-    if (!sources.try_emplace(at, source).second)
-      return createStringError("input '" + name + "' is given twice");
+    if (!result.try_emplace(at, value).second)
+      return make_error<UsageError>(option + " " + text + ": input '" + name +
+                                    "' is given twice");
+  }
+  return result;
+}
+
+/// True if the sizes of this input have no names, and need not be the same in
+/// all of its items.
+static bool hasOpenSizes(const quantc_tensor_info &info) {
+  return info.kind == QUANTC_SEQUENCE || info.optional;
+}
+
+Error Session::readShapes(ArrayRef<std::string> texts) {
+  auto given = byInput("--shape", "NAME=2x3", texts);
+  if (!given)
+    return given.takeError();
+  shapes.clear();
+  for (auto &[at, text] : *given) {
+    const quantc_tensor_info &info = entry->inputs[at];
+    SmallVector<StringRef> parts;
+    StringRef(text).split(parts, 'x');
+    for (StringRef part : parts) {
+      int64_t size;
+      if (part.getAsInteger(10, size) || size < 0)
+        return make_error<UsageError>("--shape " + Twine(info.name) + "=" +
+                                      text + ": what is expected is NAME=2x3");
+      shapes[at].push_back(size);
+    }
+    ArrayRef<int64_t> shape = shapes[at];
+    bool fits = hasOpenSizes(info) &&
+                (info.rank < 0 || shape.size() == size_t(info.rank));
+    for (int64_t i = 0; fits && i < info.rank; ++i)
+      fits = info.dims[i] < 0 || info.dims[i] == shape[i];
+    if (!fits)
+      return createStringError(
+          "--shape " + Twine(info.name) + "=" + text + ": the input is " +
+          describe(*entry, info) +
+          (hasOpenSizes(info) ? "" : "; say --dim NAME=N for its sizes"));
   }
   return Error::success();
 }
 
-/// Random elements: floats in [-1, 1), integers and booleans 0 or 1.
-static void randomize(Array &array, uint64_t seed) {
-  // Not the distributions of <random>, which differ between libraries.
-  std::mt19937_64 generator(seed);
-  int64_t count = array.count();
-  if (array.code == kDLFloat && array.bits >= 32) {
-    for (int64_t i = 0; i < count; ++i) {
-      double value = static_cast<double>(generator() >> 40) / (1 << 23) - 1;
-      if (array.bits == 64)
-        reinterpret_cast<double *>(array.data())[i] = value;
-      else
-        reinterpret_cast<float *>(array.data())[i] = static_cast<float>(value);
-    }
-    return;
-  }
-  if (array.code == kDLFloat || array.code == kDLBfloat) {
-    // 1.xxx to 2 exclusive with any mantissa, and both signs.
-    uint16_t one = array.code == kDLFloat ? 0x3c00 : 0x3f80;
-    uint16_t mantissa = array.code == kDLFloat ? 0x03ff : 0x007f;
-    for (int64_t i = 0; i < count; ++i) {
-      uint64_t bits = generator();
-      // One exponent less: [0.5, 1).
-      uint16_t value = (one - (mantissa + 1)) | (bits & mantissa) |
-                       (bits & 0x10000 ? 0x8000 : 0);
-      reinterpret_cast<uint16_t *>(array.data())[i] = value;
-    }
-    return;
-  }
-  if (array.bits < 8) {
-    for (size_t i = 0; i < array.bytes(); ++i)
-      array.data()[i] = generator() & (array.bits == 1   ? 0xff
-                                       : array.bits == 2 ? 0x55
-                                                         : 0x11);
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i)
-    array.data()[i * (array.bits / 8)] = generator() & 1;
-}
-
-Expected<Array> Session::invent(const quantc_tensor_info &info,
-                                StringRef source) const {
+std::optional<std::vector<int64_t>> Session::shapeOf(int64_t input) {
+  const quantc_tensor_info &info = entry->inputs[input];
+  if (auto given = shapes.find(input); given != shapes.end())
+    return given->second;
+  if (info.rank < 0)
+    return std::nullopt;
   std::vector<int64_t> shape;
   for (int64_t i = 0; i < info.rank; ++i)
-    shape.push_back(info.dims[i] >= 0 ? info.dims[i] : dims[-1 - info.dims[i]]);
-  if (!Array::fits(info.bits, shape))
-    return createStringError(Twine("input '") + info.name + "' of shape " +
-                             shapeText(shape) + " is beyond any memory");
-  Array array(info.code, info.bits, shape);
-  uint64_t seed = 0;
-  if (source.consume_front("random")) {
-    if (source.consume_front(":") && source.getAsInteger(10, seed))
-      return createStringError(Twine("input '") + info.name + "': '" + source +
-                               "' is no seed");
-    // Inputs differ from each other under one seed.
-    for (const char *c = info.name; *c; ++c)
-      seed = seed * 1099511628211u + static_cast<unsigned char>(*c);
-    randomize(array, seed);
-  }
-  return std::move(array);
+    shape.push_back(info.dims[i] >= 0    ? info.dims[i]
+                    : hasOpenSizes(info) ? 1
+                                         : dims[-1 - info.dims[i]]);
+  return shape;
 }
 
-static bool isInvented(StringRef source) {
-  return source == "zeros" || source == "random" ||
-         source.starts_with("random:");
-}
-
-Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
-  if (Error error = readDims(options.dims))
-    return error;
-  for (ArrayRef<quantc_tensor_info> infos :
-       {ArrayRef(entry->inputs, entry->n_inputs),
-        ArrayRef(entry->outputs, entry->n_outputs)})
-    for (const quantc_tensor_info &info : infos)
-      if (info.kind == QUANTC_SEQUENCE || info.optional)
-        return createStringError(
-            "'" + Twine(info.name) + "' is of type " + describe(*entry, info) +
-            ", for which there is no file; run this model from Python or C");
-  std::map<int64_t, std::string> sources;
-  if (Error error = readSources(options.inputs, sources))
-    return error;
-  inputs.clear();
-  inputs.resize(entry->n_inputs);
-  std::string missing;
-  for (int64_t i = 0; i < entry->n_inputs; ++i) {
+Error Session::readFiles(std::map<int64_t, std::string> &sources) {
+  for (auto &[i, source] : sources) {
     const quantc_tensor_info &info = entry->inputs[i];
-    auto [source, isNew] = sources.try_emplace(i, "random");
-    if (isNew && !inventMissing)
-      missing += (missing.empty() ? "'" : ", '") + std::string(info.name) +
-                 "' (" + describe(*entry, info) + ")";
-    if (isInvented(source->second))
+    // Sequences have no dimensions that others need.
+    if (info.kind == QUANTC_SEQUENCE || isInvented(source))
       continue;
-    Expected<Array> array =
-        readArray(source->second, info.name, info.code, info.bits);
-    if (!array)
-      return createStringError(Twine("input '") + info.name +
-                               "': " + toString(array.takeError()));
-    inputs[i] = std::move(*array);
+    Expected<Input> input = makeInput(info, source, std::nullopt);
+    if (!input)
+      return input.takeError();
+    inputs[i] = std::move(*input);
     // The sizes of a file decide; whether they agree is the runtime's to check.
-    for (size_t d = 0;
-         d < inputs[i].shape.size() && d < static_cast<size_t>(info.rank); ++d)
+    ArrayRef<int64_t> shape = inputs[i].arrays.front().shape;
+    for (size_t d = 0; d < shape.size() && int64_t(d) < info.rank; ++d)
       if (quantc_dim_name(entry, &info, d) && dims[-1 - info.dims[d]] < 0)
-        dims[-1 - info.dims[d]] = inputs[i].shape[d];
+        dims[-1 - info.dims[d]] = shape[d];
   }
-  if (!missing.empty())
-    return createStringError("not all inputs are given: " + missing +
-                             "; say --input NAME=FILE, NAME=zeros or "
-                             "NAME=random for each");
+  return Error::success();
+}
 
+void Session::assumeDims() {
   std::vector<bool> isOfInput(entry->n_symbols);
   for (int64_t i = 0; i < entry->n_inputs; ++i)
     for (int64_t d = 0; d < entry->inputs[i].rank; ++d)
@@ -278,18 +278,48 @@ Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
     assumed.push_back(entry->symbols[i].name + std::string("=") +
                       itostr(dims[i]));
   }
+}
+
+Error Session::makeInputs(const SessionOptions &options, bool inventMissing) {
+  if (Error error = readDims(options.dims))
+    return error;
+  if (Error error = readShapes(options.shapes))
+    return error;
+  auto sources = byInput("--input",
+                         "NAME=FILE, NAME=zeros or "
+                         "NAME=random[:SEED]",
+                         options.inputs);
+  if (!sources)
+    return sources.takeError();
+  std::string missing;
   for (int64_t i = 0; i < entry->n_inputs; ++i) {
-    if (!isInvented(sources[i]))
-      continue;
-    Expected<Array> array = invent(entry->inputs[i], sources[i]);
-    if (!array)
-      return array.takeError();
-    inputs[i] = std::move(*array);
+    const quantc_tensor_info &info = entry->inputs[i];
+    bool isNew =
+        sources->try_emplace(i, info.optional ? "none" : "random").second;
+    if (isNew && !inventMissing && !info.optional)
+      missing += (missing.empty() ? "'" : ", '") + std::string(info.name) +
+                 "' (" + describe(*entry, info) + ")";
   }
+  if (!missing.empty())
+    return createStringError("not all inputs are given: " + missing +
+                             "; say --input NAME=FILE, NAME=zeros or "
+                             "NAME=random for each");
+  inputs.clear();
+  inputs.resize(entry->n_inputs);
+  if (Error error = readFiles(*sources))
+    return error;
+  assumeDims();
   values.clear();
-  for (Array &array : inputs)
-    values.push_back(quantc_tensor(array.data(), array.shape.data(),
-                                   array.shape.size(), array.code, array.bits));
+  for (auto &[i, source] : *sources) {
+    const quantc_tensor_info &info = entry->inputs[i];
+    if (info.kind == QUANTC_SEQUENCE || isInvented(source)) {
+      Expected<Input> input = makeInput(info, source, shapeOf(i));
+      if (!input)
+        return input.takeError();
+      inputs[i] = std::move(*input);
+    }
+    values.push_back(inputs[i].value());
+  }
   outputs.assign(entry->n_outputs, quantc_value());
   return Error::success();
 }

@@ -11,10 +11,7 @@
 #ifndef QUANTC_LIB_DRIVER_SESSION_H
 #define QUANTC_LIB_DRIVER_SESSION_H
 
-#include "Arrays.h"
-#include "quantc/runtime.h"
-
-#include "llvm/ADT/StringMap.h"
+#include "Inputs.h"
 
 #include <map>
 
@@ -30,8 +27,9 @@ struct SessionOptions {
   std::string entry;   ///< empty: the first
   int64_t threads = 0; ///< 0: as many CPUs as this process may use
   bool profile = false;
-  std::vector<std::string> inputs; ///< `NAME=FILE|zeros|random[:SEED]`
+  std::vector<std::string> inputs; ///< `NAME=SOURCE`, see makeInput
   std::vector<std::string> dims;   ///< `NAME=N`
+  std::vector<std::string> shapes; ///< `NAME=2x3`, of made-up inputs
 
   /// The options that `run` and `bench` have in common.
   void addTo(CLI::App &verb);
@@ -47,10 +45,14 @@ public:
   static llvm::Expected<std::unique_ptr<Session>>
   open(const SessionOptions &options);
 
-  /// Fills the inputs. One that `options` does not mention is random if
-  /// `inventMissing`, else an error. Dimensions that neither --dim nor a file
-  /// gives are 1, or the least that the model takes.
+  /// Fills the inputs. One that `options` does not mention is missing if it may
+  /// be, random if `inventMissing`, else an error. Dimensions that neither
+  /// --dim nor a file gives are 1, or the least that the model takes. Errors:
+  /// UsageError for what is wrong whatever the model is.
   llvm::Error makeInputs(const SessionOptions &options, bool inventMissing);
+
+  /// True if the model has a dimension of this name.
+  bool hasDim(llvm::StringRef name) const;
 
   /// Says on standard error which dimensions nobody gave.
   void noteAssumed() const;
@@ -61,7 +63,7 @@ public:
   quantc_model *model = nullptr;
   quantc_session *session = nullptr;
   const quantc_entry_info *entry = nullptr;
-  std::vector<Array> inputs;
+  std::vector<Input> inputs;
   std::vector<quantc_value> values, outputs;
   /// The value of each dynamic dimension, in the entry's order.
   std::vector<int64_t> dims;
@@ -71,10 +73,17 @@ public:
 private:
   Session() = default;
   llvm::Error readDims(llvm::ArrayRef<std::string> texts);
-  llvm::Error readSources(llvm::ArrayRef<std::string> texts,
-                          std::map<int64_t, std::string> &sources) const;
-  llvm::Expected<Array> invent(const quantc_tensor_info &info,
-                               llvm::StringRef source) const;
+  /// The texts `NAME=...` by the number of their input.
+  llvm::Expected<std::map<int64_t, std::string>>
+  byInput(llvm::StringRef option, llvm::StringRef expected,
+          llvm::ArrayRef<std::string> texts) const;
+  llvm::Error readShapes(llvm::ArrayRef<std::string> texts);
+  llvm::Error readFiles(std::map<int64_t, std::string> &sources);
+  void assumeDims();
+  /// The shape of made-up arrays of this input; none: the rank is open.
+  std::optional<std::vector<int64_t>> shapeOf(int64_t input);
+
+  std::map<int64_t, std::vector<int64_t>> shapes;
 };
 
 /// `float32 [batch, 128]`

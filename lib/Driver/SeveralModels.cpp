@@ -88,9 +88,28 @@ std::vector<std::string> dimsOf(ModuleOp module,
           names.insert(name.getValue());
   std::vector<std::string> result;
   for (const std::string &text : texts)
-    if (names.contains(llvm::StringRef(text).split('=').first))
+    if (names.contains(llvm::StringRef(text).rsplit('=').first))
       result.push_back(text);
   return result;
+}
+
+llvm::Error checkOptionsUsed(llvm::ArrayRef<std::string> dims,
+                             llvm::ArrayRef<ImportedModel> models) {
+  for (const std::string &text : dims)
+    if (llvm::none_of(models, [&](const ImportedModel &model) {
+          return llvm::is_contained(model.dims, text);
+        }))
+      return llvm::createStringError("--dim " + text +
+                                     ": no input of any of the models has a "
+                                     "dimension of this name");
+  for (const std::string &text : models.front().unmatched)
+    if (llvm::all_of(models, [&](const ImportedModel &model) {
+          return llvm::is_contained(model.unmatched, text);
+        }))
+      return llvm::createStringError(
+          "--" + text +
+          " matches no layer of any of the models that can be quantized");
+  return llvm::Error::success();
 }
 
 OwningOpRef<ModuleOp> mergeModules(std::vector<ImportedModel> &models) {

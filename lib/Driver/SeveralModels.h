@@ -25,6 +25,9 @@ struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<ModelTensor> tensors;  ///< as imported
   std::vector<TensorReport> reports; ///< what became of them
+  /// Of several models: what of --dim it has, and what of --keep-float and
+  /// --set matches none of its layers.
+  std::vector<std::string> dims, unmatched;
 };
 
 /// Names of the entries: `main` for one model, else the files' names without
@@ -44,6 +47,10 @@ llvm::Error separateWeights(mlir::ModuleOp module, unsigned number);
 /// Those of the texts `NAME=...` whose dimension the model has.
 std::vector<std::string> dimsOf(mlir::ModuleOp module,
                                 llvm::ArrayRef<std::string> texts);
+
+/// An error if a --dim, --keep-float or --set is about none of several models.
+llvm::Error checkOptionsUsed(llvm::ArrayRef<std::string> dims,
+                             llvm::ArrayRef<ImportedModel> models);
 
 /// One module with the functions of all.
 mlir::OwningOpRef<mlir::ModuleOp>

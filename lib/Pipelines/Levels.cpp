@@ -8,6 +8,7 @@
 #include "quantc/Target/CPU/Passes.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Pipelines/Pipelines.h"
+#include "quantc/Support/Errors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -29,7 +30,7 @@ struct Machine {
 };
 
 llvm::Error unknownTarget(llvm::StringRef target) {
-  return llvm::createStringError(
+  return llvm::make_error<UsageError>(
       "unknown target '" + target +
       "'; there are: native, x86-64-v3, x86-64-v4, x86-64, an x86-64 CPU's "
       "name as LLVM has it "
@@ -130,7 +131,7 @@ llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target) {
     result.push_back(std::move(level));
   }
   if (result.empty())
-    return llvm::createStringError(
+    return llvm::make_error<UsageError>(
         "target '" + target +
         "' has none of the instruction set levels that quantc makes "
         "code for; the lowest are avx2 (x86-64-v3) and neon (aarch64)");

@@ -8,7 +8,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "quantc/Pipelines/Pipelines.h"
+#include "PassOptions.h"
+#include "quantc/Support/Errors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Error.h"
 
@@ -80,8 +81,8 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
       return llvm::createStringError(
           "recipe '" + name +
           "' is not built yet; there are: " + listRecipes());
-    return llvm::createStringError("unknown recipe '" + name +
-                                   "'; there are: " + listRecipes());
+    return llvm::make_error<UsageError>("unknown recipe '" + name +
+                                        "'; there are: " + listRecipes());
   }
   Recipe recipe{scheme, scheme->activations.str(), scheme->groupSize};
   llvm::SmallVector<llvm::StringRef> options;
@@ -91,34 +92,25 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
     if (key == "activations" && !scheme->weights.empty()) {
       if (value != "token" && value != "float" && value != "tensor" &&
           !(value == "group" && scheme->groupSize))
-        return llvm::createStringError("recipe '" + name +
-                                       "' has no activations=" + value +
-                                       "; there are: token, tensor, float" +
-                                       (scheme->groupSize ? ", group" : ""));
+        return llvm::make_error<UsageError>(
+            "recipe '" + name + "' has no activations=" + value +
+            "; there are: token, tensor, float" +
+            (scheme->groupSize ? ", group" : ""));
       recipe.activations = value.str();
     } else if (key == "group-size" && scheme->groupSize) {
       if (value.getAsInteger(10, recipe.groupSize) || recipe.groupSize <= 0 ||
           recipe.groupSize % 8 != 0)
-        return llvm::createStringError("group-size=" + value + " of recipe '" +
-                                       name +
-                                       "': must be a positive multiple of 8");
+        return llvm::make_error<UsageError>(
+            "group-size=" + value + " of recipe '" + name +
+            "': must be a positive multiple of 8");
     } else {
-      return llvm::createStringError(
+      return llvm::make_error<UsageError>(
           "recipe '" + name + "' has no option '" + key + "'" +
           (scheme->weights.empty() ? "" : "; there are: activations") +
           (scheme->groupSize ? ", group-size" : ""));
     }
   }
   return recipe;
-}
-
-/// One option of a pass, quoted where its value has characters that may be of
-/// the pipeline syntax; those of `harmless` are not.
-std::string passOption(llvm::StringRef name, llvm::StringRef value,
-                       llvm::StringRef harmless = "-_") {
-  bool plain = llvm::all_of(
-      value, [&](char c) { return llvm::isAlnum(c) || harmless.contains(c); });
-  return (name + "=" + (plain ? value.str() : "'" + value.str() + "'")).str();
 }
 
 } // namespace
@@ -161,9 +153,11 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
 
   // The walk: ONNX to qgraph.
   std::string walk = "convert-onnx-to-qgraph";
-  if (!options.dims.empty())
-    walk +=
-        "{" + passOption("dims", llvm::join(options.dims, ","), "-_=.,") + "}";
+  llvm::Expected<std::string> dims = dimsOption(options.dims);
+  if (!dims)
+    return dims.takeError();
+  if (!dims->empty())
+    walk += "{" + *dims + "}";
   passes.insert(passes.end(),
                 {walk, "canonicalize", "cse", "qgraph-recognize-cache",
                  "qgraph-propagate-layout", "canonicalize", "cse"});
@@ -173,10 +167,11 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
     std::string weights = scheme.weights.str();
     if (recipe->groupSize)
       weights += " group-size=" + std::to_string(recipe->groupSize);
-    if (!options.keepFloat.empty())
-      weights += " " + passOption("keep-float", options.keepFloat);
-    if (!options.set.empty())
-      weights += " " + passOption("set", llvm::join(options.set, ";"));
+    llvm::Expected<std::string> layers =
+        layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
+    if (!layers)
+      return layers.takeError();
+    weights += *layers;
     passes.push_back("qgraph-quantize-weights{" + weights + "}");
     if (recipe->activations != "float") {
       std::string activations = "granularity=" + recipe->activations;
@@ -184,6 +179,13 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
         activations += " group-size=" + std::to_string(recipe->groupSize);
       passes.push_back("qgraph-quantize-activations{" + activations + "}");
     }
+  } else if (!options.keepFloat.empty() || !options.set.empty()) {
+    return llvm::make_error<UsageError>(
+        "--keep-float and --set choose among the formats of weights, and "
+        "recipe '" +
+        scheme.name +
+        "' leaves all of them as they are; leave the option out, or take a "
+        "recipe that quantizes");
   }
 
   passes.push_back("qgraph-lower-cache");

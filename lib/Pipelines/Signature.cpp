@@ -47,6 +47,17 @@ private:
   std::map<std::string, int64_t> numbers;
 };
 
+/// Sets the DLPack type of the elements.
+llvm::Error setElement(TensorType type, PackageTensor &result) {
+  std::string element;
+  llvm::raw_string_ostream(element) << type.getElementType();
+  llvm::Expected<std::pair<int64_t, int64_t>> code = dlpackType(element);
+  if (!code)
+    return code.takeError();
+  std::tie(result.code, result.bits) = *code;
+  return llvm::Error::success();
+}
+
 llvm::Expected<PackageTensor> tensorOf(Type type, DictionaryAttr names,
                                        llvm::StringRef fallback,
                                        Symbols &symbols) {
@@ -60,12 +71,8 @@ llvm::Expected<PackageTensor> tensorOf(Type type, DictionaryAttr names,
     return llvm::createStringError(
         "'%s', an input or output of the model, is no tensor of known rank",
         result.name.c_str());
-  std::string element;
-  llvm::raw_string_ostream(element) << tensor.getElementType();
-  llvm::Expected<std::pair<int64_t, int64_t>> code = dlpackType(element);
-  if (!code)
-    return code.takeError();
-  std::tie(result.code, result.bits) = *code;
+  if (llvm::Error error = setElement(tensor, result))
+    return std::move(error);
   auto dims = names ? names.getAs<ArrayAttr>("onnx.dims") : ArrayAttr();
   for (auto [i, extent] : llvm::enumerate(tensor.getShape())) {
     if (!ShapedType::isDynamic(extent)) {
@@ -95,12 +102,8 @@ llvm::Expected<PackageTensor> valueOf(Type type, llvm::StringRef name) {
     type = sequence.getElement();
   }
   auto tensor = cast<TensorType>(type);
-  std::string element;
-  llvm::raw_string_ostream(element) << tensor.getElementType();
-  llvm::Expected<std::pair<int64_t, int64_t>> code = dlpackType(element);
-  if (!code)
-    return code.takeError();
-  std::tie(result.code, result.bits) = *code;
+  if (llvm::Error error = setElement(tensor, result))
+    return std::move(error);
   result.hasRank = tensor.hasRank();
   if (tensor.hasRank())
     for (int64_t extent : tensor.getShape())

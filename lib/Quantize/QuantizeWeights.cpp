@@ -16,9 +16,9 @@
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Numerics/Packing.h"
+#include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Support/CostModel.h"
-#include "llvm/Support/Regex.h"
 
 #define DEBUG_TYPE "qgraph-quantize-weights"
 
@@ -40,14 +40,6 @@ struct Wanted {
   bool perTensor = false;
 };
 
-/// One entry of `set`.
-struct Override {
-  std::shared_ptr<llvm::Regex> pattern;
-  std::string text;
-  std::optional<numerics::Format> format;
-  std::optional<int64_t> groupSize;
-};
-
 class QuantizeWeightsPass
     : public impl::QuantizeWeightsBase<QuantizeWeightsPass> {
 public:
@@ -57,15 +49,11 @@ public:
   void runOnOperation() override;
 
 private:
-  LogicalResult parseOverrides(function_ref<LogicalResult(const Twine &)> fail);
-  std::string checkFormat(StringRef name,
-                          std::optional<numerics::Format> &result) const;
-  /// The name under which keep-float and set know a layer: its own, or its
-  /// weight's.
-  static bool matches(llvm::Regex &pattern, StringRef layer,
-                      const ConstantTensor &weight) {
-    return pattern.match(layer) || pattern.match(weight.getName());
-  }
+  /// Reads keep-float and set.
+  llvm::Error parseLayerOptions();
+  /// Tells which of their expressions match none of the layers: an error, or
+  /// the attribute kUnmatchedAttr.
+  LogicalResult checkMatches(ArrayRef<Operation *> layers);
 
   template <typename LayerOp>
   LogicalResult quantize(LayerOp layer);
@@ -85,8 +73,8 @@ private:
   numerics::Scheme schemeValue = numerics::Scheme::Symmetric;
   numerics::Format scaleFormat = numerics::Format::F32;
   std::optional<numerics::Format> tableFormat, valueTypes;
-  std::shared_ptr<llvm::Regex> keepFloatPattern;
-  std::vector<Override> overrides;
+  std::optional<LayerPattern> keepFloatPattern;
+  std::vector<LayerFormat> overrides;
   std::shared_ptr<CostModel> costs;
   /// Results by constant and format, so that a tied weight is rounded once.
   DenseMap<std::pair<Attribute, StringAttr>, RoundedWeight> done;
@@ -98,52 +86,27 @@ private:
 // Options
 //===----------------------------------------------------------------------===//
 
-/// Reads a stored type or `float`; says what is wrong with it, or nothing.
-std::string QuantizeWeightsPass::checkFormat(
-    StringRef name, std::optional<numerics::Format> &result) const {
-  if (name == "float")
-    return {};
-  result = numerics::parseFormat({name.data(), name.size()});
-  if (!result || !numerics::info(*result).isInteger ||
-      numerics::info(*result).bits > 8 || numerics::info(*result).bits < 2)
-    return llvm::formatv(
-        "format '{0}' is not si2 ... si8, ui2 ... ui8 or float", name);
-  return {};
-}
-
-LogicalResult QuantizeWeightsPass::parseOverrides(
-    function_ref<LogicalResult(const Twine &)> fail) {
+llvm::Error QuantizeWeightsPass::parseLayerOptions() {
+  keepFloatPattern.reset();
+  if (!keepFloat.empty()) {
+    llvm::Expected<LayerPattern> pattern = LayerPattern::create(keepFloat);
+    if (!pattern)
+      return llvm::createStringError("keep-float " +
+                                     llvm::toString(pattern.takeError()));
+    keepFloatPattern = std::move(*pattern);
+  }
   overrides.clear();
   SmallVector<StringRef> entries;
   StringRef(set).split(entries, ';', -1, /*KeepEmpty=*/false);
   for (StringRef entry : entries) {
-    Override made;
-    auto [pattern, value] = entry.trim().split('=');
-    made.text = pattern.str();
-    made.pattern = std::make_shared<llvm::Regex>(pattern);
-    std::string problem;
-    if (pattern.empty() || value.empty())
-      return fail("set has '" + entry +
-                  "', which is not REGEX=FORMAT[,group-size=N]");
-    if (!made.pattern->isValid(problem))
-      return fail("set has the regular expression '" + pattern +
-                  "': " + problem);
-    SmallVector<StringRef> words;
-    value.split(words, ',');
-    problem = checkFormat(words[0], made.format);
-    if (!problem.empty())
-      return fail("set for '" + pattern + "': " + problem);
-    for (StringRef word : ArrayRef(words).drop_front()) {
-      int64_t size;
-      if (!word.consume_front("group-size=") || word.getAsInteger(10, size) ||
-          size < 0)
-        return fail("set for '" + pattern + "' has '" + word +
-                    "'; what may follow the format is group-size=N");
-      made.groupSize = size;
-    }
-    overrides.push_back(std::move(made));
+    llvm::Expected<LayerFormat> made = parseLayerFormat(
+        entry.trim(), schemeValue == numerics::Scheme::Asymmetric);
+    if (!made)
+      return llvm::createStringError("set: " +
+                                     llvm::toString(made.takeError()));
+    overrides.push_back(std::move(*made));
   }
-  return success();
+  return llvm::Error::success();
 }
 
 LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
@@ -151,13 +114,6 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return emitError(UnknownLoc::get(context))
            << "qgraph-quantize-weights: " << message;
   };
-  std::string problem = checkFormat(format, defaults.format);
-  if (problem.empty())
-    problem = checkFormat(embeddingFormat, tableFormat);
-  if (problem.empty() && !valueFormat.empty())
-    problem = checkFormat(valueFormat, valueTypes);
-  if (!problem.empty())
-    return fail(problem);
   std::optional<numerics::Scheme> parsed =
       numerics::parseScheme(scheme.getValue());
   if (!parsed || (*parsed != numerics::Scheme::Symmetric &&
@@ -166,6 +122,19 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return fail("scheme '" + scheme +
                 "' is not symmetric, signed_scale or asymmetric");
   schemeValue = *parsed;
+  bool withUnsigned = schemeValue == numerics::Scheme::Asymmetric;
+  auto read = [&](StringRef name, std::optional<numerics::Format> &result) {
+    llvm::Expected<std::optional<numerics::Format>> format =
+        parseLayerFormatName(name, withUnsigned);
+    if (!format)
+      return fail(llvm::toString(format.takeError()));
+    result = *format;
+    return success();
+  };
+  if (failed(read(format, defaults.format)) ||
+      failed(read(embeddingFormat, tableFormat)) ||
+      (!valueFormat.empty() && failed(read(valueFormat, valueTypes))))
+    return failure();
   if (search && schemeValue == numerics::Scheme::Asymmetric)
     return fail("search=true needs scheme=symmetric or signed_scale");
   if (granularity != "tensor" && granularity != "channel" &&
@@ -180,22 +149,8 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return fail("scale-type '" + scaleType + "' is not f32 or f16");
   scaleFormat =
       scaleType == "f16" ? numerics::Format::F16 : numerics::Format::F32;
-  keepFloatPattern.reset();
-  if (!keepFloat.empty()) {
-    keepFloatPattern = std::make_shared<llvm::Regex>(keepFloat);
-    if (!keepFloatPattern->isValid(problem))
-      return fail("keep-float '" + keepFloat +
-                  "' is no regular expression: " + problem);
-  }
-  if (failed(parseOverrides(fail)))
-    return failure();
-  SmallVector<std::optional<numerics::Format>> formats{defaults.format};
-  for (const Override &made : overrides)
-    formats.push_back(made.format);
-  for (std::optional<numerics::Format> each : formats)
-    if (each && !numerics::info(*each).isSigned &&
-        schemeValue != numerics::Scheme::Asymmetric)
-      return fail("unsigned formats need scheme=asymmetric, not " + scheme);
+  if (llvm::Error error = parseLayerOptions())
+    return fail(llvm::toString(std::move(error)));
   if (tableFormat && !numerics::info(*tableFormat).isSigned)
     return fail("embedding-format '" + embeddingFormat +
                 "' must be signed: tables are symmetric");
@@ -230,8 +185,8 @@ static std::string readWeight(Value value,
   return {};
 }
 
-/// True if attention takes the result, perhaps split into heads and appended to
-/// a cache, as its values.
+/// True if attention takes the result, perhaps split into heads and put into a
+/// cache, as its values.
 static bool makesAttentionValues(Operation *layer) {
   for (OpOperand &use : layer->getUses()) {
     OpOperand *reader = &use;
@@ -240,8 +195,8 @@ static bool makesAttentionValues(Operation *layer) {
       reader = &*reshape->use_begin();
     Value values = reader->get();
     SmallVector<Operation *> readers{reader->getOwner()};
-    if (auto append = dyn_cast<CacheAppendOp>(reader->getOwner())) {
-      values = append.getResult();
+    if (isa<CacheAppendOp, CacheWriteOp>(reader->getOwner())) {
+      values = reader->getOwner()->getResult(0);
       readers.assign(values.user_begin(), values.user_end());
     }
     for (Operation *op : readers)
@@ -257,7 +212,7 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
                                               const ConstantTensor &weight,
                                               RoundingFormat &format) const {
   StringRef layer = getLayerName(op);
-  if (keepFloatPattern && matches(*keepFloatPattern, layer, weight))
+  if (keepFloatPattern && keepFloatPattern->matches(layer, weight.getName()))
     return llvm::formatv("keep-float '{0}' matches it", keepFloat.getValue());
   Wanted wanted = defaults;
   std::string source = "format is float";
@@ -266,13 +221,13 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
     source = "value-format is float";
   }
   bool asked = false;
-  for (const Override &made : overrides) {
-    if (!matches(*made.pattern, layer, weight))
+  for (const LayerFormat &made : overrides) {
+    if (!made.pattern.matches(layer, weight.getName()))
       continue;
     asked = true;
     wanted = defaults;
     wanted.format = made.format;
-    source = llvm::formatv("set '{0}' says so", made.text);
+    source = llvm::formatv("set '{0}' says so", made.pattern.getText());
     if (made.groupSize) {
       wanted.groupSize = *made.groupSize;
       wanted.perTensor = false;
@@ -313,9 +268,8 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
     return {};
   return llvm::formatv(
       "with {0} x {1} weights it is too small for it to pay ({2:f2} us as it "
-      "is, "
-      "{3:f2} us quantized, says the cost model; cost-model=false quantizes it "
-      "all the same)",
+      "is, {3:f2} us quantized, says the cost model; set with its name and a "
+      "format quantizes it all the same)",
       n, k, before * 1e6, after * 1e6);
 }
 
@@ -341,14 +295,12 @@ LogicalResult QuantizeWeightsPass::quantize(EmbeddingOp embedding) {
   std::optional<ConstantTensor> table;
   if (std::string why = readWeight(embedding.getTable(), table); !why.empty())
     return skip(embedding, why);
-  if (!keepFloat.empty() &&
-      matches(*keepFloatPattern, getLayerName(embedding), *table))
+  if (keepFloatPattern &&
+      keepFloatPattern->matches(getLayerName(embedding), table->getName()))
     return skip(embedding, "keep-float '" + keepFloat + "' matches it");
   int64_t bytes = table->getBytes().size();
   if (costModel && bytes < kSmallTableBytes)
-    return skip(embedding,
-                "its table has only " + Twine(bytes) +
-                    " bytes (cost-model=false quantizes it all the same)");
+    return skip(embedding, "its table has only " + Twine(bytes) + " bytes");
   RoundingFormat chosen;
   chosen.stored = *tableFormat;
   return rewrite(embedding, embedding.getTableMutable(), *table, chosen);
@@ -384,13 +336,103 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
                              0);
   block.back() = chosen.block[1];
   block.front() = chosen.block[0];
-  weight.set(DequantizeOp::create(builder, old.getLoc(), old.getType(), stored,
-                                  scale, constantOf(rounded.zeroPoint), Value(),
-                                  Value(), block, TypeAttr()));
+  auto dequantize = DequantizeOp::create(
+      builder, old.getLoc(), old.getType(), stored, scale,
+      constantOf(rounded.zeroPoint), Value(), Value(), block, TypeAttr());
+  weight.set(dequantize);
   if (old->use_empty())
     old->erase();
   ++matched;
   return success();
+}
+
+static Value weightOf(Operation *layer) {
+  if (auto embedding = dyn_cast<EmbeddingOp>(layer))
+    return embedding.getTable();
+  if (auto conv = dyn_cast<ConvOp>(layer))
+    return conv.getWeight();
+  return cast<LinearOp>(layer).getWeight();
+}
+
+/// The name of the constant that is or, behind a dequantize, makes the weight.
+static std::string weightName(Value weight) {
+  if (auto dequantize = weight.getDefiningOp<DequantizeOp>())
+    weight = dequantize.getInput();
+  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(weight);
+  if (constant)
+    return constant->getName().str();
+  llvm::consumeError(constant.takeError());
+  return {};
+}
+
+/// The first few of the names, quoted.
+static std::string listNames(ArrayRef<StringRef> names) {
+  constexpr size_t kMost = 8;
+  std::string text;
+  for (StringRef name : names.take_front(kMost))
+    text += (text.empty() ? "'" : ", '") + name.str() + "'";
+  if (names.size() > kMost)
+    text += " and " + std::to_string(names.size() - kMost) + " more";
+  return text;
+}
+
+LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
+  if (!keepFloatPattern && overrides.empty())
+    return success();
+  bool kept = false;
+  std::vector<bool> used(overrides.size());
+  std::vector<StringRef> names, tables;
+  for (Operation *op : layers) {
+    StringRef layer = getLayerName(op);
+    bool isTable = isa<EmbeddingOp>(op);
+    std::string weight = weightName(weightOf(op));
+    if (!layer.empty())
+      (isTable ? tables : names).push_back(layer);
+    bool isKept = keepFloatPattern && keepFloatPattern->matches(layer, weight);
+    kept |= isKept;
+    bool isSet = false;
+    if (!isTable)
+      for (auto [i, made] : llvm::enumerate(overrides))
+        if (made.pattern.matches(layer, weight))
+          used[i] = isSet = true;
+    if ((isKept || isSet) && weightOf(op).getDefiningOp<DequantizeOp>())
+      op->emitRemark() << describeOp(op) << " is quantized in the model: "
+                       << (isKept ? "keep-float" : "set")
+                       << " does not change it";
+  }
+  SmallVector<Attribute> unmatched;
+  auto note = [&](StringRef option, StringRef pattern) {
+    unmatched.push_back(StringAttr::get(
+        &getContext(), option + " '" + pattern + "'"));
+  };
+  if (keepFloatPattern && !kept)
+    note("keep-float", keepFloat);
+  for (auto [isUsed, made] : llvm::zip_equal(used, overrides))
+    if (!isUsed)
+      note("set", made.pattern.getText());
+  if (unmatched.empty())
+    return success();
+  if (!requireMatch) {
+    getOperation()->setAttr(kUnmatchedAttr,
+                            ArrayAttr::get(&getContext(), unmatched));
+    return success();
+  }
+  for (Attribute text : unmatched) {
+    bool isSet = cast<StringAttr>(text).getValue().starts_with("set ");
+    if (!isSet)
+      names.insert(names.end(), tables.begin(), tables.end());
+    InFlightDiagnostic error = emitError(getOperation().getLoc())
+                               << cast<StringAttr>(text).getValue()
+                               << " matches no layer that can be quantized";
+    if (names.empty())
+      error << "; the model has none";
+    else
+      error << "; there are " << listNames(names);
+    if (isSet && !tables.empty())
+      error << " (the embeddings " << listNames(tables)
+            << " have keep-float only)";
+  }
+  return failure();
 }
 
 void QuantizeWeightsPass::runOnOperation() {
@@ -403,6 +445,8 @@ void QuantizeWeightsPass::runOnOperation() {
     if (isa<LinearOp, ConvOp, EmbeddingOp>(op))
       layers.push_back(op);
   });
+  if (failed(checkMatches(layers)))
+    return signalPassFailure();
   for (Operation *op : layers) {
     LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(op)
                              .Case<LinearOp, ConvOp, EmbeddingOp>(

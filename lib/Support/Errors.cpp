@@ -9,4 +9,5 @@
 
 namespace quantc {
 char DefectError::ID = 0;
+char UsageError::ID = 0;
 } // namespace quantc

@@ -42,13 +42,17 @@ struct GraphOptions {
   std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
   std::string keepFloat;        ///< regular expression of layer names, or empty
   std::vector<std::string> set; ///< `REGEX=FORMAT[,group-size=N]`
+  /// An expression of keepFloat or set that matches no layer is an error;
+  /// otherwise the module lists it (qgraph::kUnmatchedAttr).
+  bool requireMatch = true;
 };
 
 /// Where the graph pipeline ends (`quantc compile --emit`).
 enum class GraphStage { QGraph, Fused, Packed };
 
-/// The pipeline as text (`builtin.module(...)`), or an error that names the
-/// recipe or option and lists what there is.
+/// The pipeline as text (`builtin.module(...)`). Errors name the recipe or
+/// option and list what there is: UsageError, but for a recipe that is not
+/// built yet.
 llvm::Expected<std::string>
 graphPipeline(const GraphOptions &options,
               GraphStage stage = GraphStage::Packed);
@@ -72,7 +76,8 @@ struct Level {
 };
 
 /// The levels of a target (`native`, `x86-64-v3`, `aarch64+dotprod`, ...),
-/// lowest first; or an error that names the target and lists what there is.
+/// lowest first. Errors: UsageError, which names the target and lists what
+/// there is.
 llvm::Expected<std::vector<Level>> targetLevels(llvm::StringRef target);
 
 /// Sets the module's #qkernel.target for a level; with an empty level name,

@@ -13,6 +13,10 @@
 
 namespace quantc::qgraph {
 
+/// Of a module: what of keep-float and set of qgraph-quantize-weights matched
+/// no layer, as `set 'fc'`, where require-match=false.
+inline constexpr llvm::StringLiteral kUnmatchedAttr("qgraph.unmatched");
+
 #define GEN_PASS_DECL
 #include "quantc/Quantize/Passes.h.inc"
 

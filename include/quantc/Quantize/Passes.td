@@ -35,7 +35,9 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     `set` overrides `format` and `group-size` for layers by name: entries separated
     by `;`, each `REGEX=FORMAT[,group-size=N]`; the last entry that matches decides,
     whatever the cost model says, and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
-    layer's name or in the name of its weight, and may not hold `=` or `;`.
+    layer's name or in the name of its weight, and may not hold `=` or `;`. One that
+    matches no layer is an error; with `require-match=false` the module gets the
+    attribute `qgraph.unmatched`, which lists them.
 
     A `qgraph.conv` gets si8 with one scale a column (or for all, by `granularity`),
     unless `set` asks for another format of it.
@@ -66,6 +68,8 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
            "Layers whose name or weight's name this regular expression matches stay float">,
     Option<"set", "set", "std::string", "\"\"",
            "Formats for single layers: REGEX=FORMAT[,group-size=N][;...]">,
+    Option<"requireMatch", "require-match", "bool", "true",
+           "A regular expression of keep-float or set that matches no layer is an error">,
     Option<"costModel", "cost-model", "bool", "true",
            "Leave a layer float where the cost model says that quantizing it does not pay">
   ];

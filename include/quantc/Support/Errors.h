@@ -8,6 +8,7 @@
 #ifndef QUANTC_SUPPORT_ERRORS_H
 #define QUANTC_SUPPORT_ERRORS_H
 
+#include "llvm/ADT/Twine.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
@@ -19,6 +20,20 @@ class DefectError : public llvm::ErrorInfo<DefectError> {
 public:
   static char ID;
   explicit DefectError(std::string text) : text(std::move(text)) {}
+  void log(llvm::raw_ostream &os) const override { os << text; }
+  std::error_code convertToErrorCode() const override {
+    return llvm::inconvertibleErrorCode();
+  }
+
+private:
+  std::string text;
+};
+
+/// An option that is wrong by itself, whatever the model is: exit code 2.
+class UsageError : public llvm::ErrorInfo<UsageError> {
+public:
+  static char ID;
+  explicit UsageError(const llvm::Twine &text) : text(text.str()) {}
   void log(llvm::raw_ostream &os) const override { os << text; }
   std::error_code convertToErrorCode() const override {
     return llvm::inconvertibleErrorCode();

@@ -14,6 +14,7 @@
 #include "quantc/Conversion/Passes.h"
 
 #include "Walk.h"
+#include "quantc/Support/DimRange.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -33,22 +34,6 @@ using namespace quantc::onnx_to_qgraph;
 
 namespace {
 
-/// `batch=1` or `seq=1..512`.
-LogicalResult parseRange(StringRef text, llvm::StringMap<Bounds> &ranges,
-                         Location loc) {
-  auto [name, extent] = text.split('=');
-  auto [low, high] =
-      extent.contains("..") ? extent.split("..") : std::pair(extent, extent);
-  Bounds range;
-  if (name.empty() || low.getAsInteger(10, range.low) ||
-      high.getAsInteger(10, range.high) || range.low < 0 ||
-      range.low > range.high)
-    return emitError(loc) << "dimension '" << text
-                          << "' is not NAME=SIZE or NAME=LOWEST..HIGHEST";
-  ranges[name] = range;
-  return success();
-}
-
 class ConvertONNXToQGraph
     : public quantc::impl::ConvertONNXToQGraphBase<ConvertONNXToQGraph> {
 public:
@@ -57,7 +42,7 @@ public:
   void runOnOperation() override {
     llvm::StringMap<Bounds> ranges;
     for (const std::string &text : dims)
-      if (failed(parseRange(text, ranges, getOperation().getLoc())))
+      if (failed(addRange(text, ranges)))
         return signalPassFailure();
     if (failed(checkNames(ranges)))
       return signalPassFailure();
@@ -76,6 +61,17 @@ public:
   }
 
 private:
+  LogicalResult addRange(StringRef text, llvm::StringMap<Bounds> &ranges) {
+    llvm::Expected<DimRange> range = parseDimRange(text);
+    if (!range)
+      return emitError(getOperation().getLoc())
+             << llvm::toString(range.takeError());
+    if (!ranges.try_emplace(range->name, Bounds{range->low, range->high}).second)
+      return emitError(getOperation().getLoc())
+             << "dimension '" << range->name << "' is given twice";
+    return success();
+  }
+
   /// A name that no input has is a mistake worth telling.
   LogicalResult checkNames(const llvm::StringMap<Bounds> &ranges) {
     llvm::StringSet<> known;

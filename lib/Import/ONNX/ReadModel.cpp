@@ -148,7 +148,8 @@ std::shared_ptr<const onnx::ModelProto> readModel(StringRef path,
   }
   Expected<std::shared_ptr<const MappedFile>> file = MappedFile::open(path);
   if (!file) {
-    error = toString(file.takeError());
+    // The caller names the file.
+    error = errorToErrorCode(file.takeError()).message();
     return nullptr;
   }
   StringRef bytes((*file)->bytes().data(), (*file)->bytes().size());

@@ -1,0 +1,65 @@
+//===- LayerFormats.h - Formats that a user gives to layers -----*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// The values of the options keep-float and set of qgraph-quantize-weights, for
+// the pass and for who wants to know that they are right before it runs.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_QUANTIZE_LAYERFORMATS_H
+#define QUANTC_QUANTIZE_LAYERFORMATS_H
+
+#include "quantc/Numerics/Formats.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/Regex.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quantc {
+
+/// A regular expression (POSIX extended) over the names of layers.
+class LayerPattern {
+public:
+  /// Errors: UsageError with what is wrong with the expression.
+  static llvm::Expected<LayerPattern> create(llvm::StringRef text);
+
+  /// Whether it matches anywhere in the layer's name or in its weight's.
+  bool matches(llvm::StringRef layer, llvm::StringRef weight) const {
+    return regex->match(layer) || regex->match(weight);
+  }
+
+  llvm::StringRef getText() const { return text; }
+
+private:
+  std::string text;
+  std::shared_ptr<llvm::Regex> regex; // passes are copied
+};
+
+/// One entry of `set`, `REGEX=FORMAT[,group-size=N]`.
+struct LayerFormat {
+  LayerPattern pattern;
+  std::optional<numerics::Format> format; ///< none: float
+  std::optional<int64_t> groupSize;       ///< along K; 0: all of K
+};
+
+/// Reads `float` (no format) or the name of an integer type of 2 to 8 bits;
+/// `withUnsigned`: with or without a sign. Errors: UsageError.
+llvm::Expected<std::optional<numerics::Format>>
+parseLayerFormatName(llvm::StringRef name, bool withUnsigned);
+
+/// Reads one entry. Errors: UsageError.
+llvm::Expected<LayerFormat> parseLayerFormat(llvm::StringRef entry,
+                                             bool withUnsigned);
+
+} // namespace quantc
+
+#endif // QUANTC_QUANTIZE_LAYERFORMATS_H
