@@ -113,6 +113,46 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
   return recipe;
 }
 
+using Passes = std::vector<std::string>;
+
+void append(Passes &passes, Passes more) {
+  llvm::append_range(passes, std::move(more));
+}
+
+std::string pipelineOf(const Passes &passes) {
+  return "builtin.module(" + llvm::join(passes, ",") + ")";
+}
+
+/// ONNX to qgraph, as quantization wants it.
+llvm::Expected<Passes> walkPasses(const GraphOptions &options) {
+  std::string walk = "convert-onnx-to-qgraph";
+  llvm::Expected<std::string> dims = dimsOption(options.dims);
+  if (!dims)
+    return dims.takeError();
+  if (!dims->empty())
+    walk += "{" + *dims + "}";
+  return Passes{walk,
+                "canonicalize",
+                "cse",
+                "qgraph-recognize-cache",
+                "qgraph-propagate-layout",
+                "canonicalize",
+                "cse"};
+}
+
+/// What quantization has written down, as layers with epilogues.
+Passes fusionPasses(GraphStage stage) {
+  // The small constants of a layer fold back to floats once nothing reads them
+  // stored.
+  Passes passes = {
+      "qgraph-normalize-codes", "canonicalize", "cse", "qgraph-fuse-quantized",
+      "qgraph-fuse-epilogue",   "canonicalize", "cse", "qgraph-fuse-rows"};
+  if (stage == GraphStage::Packed)
+    passes.push_back("qgraph-pack-weights");
+  append(passes, {"canonicalize", "cse"});
+  return passes;
+}
+
 } // namespace
 
 const std::vector<RecipeInfo> &recipes() {
@@ -149,18 +189,11 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   if (!recipe)
     return recipe.takeError();
   const Scheme &scheme = *recipe->scheme;
-  std::vector<std::string> passes;
-
-  // The walk: ONNX to qgraph.
-  std::string walk = "convert-onnx-to-qgraph";
-  llvm::Expected<std::string> dims = dimsOption(options.dims);
-  if (!dims)
-    return dims.takeError();
-  if (!dims->empty())
-    walk += "{" + *dims + "}";
-  passes.insert(passes.end(),
-                {walk, "canonicalize", "cse", "qgraph-recognize-cache",
-                 "qgraph-propagate-layout", "canonicalize", "cse"});
+  Passes passes;
+  llvm::Expected<Passes> walk = walkPasses(options);
+  if (!walk)
+    return walk.takeError();
+  append(passes, std::move(*walk));
 
   // Quantization.
   if (!scheme.weights.empty()) {
@@ -172,6 +205,10 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
     if (!layers)
       return layers.takeError();
     weights += *layers;
+    // What is stored already reaches its layers as codes, so it is not
+    // quantized again.
+    if (recipe->activations != "float")
+      passes.insert(passes.end(), {"qgraph-normalize-codes", "canonicalize"});
     passes.push_back("qgraph-quantize-weights{" + weights + "}");
     if (recipe->activations != "float") {
       std::string activations = "granularity=" + recipe->activations;
@@ -184,39 +221,33 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
         "--keep-float and --set choose among the formats of weights, and "
         "recipe '" +
         scheme.name +
-        "' leaves all of them as they are; leave the option out, or take a "
-        "recipe that quantizes");
+        "' leaves all of them as they are; leave the option out, "
+        "or take a recipe that quantizes");
   }
 
   passes.push_back("qgraph-lower-cache");
+  if (stage != GraphStage::QGraph && !isPlainRecipe(options.recipe))
+    append(passes, fusionPasses(stage));
+  return pipelineOf(passes);
+}
 
-  // Fusion and packing.
-  bool plain = isPlainRecipe(options.recipe);
-  if (stage != GraphStage::QGraph && !plain) {
-    // The small constants of a layer fold back to floats once nothing reads
-    // them stored.
-    passes.insert(passes.end(),
-                  {"qgraph-normalize-codes", "canonicalize", "cse",
-                   "qgraph-fuse-quantized", "qgraph-fuse-epilogue",
-                   "canonicalize", "cse", "qgraph-fuse-rows"});
-    if (stage == GraphStage::Packed)
-      passes.push_back("qgraph-pack-weights");
-    passes.insert(passes.end(), {"canonicalize", "cse"});
-  }
-  return "builtin.module(" + llvm::join(passes, ",") + ")";
+std::string fusionPipeline() {
+  Passes passes = {"qgraph-lower-cache"};
+  append(passes, fusionPasses(GraphStage::Packed));
+  return pipelineOf(passes);
 }
 
 std::string kernelPipeline(bool plain, KernelStage stage) {
-  std::vector<std::string> passes = {
-      plain ? "lower-to-kernels{plain=true}" : "lower-to-kernels",
-      "lower-tile-dot", "canonicalize", "cse", "loop-invariant-code-motion"};
+  Passes passes = {plain ? "lower-to-kernels{plain=true}" : "lower-to-kernels",
+                   "lower-tile-dot", "canonicalize", "cse",
+                   "loop-invariant-code-motion"};
   if (stage == KernelStage::LLVM)
     passes.insert(passes.end(), {"convert-qkernel-to-llvm", "convert-scf-to-cf",
                                  "expand-strided-metadata", "lower-affine",
                                  "convert-vector-to-llvm", "convert-to-llvm",
                                  "reconcile-unrealized-casts",
                                  "build-kernel-table", "canonicalize", "cse"});
-  return "builtin.module(" + llvm::join(passes, ",") + ")";
+  return pipelineOf(passes);
 }
 
 } // namespace quantc

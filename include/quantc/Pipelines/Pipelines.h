@@ -57,6 +57,10 @@ llvm::Expected<std::string>
 graphPipeline(const GraphOptions &options,
               GraphStage stage = GraphStage::Packed);
 
+/// From what quantization passes leave to packed weights: the end of the graph
+/// pipelines.
+std::string fusionPipeline();
+
 /// True for a recipe whose kernels are the plain loop nests (`reference`).
 bool isPlainRecipe(llvm::StringRef recipe);
 
