@@ -12,9 +12,6 @@
 
 namespace quantc::numerics {
 
-/// Groups larger than this take their scales by the diagonal: trying
-/// candidates costs the square of it.
-constexpr int64_t kMaxSequential = 256;
 /// Of the mean diagonal of a row's normal equations for the scales.
 constexpr double kRidge = 1e-6;
 
@@ -52,6 +49,7 @@ private:
     scale[group * kTileRows + row] = params.scale;
     zeroPoint[group * kTileRows + row] = static_cast<float>(params.zeroPoint);
   }
+  GroupCost storedCost(int64_t group);
   void chooseStatic();
   void chooseGroup(int64_t group, int64_t begin);
   void roundAll(bool isFixed);
@@ -68,6 +66,7 @@ private:
   int64_t K, firstRow, rows, groups;
   std::vector<float> scale, zeroPoint; // [groups][kTileRows]
   GroupScales chooser;
+  std::vector<float> importance; // of the group at hand
   // In the stored order from here on.
   std::vector<float> weights;  // what is approximated
   std::vector<float> level;    // what has been found, over the scale
@@ -76,17 +75,29 @@ private:
   std::vector<float> target;   // (H + damping) w
 };
 
-/// The scales of all groups from the weights as they are.
-void GPTQSolver::Tile::chooseStatic() {
-  std::vector<float> values(solver.groupSize), importance(solver.groupSize);
+/// What errors of the stored columns of a group cost, by all but GPTQ itself.
+GroupCost GPTQSolver::Tile::storedCost(int64_t group) {
   GroupCost cost;
   cost.search = options.scaleChoice != ScaleChoice::Formula;
+  int64_t begin = groupBegin(group), length = groupEnd(group) - begin;
+  if (options.scaleChoice >= ScaleChoice::Block && length <= kMaxSearched) {
+    cost.block = solver.H.data() + begin * K + begin;
+    cost.ldBlock = K;
+  }
+  importance.resize(length);
+  for (int64_t j = 0; j < length; ++j)
+    importance[j] = solver.H[(begin + j) * K + begin + j];
   if (options.scaleChoice != ScaleChoice::Plain)
     cost.importance = importance.data();
+  return cost;
+}
+
+/// The scales of all groups from the weights as they are.
+void GPTQSolver::Tile::chooseStatic() {
+  std::vector<float> values(solver.groupSize);
   for (int64_t g = 0; g < groups; ++g) {
+    GroupCost cost = storedCost(g);
     int64_t begin = groupBegin(g), length = groupEnd(g) - begin;
-    for (int64_t j = 0; j < length; ++j)
-      importance[j] = solver.H[(begin + j) * K + begin + j];
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t j = 0; j < length; ++j)
         values[j] = weights[(begin + j) * kTileRows + r];
@@ -99,23 +110,20 @@ void GPTQSolver::Tile::chooseStatic() {
 /// rounding; `error` holds what is left to round.
 void GPTQSolver::Tile::chooseGroup(int64_t group, int64_t begin) {
   int64_t length = groupEnd(group) - groupBegin(group);
-  std::vector<float> values(length), importance(length);
-  GroupCost cost;
-  cost.search = options.scaleChoice != ScaleChoice::Formula;
-  if (options.scaleChoice == ScaleChoice::Sequential &&
-      length <= kMaxSequential) {
+  GroupCost cost = storedCost(group);
+  bool asRounded =
+      options.scaleChoice == ScaleChoice::Sequential && length <= kMaxSearched;
+  if (asRounded) {
     cost.U = solver.U.data() + begin * K + begin;
     cost.ldU = K;
-  } else if (options.scaleChoice != ScaleChoice::Plain) {
-    cost.importance = importance.data();
-    for (int64_t j = 0; j < length; ++j) {
-      int64_t column = solver.process[begin + j];
-      importance[j] = solver.H[column * K + column];
-    }
   }
+  std::vector<float> values(length);
   for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < length; ++j)
-      values[j] = error[(begin + j) * kTileRows + r];
+    for (int64_t j = 0; j < length; ++j) {
+      int64_t to =
+          asRounded ? j : solver.process[begin + j] - groupBegin(group);
+      values[to] = error[(begin + j) * kTileRows + r];
+    }
     setParams(group, r, chooser.choose(values.data(), length, cost));
   }
 }

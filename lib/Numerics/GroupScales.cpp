@@ -2,6 +2,7 @@
 
 #include "GroupScales.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,10 +11,11 @@ namespace {
 
 /// Scales tried, as a fraction of the one with which the extreme value takes
 /// the extreme code.
-constexpr double kLargest = 1.15, kSmallest = 0.42;
-constexpr int kSteps = 24;
+constexpr double kLargest = 1.3, kSmallest = 0.3;
+constexpr int kSteps = 32;
 /// Ranges tried, as a fraction of the whole.
-constexpr double kClipStep = 0.945;
+constexpr double kSmallestClip = 0.4;
+constexpr int kClips = 16;
 
 } // namespace
 
@@ -28,14 +30,18 @@ void GroupScales::attempt(const std::vector<Params> &candidates) {
       zeroPoint[c] = static_cast<float>(at(c).zeroPoint);
     }
     scratch.resize(length * kCandidates);
-    tryCandidates(levels, {w,
-                           length,
-                           cost.U,
-                           cost.ldU,
-                           cost.importance,
-                           {scale, zeroPoint},
-                           scratch.data(),
-                           errors});
+    TryCandidates work;
+    work.w = w;
+    work.length = length;
+    work.U = cost.U;
+    work.ldU = cost.ldU;
+    work.block = cost.block;
+    work.ldBlock = cost.ldBlock;
+    work.importance = cost.importance;
+    work.params = {scale, zeroPoint};
+    work.scratch = scratch.data();
+    work.errors = errors;
+    tryCandidates(levels, work);
     for (int64_t c = 0; c < kCandidates; ++c)
       if (errors[c] < leastError) {
         leastError = errors[c];
@@ -54,11 +60,12 @@ void GroupScales::searchScale(float absmax) {
     params.scale = finishScale(static_cast<float>(scale), scaleFormat);
     candidates.push_back(params);
   };
-  double ratio = std::pow(kSmallest / kLargest, 1.0 / (kSteps - 1));
+  int steps = kSteps * effort;
+  double ratio = std::pow(kSmallest / kLargest, 1.0 / (steps - 1));
   for (int sign : {1, -1}) {
     if (sign < 0 && scheme != Scheme::SignedScale)
       break;
-    for (int i = 0; i < kSteps; ++i)
+    for (int i = 0; i < steps; ++i)
       add(sign * unit * kLargest * std::pow(ratio, i));
   }
   attempt(candidates);
@@ -80,8 +87,10 @@ void GroupScales::searchRange(const Extrema &extrema) {
     candidates.push_back(chooseParams(scheme, range, clipped, 1, scaleFormat));
     clips.emplace_back(lo, hi);
   };
-  for (int i = 0; i < kCandidates; ++i)
-    add(std::pow(kClipStep, i), std::pow(kClipStep, i));
+  int clipCount = kClips * effort;
+  double ratio = std::pow(kSmallestClip, 1.0 / (clipCount - 1));
+  for (int i = 0; i < clipCount; ++i)
+    add(std::pow(ratio, i), std::pow(ratio, i));
   attempt(candidates);
   double center = 1;
   for (size_t c = 0; c < candidates.size(); ++c)
@@ -92,9 +101,12 @@ void GroupScales::searchRange(const Extrema &extrema) {
     }
   candidates.clear();
   clips.clear();
-  for (double lo : {1.03, 1.0, 0.97, 0.92})
-    for (double hi : {1.03, 1.0, 0.97, 0.92})
-      add(center * lo, center * hi);
+  // From 3 % wider to 8 % narrower.
+  int sides = 4 * effort;
+  auto side = [&](int i) { return center * (1.03 - 0.11 * i / (sides - 1)); };
+  for (int lo = 0; lo < sides; ++lo)
+    for (int hi = 0; hi < sides; ++hi)
+      add(side(lo), side(hi));
   attempt(candidates);
 }
 

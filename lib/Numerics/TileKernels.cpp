@@ -94,6 +94,22 @@ QUANTC_INLINE void tryBody(const TryCandidates &work, Round round) {
   static_assert(kCandidates == kLaneCount);
   Lane scale = at(work.params.scale);
   Lane total = {};
+  if (!work.U && work.block) {
+    for (int64_t j = 0; j < work.length; ++j) {
+      const float *row = work.block + j * work.ldBlock;
+      Lane w = Lane{} + work.w[j];
+      Lane level = w / scale;
+      round(level, work.params.zeroPoint);
+      Lane error = w - level * scale;
+      at(work.scratch + j * kCandidates) = error;
+      Lane product = error * (0.5f * row[j]);
+      for (int64_t k = 0; k < j; ++k)
+        product += at(work.scratch + k * kCandidates) * row[k];
+      total += 2.0f * (error * product);
+    }
+    at(work.errors) = total;
+    return;
+  }
   if (!work.U) {
     for (int64_t j = 0; j < work.length; ++j) {
       Lane w = Lane{} + work.w[j];

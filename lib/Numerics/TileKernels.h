@@ -60,7 +60,10 @@ struct TryCandidates {
   /// to nearest.
   const float *U;
   int64_t ldU;
-  /// With U null: weights of the squared errors [length]; null: 1.
+  /// With U null, B in eᵀ B e, symmetric [length][ldBlock]; or null.
+  const float *block;
+  int64_t ldBlock;
+  /// With both null: weights of the squared errors [length]; null: 1.
   const float *importance;
   LaneParams params; ///< [kCandidates]
   float *scratch;    ///< [length][kCandidates]

@@ -235,6 +235,8 @@ TEST(GPTQ, EachStepHelps) {
   double formula = mean(options);
   options.scaleChoice = ScaleChoice::Diagonal;
   double diagonal = mean(options);
+  options.scaleChoice = ScaleChoice::Block;
+  EXPECT_LT(mean(options), formula);
   options.scaleChoice = ScaleChoice::Sequential;
   double sequential = mean(options);
   options.order = ActOrder::Groups;

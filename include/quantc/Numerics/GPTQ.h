@@ -44,13 +44,15 @@ enum class ActOrder : uint8_t {
   Permuted,
 };
 
-/// What a group's scale (and zero point) is chosen by.
+/// What a group's scale (and zero point) is chosen by: the formula, or of many
+/// tried the one with the least error of its group.
 enum class ScaleChoice : uint8_t {
   Formula,  ///< chooseParams
-  Plain,    ///< the scale with the least sum of (w - ŵ)²
+  Plain,    ///< the sum of (w - ŵ)², rounded to nearest
   Diagonal, ///< of H_jj (w - ŵ)²
-  /// The least error after GPTQ inside the group. Diagonal where that is not to
-  /// be had: with ActOrder::Columns, and for groups of more than 256.
+  Block,    ///< (w - ŵ)ᵀ H (w - ŵ) with the group's block of H
+  /// The error after GPTQ inside the group. Block where that is not to be had,
+  /// with ActOrder::Columns; and both are Diagonal for groups of more than 256.
   Sequential,
 };
 
