@@ -82,24 +82,26 @@ Value stored(OpBuilder &builder, Location loc, ValueRange operands,
 
 constexpr auto kAny = ChannelEffect::Any;
 constexpr auto kPositive = ChannelEffect::Positive;
+constexpr auto kJoint = ChannelEffect::Joint;
+constexpr auto kJointPositive = ChannelEffect::JointPositive;
 constexpr auto kNone = ChannelEffect::None;
 
 const ElementwiseOp kTable[] = {
     // Arithmetic.
-    {"Add", 2, computed<rows::add>, kNone, all<isNumber>},
-    {"Sub", 2, computed<rows::sub>, kNone, all<isNumber>},
+    {"Add", 2, computed<rows::add>, kJoint, all<isNumber>},
+    {"Sub", 2, computed<rows::sub>, kJoint, all<isNumber>},
     {"Mul", 2, computed<rows::mul>, kAny, all<isNumber>},
     {"Div", 2, computed<rows::div>, kAny, all<isNumber>},
     {"Mod", 2, computed<rows::mod>, kNone, all<isNumber>},
     {"Pow", 2, computed<rows::pow>, kNone, acceptsPow},
-    {"Min", 0, computed<rows::min>, kNone, all<isNumber>},
-    {"Max", 0, computed<rows::max>, kNone, all<isNumber>},
-    {"Sum", 0, computed<rows::sum>, kNone, all<isFloat>},
-    {"Mean", 0, computed<rows::mean>, kNone, all<isFloat>},
+    {"Min", 0, computed<rows::min>, kJointPositive, all<isNumber>},
+    {"Max", 0, computed<rows::max>, kJointPositive, all<isNumber>},
+    {"Sum", 0, computed<rows::sum>, kJoint, all<isFloat>},
+    {"Mean", 0, computed<rows::mean>, kJoint, all<isFloat>},
     {"Neg", 1, computed<rows::neg>, kAny, all<isNumber>},
     {"Abs", 1, computed<rows::abs>, kPositive, all<isNumber>},
     {"Sign", 1, computed<rows::sign>, kNone, all<isNumber>},
-    {"Clip", 0, computed<rows::clip>, kNone, all<isNumber>},
+    {"Clip", 0, computed<rows::clip>, kJointPositive, all<isNumber>},
     {"Relu", 1, computed<rows::relu>, kPositive, all<isNumber>},
     {"PRelu", 2, computed<rows::prelu>, kPositive, all<isNumber>},
     // Comparisons, logic, bits.
@@ -118,10 +120,10 @@ const ElementwiseOp kTable[] = {
     {"BitwiseXor", 2, computed<rows::bitXor>, kNone, all<isInteger>},
     {"BitwiseNot", 1, computed<rows::bitNot>, kNone, all<isInteger>},
     {"BitShift", 2, computed<rows::bitShift>, kNone, all<isInteger>},
-    {"Where", 3, stored<rows::where>, kNone, acceptsWhere},
+    {"Where", 3, stored<rows::where>, kJoint, acceptsWhere},
     {"IsNaN", 1, computed<rows::isNaN>, kNone, predicate<isFloat>},
     {"IsInf", 1, computed<rows::isInf>, kNone, predicate<isFloat>},
-    {"Cast", 1, stored<rows::cast>, kNone, acceptsCast},
+    {"Cast", 1, stored<rows::cast>, kAny, acceptsCast},
     {"CastLike", 1, stored<rows::cast>, kNone, acceptsCast},
     // Functions of one float.
     {"Sqrt", 1, computed<rows::sqrt>, kNone, all<isFloat>},

@@ -7,6 +7,7 @@
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 
+#include "ChannelScaleModels.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -68,6 +69,7 @@ void QGraphDialect::initialize() {
 #define GET_OP_LIST
 #include "quantc/Dialect/QGraph/QGraphOps.cpp.inc"
       >();
+  attachChannelScaleModels(getContext());
 }
 
 Operation *QGraphDialect::materializeConstant(OpBuilder &builder,

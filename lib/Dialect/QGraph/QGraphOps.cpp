@@ -150,6 +150,22 @@ LogicalResult ElementOp::verify() {
   return success();
 }
 
+LogicalResult ObserveOp::verify() {
+  if (!getFactor())
+    return success();
+  RankedTensorType type = typeOf(getInput());
+  int64_t channels = type.getRank() == 0 ? 1 : type.getShape().back();
+  auto given = dyn_cast<RankedTensorType>(getFactorAttr().getType());
+  if (!isa<DenseElementsAttr, WeightAttr>(getFactorAttr()) || !given ||
+      !given.getElementType().isF32() || given.getRank() != 1 ||
+      !agree(given.getDimSize(0), channels))
+    return emitOpError() << "has a factor " << getFactorAttr().getType()
+                         << ", but it must be constant elements of f32, one "
+                            "for each of the "
+                         << channels << " channels of " << type;
+  return success();
+}
+
 LogicalResult ReinterpretOp::verify() {
   if (failed(requireShape(*this, "result", getResult(), shapeOf(getInput()))))
     return failure();

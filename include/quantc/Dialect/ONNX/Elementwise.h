@@ -15,9 +15,10 @@
 namespace quantc::onnx_ir {
 
 /// What an elementwise operator does to a factor on the channels of its first
-/// operand: f(s x) = s f(x) for every s (`Any`), for positive s (`Positive`),
-/// or for none.
-enum class ChannelEffect { Any, Positive, None };
+/// operand: f(s x, y) = s f(x, y) for every s (`Any`), for positive s
+/// (`Positive`); or only if all operands of the result's type have it,
+/// f(s x, s y) = s f(x, y) (`Joint`, `JointPositive`); or not at all (`None`).
+enum class ChannelEffect { Any, Positive, Joint, JointPositive, None };
 
 /// One operator. `build` makes the operation on scalars or on vectors of any
 /// shape (all operands and the result have the same shape); the elements have

@@ -14,6 +14,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "quantc/Dialect/ONNX/ONNXDialect.h"
+#include "quantc/Dialect/QGraph/ChannelScale.h"
 #include "quantc/Support/WeightStore.h"
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h.inc"
@@ -25,6 +26,7 @@
 #define GET_TYPEDEF_CLASSES
 #include "quantc/Dialect/QGraph/QGraphTypes.h.inc"
 
+#include "quantc/Dialect/QGraph/ChannelScaleInterface.h.inc"
 #include "quantc/Dialect/QGraph/LayerInterface.h.inc"
 
 #define GET_OP_CLASSES

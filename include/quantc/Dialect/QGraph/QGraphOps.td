@@ -197,15 +197,22 @@ def QGraph_ObserveOp : QGraph_ComputeOp<"observe", [AllTypesMatch<["input", "res
     Passes its operand through. `site` is stable over compilations of the same
     model; statistics are filed under it.
 
+    `factor` [C], C being the last dimension, is what a pass has multiplied the
+    tensor's channels by since statistics were made: those of the tensor as it is
+    now are the ones on file, scaled by it (`Analysis/Calibration.h`).
+
     Example:
 
     ```mlir
     %1 = qgraph.observe "fc1/input" %0 : tensor<4x8xf32>
+    %3 = qgraph.observe "fc2/input" %2 {factor = dense<[0.5, 2.0]> : tensor<2xf32>} : tensor<?x2xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, StrAttr:$site);
+  let arguments = (ins AnyRankedTensor:$input, StrAttr:$site,
+                       OptionalAttr<TypedAttrInterface>:$factor);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$site $input attr-dict `:` type($input)";
+  let hasVerifier = 1;
 }
 
 def QGraph_ReinterpretOp : QGraph_ComputeOp<"reinterpret"> {
