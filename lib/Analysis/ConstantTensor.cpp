@@ -84,14 +84,18 @@ llvm::Expected<ConstantTensor> ConstantTensor::get(Value value) {
   auto op = value.getDefiningOp<ConstantOp>();
   if (!op)
     return llvm::createStringError("not a constant");
+  return get(op.getValue());
+}
+
+llvm::Expected<ConstantTensor> ConstantTensor::get(TypedAttr value) {
   ConstantTensor constant;
-  constant.type = cast<RankedTensorType>(op.getType());
+  constant.type = cast<RankedTensorType>(value.getType());
   std::string element = spelling(constant.type.getElementType());
   if (storedBits(element) == 0)
     return llvm::createStringError("a constant of %s cannot be stored",
                                    element.c_str());
-  if (auto weight = dyn_cast<WeightAttr>(op.getValue())) {
-    auto *dialect = cast<QGraphDialect>(op->getDialect());
+  if (auto weight = dyn_cast<WeightAttr>(value)) {
+    auto *dialect = value.getContext()->getOrLoadDialect<QGraphDialect>();
     llvm::Expected<WeightHandle> entry =
         dialect->getWeights().find(weight.getStore(), weight.getName());
     if (!entry)
@@ -107,7 +111,7 @@ llvm::Expected<ConstantTensor> ConstantTensor::get(Value value) {
     constant.owner = *entry;
     return constant;
   }
-  auto dense = dyn_cast<DenseElementsAttr>(op.getValue());
+  auto dense = dyn_cast<DenseElementsAttr>(value);
   if (!dense)
     return llvm::createStringError("not dense elements and not in a store");
   auto bytes = std::make_shared<std::vector<char>>(storedBytes(dense));

@@ -339,6 +339,8 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
   auto dequantize = DequantizeOp::create(
       builder, old.getLoc(), old.getType(), stored, scale,
       constantOf(rounded.zeroPoint), Value(), Value(), block, TypeAttr());
+  if (keepOriginal)
+    dequantize->setDiscardableAttr(kOriginalAttr, old.getValue());
   weight.set(dequantize);
   if (old->use_empty())
     old->erase();

@@ -29,6 +29,8 @@ public:
   /// store. An error says which entry could not be read; for a value that is no
   /// constant it is "not a constant".
   static llvm::Expected<ConstantTensor> get(mlir::Value value);
+  /// The same of what a constant holds.
+  static llvm::Expected<ConstantTensor> get(mlir::TypedAttr value);
 
   mlir::RankedTensorType getType() const { return type; }
   llvm::ArrayRef<char> getBytes() const { return bytes; }

@@ -17,6 +17,10 @@ namespace quantc::qgraph {
 /// no layer, as `set 'fc'`, where require-match=false.
 inline constexpr llvm::StringLiteral kUnmatchedAttr("qgraph.unmatched");
 
+/// Of a `dequantize` of a weight: what the weight was before it was rounded, for
+/// passes that correct what rounding did; qgraph-correct-bias takes it away.
+inline constexpr llvm::StringLiteral kOriginalAttr("qgraph.original");
+
 #define GEN_PASS_DECL
 #include "quantc/Quantize/Passes.h.inc"
 

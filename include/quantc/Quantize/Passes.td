@@ -71,7 +71,9 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     Option<"requireMatch", "require-match", "bool", "true",
            "A regular expression of keep-float or set that matches no layer is an error">,
     Option<"costModel", "cost-model", "bool", "true",
-           "Leave a layer float where the cost model says that quantizing it does not pay">
+           "Leave a layer float where the cost model says that quantizing it does not pay">,
+    Option<"keepOriginal", "keep-original", "bool", "false",
+           "Leave the float weight on each dequantize, for qgraph-correct-bias">
   ];
   let statistics = [
     Statistic<"matched", "matched", "Layers quantized">,
@@ -115,6 +117,157 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
     Statistic<"matched", "matched", "Layers with quantized inputs">,
     Statistic<"skipped", "skipped", "Layers that keep float inputs">,
     Statistic<"quantizations", "quantizations", "Quantizations inserted (layers share them)">
+  ];
+}
+
+def SmoothQuant : Pass<"qgraph-smooth-quant", "::mlir::ModuleOp"> {
+  let summary = "Move the difficulty of quantizing activations into the weights that read them";
+  let description = [{
+    SmoothQuant (G. Xiao et al., arXiv:2211.10438). Channels of activations differ
+    by orders of magnitude, those of weights do not; one scale for all channels of
+    a token then leaves the small ones a few codes. Dividing channel j by
+
+        s_j = max|x_j|^alpha / max|w_j|^(1 - alpha)
+
+    where it is made, and multiplying column j of the weights that read it by s_j,
+    leaves every result what it was. max|x_j| is from the statistics of the layers'
+    sites (`qgraph.observe`), max|w_j| over all weights that read the channel.
+
+    Who absorbs 1/s_j is asked of `ChannelScaleOpInterface`: the gain and bias of a
+    norm, the rows of the layer whose result goes through an attention's values
+    (channels that several query heads share have one factor), through a gate,
+    a ReLU, reshapes, residual additions; a convolution's columns. Channels that
+    must share a factor share the largest |x| and |w|.
+
+    ```mlir
+    %n = qgraph.norm rms %x weight %gain ...
+    %o = qgraph.observe "fc/input" %n : tensor<?x64xf32>
+    %y = qgraph.linear %o, %w ...
+    ```
+    becomes
+    ```mlir
+    %g = qgraph.constant #qgraph.weight<"new", "gain@smooth-quant"> ...    // gain / s
+    %n = qgraph.norm rms %x weight %g ...
+    %o = qgraph.observe "fc/input" %n {factor = ...} : tensor<?x64xf32>    // 1 / s
+    %v = qgraph.constant #qgraph.weight<"new", "fc@smooth-quant"> ...      // w * s
+    %y = qgraph.linear %o, %v ...
+    ```
+
+    With `alpha=auto` each tensor gets, of 0, 0.05, ... 1 and no smoothing at all, what has the
+    least expected error of its layers' results with symmetric codes of 8 bits, one
+    scale for the input and one for each column of the weight, rounding errors
+    taken as independent and even: with q = 127 and S = max_j |x_j| / s_j,
+
+        sum_n ( S^2 sum_j (w_nj s_j)^2 + max_j (w_nj s_j)^2 sum_j E[x_j^2] / s_j^2 ) / (12 q^2)
+
+    Layers that are not smoothed get a remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"", "File of statistics of the sites">,
+    Option<"alpha", "alpha", "std::string", "\"0.5\"",
+           "How much of the difficulty the weights take, 0 to 1, or auto">,
+    Option<"maxFactor", "max-factor", "double", "1e5",
+           "s_j is between 1 / max-factor and max-factor">,
+    Option<"insertMultiply", "insert-multiply", "bool", "false",
+           "Where nothing absorbs 1/s, multiply the activation while the model runs">,
+    Option<"cloneShared", "clone-shared", "bool", "false",
+           "Copy constants that others read too, instead of leaving the layer">,
+    Option<"scaleCache", "scale-cache", "bool", "false",
+           "Keys and values that are kept between runs may be scaled: past inputs must be what "
+           "the same model has given">
+  ];
+  let statistics = [
+    Statistic<"smoothed", "smoothed", "Layers whose inputs are smoothed">,
+    Statistic<"skipped", "skipped", "Layers that are left as they are">,
+    Statistic<"products", "products", "Products inserted because nothing absorbs the factors">
+  ];
+}
+
+def Equalize : Pass<"qgraph-equalize", "::mlir::ModuleOp"> {
+  let summary = "Equalize the ranges of weights across layers, without data";
+  let description = [{
+    Cross-layer equalization (M. Nagel et al., arXiv:1906.04721), for weights that
+    are going to have one scale a tensor. Channel j of a tensor between layers is
+    made by rows with the largest weight r1_j and read by columns with the largest
+    r2_j; multiplying the rows by f_j and the columns by 1 / f_j with
+
+        f_j = sqrt(r2_j / r1_j)
+
+    makes both sqrt(r1_j r2_j), and no result changes: what stands between them
+    (ReLU, pooling, residual additions, ...) passes positive factors on, as
+    `ChannelScaleOpInterface` tells. All tensors are done in turn, `iterations`
+    times or until no factor is further from 1 than 0.1 %.
+
+    ```mlir
+    %a = qgraph.conv %x, %w1 bias %b1 ...
+    %r = onnx.node "Relu"(%a) ...
+    %y = qgraph.conv %r, %w2 ...
+    ```
+    becomes
+    ```mlir
+    %v1 = qgraph.constant #qgraph.weight<"new", "w1@equalize"> ...    // rows * f
+    %c1 = qgraph.constant dense<...> ...                              // b1 * f
+    %a = qgraph.conv %x, %v1 bias %c1 ...
+    %r = onnx.node "Relu"(%a) ...
+    %v2 = qgraph.constant #qgraph.weight<"new", "w2@equalize"> ...    // columns / f
+    %y = qgraph.conv %r, %v2 ...
+    ```
+
+    A Clip at 6 behind a layer becomes one by channels. Tensors that are left as
+    they are get a remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let options = [
+    Option<"iterations", "iterations", "int64_t", "20", "Times that all tensors are done, at most">,
+    Option<"maxFactor", "max-factor", "double", "1e5",
+           "Factors are between 1 / max-factor and max-factor">,
+    Option<"cloneShared", "clone-shared", "bool", "false",
+           "Copy constants that others read too, instead of leaving the tensor">
+  ];
+  let statistics = [
+    Statistic<"equalized", "equalized", "Tensors whose channels are equalized">,
+    Statistic<"skipped", "skipped", "Tensors that are left as they are">
+  ];
+}
+
+def CorrectBias : Pass<"qgraph-correct-bias", "::mlir::ModuleOp"> {
+  let summary = "Take out of the biases what rounding the weights adds on average";
+  let description = [{
+    Bias correction (M. Nagel et al., arXiv:1906.04721, section 4.2, from data). A
+    weight that is rounded to w' shifts the mean of column n of its layer's result
+    by the mean of the input times what rounding changed; the bias takes it back:
+
+        b'_n = b_n - sum_k (w'_nk - w_nk) E[x_k]
+
+    E[x_k] is from the statistics of the site (`qgraph.observe`) at the layer's
+    input, through a `quantize` of it if there is one. A convolution's taps all have
+    the mean of their channel, borders as anything else. A layer without a bias is
+    given one.
+
+    To be run after `--qgraph-quantize-weights=keep-original=true`, whose attribute
+    `qgraph.original` has w; it is taken away.
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {qgraph.original = dense<...> ...} ...
+    %y = qgraph.linear %x, %w ...
+    ```
+    becomes
+    ```mlir
+    %w = qgraph.dequantize %q scale %s ...
+    %b = qgraph.constant dense<...> ...
+    %y = qgraph.linear %x, %w bias %b ...
+    ```
+
+    Layers that keep their bias get a remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"", "File of statistics of the sites">
+  ];
+  let statistics = [
+    Statistic<"corrected", "corrected", "Layers whose bias is corrected">,
+    Statistic<"skipped", "skipped", "Layers with rounded weights that keep their bias">
   ];
 }
 

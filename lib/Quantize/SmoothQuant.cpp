@@ -1,0 +1,308 @@
+//===- SmoothQuant.cpp - Activations that are easy to quantize ------------===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Chooses a factor for each channel of the inputs of layers, and has them
+// applied by Analysis/ChannelFactors.h, which knows how far they reach. The
+// float model stays what it was, up to rounding.
+//
+//===----------------------------------------------------------------------===//
+
+#include "quantc/Numerics/SmoothQuant.h"
+#include "quantc/Analysis/Calibration.h"
+#include "quantc/Analysis/ChannelFactors.h"
+#include "quantc/Analysis/Layers.h"
+#include "quantc/Quantize/Passes.h"
+
+#include <cmath>
+
+#define DEBUG_TYPE "qgraph-smooth-quant"
+
+using namespace mlir;
+
+namespace quantc::qgraph {
+#define GEN_PASS_DEF_SMOOTHQUANT
+#include "quantc/Quantize/Passes.h.inc"
+
+namespace {
+
+/// What alpha=auto tries: multiples of 1 / kAlphaSteps.
+constexpr int kAlphaSteps = 20;
+
+/// What is known of the channels of a group, and of those that keep the factor
+/// 1.
+struct GroupStatistics {
+  std::vector<float> absMax;     ///< of x
+  std::vector<float> meanSquare; ///< of x, the mean over the group's channels
+  float otherAbsMax = 0, otherMeanSquare = 0;
+};
+
+class SmoothQuantPass : public impl::SmoothQuantBase<SmoothQuantPass> {
+public:
+  using SmoothQuantBase::SmoothQuantBase;
+
+  LogicalResult initialize(MLIRContext *context) override;
+  void runOnOperation() override;
+
+private:
+  LogicalResult smooth(LayerOpInterface layer);
+  std::string observe(const ChannelFactors &found, GroupStatistics &groups);
+  /// s of each group.
+  llvm::Expected<std::vector<float>> choose(const ChannelFactors &found,
+                                            const GroupStatistics &groups);
+  std::vector<float> scales(const GroupStatistics &groups,
+                            ArrayRef<float> weights, double strength) const;
+  LogicalResult skip(LayerOpInterface layer, const Twine &why) {
+    ++skipped;
+    layer.emitRemark() << describeOp(layer) << " is not smoothed: " << why;
+    return success();
+  }
+
+  std::optional<double> strength; // none: auto
+  Statistics file;
+  std::optional<ChannelFactorSolver> solver;
+  std::optional<ChannelFactorRewriter> rewriter;
+  DenseSet<Operation *> done;
+};
+
+} // namespace
+
+LogicalResult SmoothQuantPass::initialize(MLIRContext *context) {
+  auto fail = [&](const Twine &message) {
+    return emitError(UnknownLoc::get(context))
+           << "qgraph-smooth-quant: " << message;
+  };
+  if (statistics.empty())
+    return fail("statistics=FILE is missing: what the activations are is not "
+                "known without it");
+  double given;
+  strength.reset();
+  if (alpha != "auto") {
+    if (StringRef(alpha).getAsDouble(given) || !(given >= 0 && given <= 1))
+      return fail("alpha '" + alpha + "' is not a number from 0 to 1, or auto");
+    strength = given;
+  }
+  if (!(maxFactor >= 1 && std::isfinite(maxFactor)))
+    return fail("max-factor must be a number of at least 1");
+  return success();
+}
+
+/// Reads what the sites say; why there is nothing, or an empty text.
+std::string SmoothQuantPass::observe(const ChannelFactors &found,
+                                     GroupStatistics &groups) {
+  groups.absMax.assign(found.groupCount, 0.0f);
+  groups.meanSquare.assign(found.groupCount, 0.0f);
+  std::vector<int64_t> counts(found.groupCount, 0);
+  int64_t others = 0, sites = 0;
+  std::string problem = "its input has no calibration site; "
+                        "--qgraph-insert-observers puts one there";
+  for (ChannelFactors::Site site : found.sites) {
+    bool isRead = llvm::any_of(found.layers, [&](ChannelFactors::Layer layer) {
+      return layer.op.getInput() == site.op.getResult();
+    });
+    if (!isRead)
+      continue;
+    llvm::Expected<numerics::SiteStatistics> known =
+        quantc::getStatistics(file, site.op);
+    if (!known) {
+      problem = llvm::toString(known.takeError());
+      continue;
+    }
+    ++sites;
+    std::vector<float> most = known->channelAbsMax(),
+                       square = known->channelMeanSquare();
+    for (size_t c = 0; c < most.size(); ++c) {
+      ChannelMap::Factor factor =
+          site.map.factors[site.map.factors.size() == 1 ? 0 : c];
+      if (factor == ChannelMap::kFree) {
+        groups.otherAbsMax = std::max(groups.otherAbsMax, most[c]);
+        groups.otherMeanSquare += square[c];
+        ++others;
+        continue;
+      }
+      int32_t group = factor >> 1;
+      groups.absMax[group] = std::max(groups.absMax[group], most[c]);
+      groups.meanSquare[group] += square[c];
+      ++counts[group];
+    }
+  }
+  if (sites == 0)
+    return problem;
+  for (auto [sum, count] : llvm::zip_equal(groups.meanSquare, counts))
+    sum /= std::max<int64_t>(count, 1);
+  groups.otherMeanSquare /= std::max<int64_t>(others, 1);
+  return {};
+}
+
+std::vector<float> SmoothQuantPass::scales(const GroupStatistics &groups,
+                                           ArrayRef<float> weights,
+                                           double strength) const {
+  std::vector<float> s =
+      numerics::smoothingScales(groups.absMax, weights.vec(), strength);
+  for (float &scale : s)
+    scale = std::clamp<double>(scale, 1.0 / maxFactor, maxFactor);
+  return s;
+}
+
+/// The expected squared error of the layers' results, times 12 * 127^2, for
+/// each candidate s (see the pass's documentation).
+static llvm::Error addErrors(const ScaledWeight &weight, const ChannelMap &map,
+                             const GroupStatistics &groups,
+                             ArrayRef<std::vector<float>> candidates,
+                             std::vector<double> &errors) {
+  std::vector<double> largest(candidates.size());
+  for (auto [k, s] : llvm::enumerate(candidates)) {
+    largest[k] = groups.otherAbsMax;
+    for (auto [most, scale] : llvm::zip_equal(groups.absMax, s))
+      largest[k] = std::max(largest[k], double(most) / scale);
+  }
+  std::vector<std::vector<double>> parts(
+      weight.tasks(), std::vector<double>(candidates.size(), 0.0));
+  weight.forTasks([&](size_t task, int64_t begin, int64_t end) {
+    std::vector<float> values;
+    int64_t step = ScaledWeight::step(map.extents),
+            column = weight.rowsPerColumn();
+    // Of one column of the result, for each candidate.
+    std::vector<double> squares(candidates.size()), tops(candidates.size()),
+        inputs(candidates.size());
+    for (int64_t row = begin; row < end; ++row) {
+      weight.read(row, values);
+      const ChannelMap::Factor *factor =
+          map.factors.data() + weight.offset(row, map.extents);
+      for (auto [k, s] : llvm::enumerate(candidates)) {
+        double square = 0, top = tops[k], input = 0;
+        for (auto [i, value] : llvm::enumerate(values)) {
+          ChannelMap::Factor f = factor[i * step];
+          bool free = f == ChannelMap::kFree;
+          double scale = free ? 1.0 : s[f >> 1];
+          double w = value * scale;
+          square += w * w;
+          top = std::max(top, std::fabs(w));
+          input += (free ? groups.otherMeanSquare : groups.meanSquare[f >> 1]) /
+                   (scale * scale);
+        }
+        squares[k] += square;
+        tops[k] = top;
+        inputs[k] += input;
+      }
+      if ((row + 1) % column != 0)
+        continue;
+      for (size_t k = 0; k < candidates.size(); ++k) {
+        parts[task][k] += largest[k] * largest[k] * squares[k] +
+                          tops[k] * tops[k] * inputs[k];
+        squares[k] = tops[k] = inputs[k] = 0;
+      }
+    }
+  });
+  for (const std::vector<double> &part : parts)
+    for (auto [all, one] : llvm::zip_equal(errors, part))
+      all += one;
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<float>>
+SmoothQuantPass::choose(const ChannelFactors &found,
+                        const GroupStatistics &groups) {
+  std::vector<ScaledWeight> weights;
+  std::vector<float> absMax(found.groupCount, 0.0f);
+  for (const ChannelFactors::Layer &layer : found.layers) {
+    llvm::Expected<ScaledWeight> weight = rewriter->weight(layer.op);
+    if (!weight)
+      return weight.takeError();
+    for (auto [all, one] : llvm::zip_equal(
+             absMax, weight->absMax(layer.weight, found.groupCount)))
+      all = std::max(all, one);
+    weights.push_back(std::move(*weight));
+  }
+  if (strength)
+    return scales(groups, absMax, *strength);
+
+  std::vector<std::vector<float>> candidates;
+  for (int i = 0; i <= kAlphaSteps; ++i)
+    candidates.push_back(scales(groups, absMax, double(i) / kAlphaSteps));
+  candidates.emplace_back(found.groupCount, 1.0f);
+  std::vector<double> errors(candidates.size(), 0.0);
+  for (auto [layer, weight] : llvm::zip_equal(found.layers, weights))
+    if (llvm::Error error =
+            addErrors(weight, layer.weight, groups, candidates, errors))
+      return error;
+  return candidates[std::min_element(errors.begin(), errors.end()) -
+                    errors.begin()];
+}
+
+LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
+  ChannelFactors found = solver->solve(layer.getInput());
+  auto reads = [&] {
+    return llvm::any_of(found.layers, [&](ChannelFactors::Layer one) {
+      return one.op.getOperation() == layer.getOperation();
+    });
+  };
+  std::string inTheWay = found.blocked;
+  if (!reads() && insertMultiply)
+    found = solver->multiply(layer.getInput());
+  if (!reads())
+    return skip(layer, found.blocked +
+                           (insertMultiply
+                                ? ""
+                                : "; insert-multiply=true multiplies its input "
+                                  "while the model runs"));
+  for (ChannelFactors::Layer one : found.layers)
+    if (done.contains(one.op))
+      return skip(layer, "its input takes the factors of another one that "
+                         "is smoothed");
+  GroupStatistics groups;
+  if (std::string why = observe(found, groups); !why.empty())
+    return skip(layer, why);
+  llvm::Expected<std::vector<float>> s = choose(found, groups);
+  if (!s)
+    return skip(layer, llvm::toString(s.takeError()));
+  for (float &scale : *s)
+    scale = 1.0f / scale;
+  rewriter->add(found, *s);
+  if (found.multiplies) {
+    ++products;
+    layer.emitRemark() << "the input of " << describeOp(layer)
+                       << " is multiplied while the model runs: " << inTheWay;
+  }
+  for (ChannelFactors::Layer one : found.layers) {
+    done.insert(one.op);
+    ++smoothed;
+  }
+  return success();
+}
+
+void SmoothQuantPass::runOnOperation() {
+  ModuleOp module = getOperation();
+  llvm::Expected<Statistics> read = readStatistics(module, statistics);
+  if (!read) {
+    module.emitError() << "qgraph-smooth-quant: "
+                       << llvm::toString(read.takeError());
+    return signalPassFailure();
+  }
+  file = std::move(*read);
+  ChannelFactorOptions options;
+  options.cloneShared = cloneShared;
+  options.scaleCaches = scaleCache;
+  solver.emplace(module, options);
+  rewriter.emplace("smooth-quant");
+  done.clear();
+
+  SmallVector<LayerOpInterface> layers;
+  module.walk([&](LayerOpInterface layer) {
+    if (isa<LinearOp, ConvOp>(*layer))
+      layers.push_back(layer);
+  });
+  for (LayerOpInterface layer : layers)
+    if (!done.contains(layer) && failed(smooth(layer)))
+      return signalPassFailure();
+  if (llvm::Error error = rewriter->apply()) {
+    module.emitError() << "qgraph-smooth-quant: "
+                       << llvm::toString(std::move(error));
+    signalPassFailure();
+  }
+}
+
+} // namespace quantc::qgraph
