@@ -489,4 +489,51 @@ ChannelFactors ChannelFactorSolver::multiply(Value tensor) const {
   return found;
 }
 
+//===----------------------------------------------------------------------===//
+// Several tensors
+//===----------------------------------------------------------------------===//
+
+int32_t ClaimedChannels::claim(ChannelFactors &found) {
+  std::vector<bool> taken(found.groupCount, false);
+  auto forElements = [&](auto each) {
+    for (ChannelFactors::Layer &layer : found.layers) {
+      std::vector<bool> &known = claimed[layer.op];
+      known.resize(layer.weight.factors.size(), false);
+      for (auto [i, factor] : llvm::enumerate(layer.weight.factors))
+        if (factor != ChannelMap::kFree)
+          each(known, i, factor >> 1);
+    }
+  };
+  forElements([&](std::vector<bool> &known, size_t i, int32_t group) {
+    taken[group] = taken[group] || known[i];
+  });
+  forElements([&](std::vector<bool> &known, size_t i, int32_t group) {
+    known[i] = true;
+  });
+
+  std::vector<int32_t> number(found.groupCount, -1);
+  found.groupCount = 0;
+  for (auto [group, isTaken] : llvm::enumerate(taken))
+    if (!isTaken)
+      number[group] = found.groupCount++;
+  if (found.groupCount == int32_t(number.size()))
+    return found.groupCount;
+  auto renumber = [&](ChannelMap &map) {
+    for (ChannelMap::Factor &factor : map.factors)
+      if (factor != ChannelMap::kFree)
+        factor = number[factor >> 1] < 0
+                     ? ChannelMap::kFree
+                     : 2 * number[factor >> 1] + (factor & 1);
+    return map.isFree();
+  };
+  for (int32_t &group : found.groups)
+    group = group < 0 ? -1 : number[group];
+  llvm::erase_if(found.constants,
+                 [&](auto &one) { return renumber(one.absorb.map); });
+  llvm::erase_if(found.sites, [&](auto &one) { return renumber(one.map); });
+  for (auto *layers : {&found.layers, &found.producers})
+    llvm::erase_if(*layers, [&](auto &one) { return renumber(one.weight); });
+  return found.groupCount;
+}
+
 } // namespace quantc

@@ -72,10 +72,10 @@ std::vector<ChannelFactors> EqualizePass::findTensors() {
   options.cloneShared = cloneShared;
   ChannelFactorSolver solver(getOperation(), options);
   std::vector<ChannelFactors> tensors;
-  DenseSet<Operation *> done;
+  ClaimedChannels claimed;
   DenseSet<Value> asked;
   getOperation().walk([&](LayerOpInterface layer) {
-    if (!isa<LinearOp, ConvOp>(*layer) || done.contains(layer) ||
+    if (!isa<LinearOp, ConvOp>(*layer) ||
         !asked.insert(layer.getInput()).second)
       return;
     ChannelFactors found = solver.solve(layer.getInput());
@@ -83,9 +83,8 @@ std::vector<ChannelFactors> EqualizePass::findTensors() {
       return skip(layer, found.blocked);
     if (found.producers.empty())
       return skip(layer, "no layer makes it");
-    for (ChannelFactors::Layer one : found.layers)
-      done.insert(one.op);
-    tensors.push_back(std::move(found));
+    if (claimed.claim(found) > 0)
+      tensors.push_back(std::move(found));
   });
   return tensors;
 }

@@ -65,6 +65,7 @@ private:
   Statistics file;
   std::optional<ChannelFactorSolver> solver;
   std::optional<ChannelFactorRewriter> rewriter;
+  ClaimedChannels claimed;
   DenseSet<Operation *> done;
 };
 
@@ -249,10 +250,8 @@ LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
                                 ? ""
                                 : "; insert-multiply=true multiplies its input "
                                   "while the model runs"));
-  for (ChannelFactors::Layer one : found.layers)
-    if (done.contains(one.op))
-      return skip(layer, "its input takes the factors of another one that "
-                         "is smoothed");
+  if (claimed.claim(found) == 0)
+    return success(); // smoothed with another one
   GroupStatistics groups;
   if (std::string why = observe(found, groups); !why.empty())
     return skip(layer, why);
@@ -267,10 +266,8 @@ LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
     layer.emitRemark() << "the input of " << describeOp(layer)
                        << " is multiplied while the model runs: " << inTheWay;
   }
-  for (ChannelFactors::Layer one : found.layers) {
+  for (ChannelFactors::Layer one : found.layers)
     done.insert(one.op);
-    ++smoothed;
-  }
   return success();
 }
 
@@ -288,6 +285,7 @@ void SmoothQuantPass::runOnOperation() {
   options.scaleCaches = scaleCache;
   solver.emplace(module, options);
   rewriter.emplace("smooth-quant");
+  claimed = ClaimedChannels();
   done.clear();
 
   SmallVector<LayerOpInterface> layers;
@@ -296,8 +294,9 @@ void SmoothQuantPass::runOnOperation() {
       layers.push_back(layer);
   });
   for (LayerOpInterface layer : layers)
-    if (!done.contains(layer) && failed(smooth(layer)))
+    if (failed(smooth(layer)))
       return signalPassFailure();
+  smoothed += done.size();
   if (llvm::Error error = rewriter->apply()) {
     module.emitError() << "qgraph-smooth-quant: "
                        << llvm::toString(std::move(error));

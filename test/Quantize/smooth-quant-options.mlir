@@ -23,7 +23,7 @@
 // CHECK: %[[O:.*]] = qgraph.observe "fc/input" %[[P]] {factor = dense<[5.000000e-01, 1.000000e+00]> : tensor<2xf32>}
 // CHECK: qgraph.linear %[[O]], %{{.*}} {name = "fc"}
 // CHECK: onnx.node "Exp"(%arg0)
-// REMARK: remark: the input of 'fc' (qgraph.linear) is multiplied while the model runs: an input of the model has them
+// REMARK: remark: the input of 'fc' (qgraph.linear) is multiplied while the model runs: they cannot pass onnx.node "Exp": it is not homogeneous
 func.func @multiply(%x: tensor<?x2xf32>, %n: index) -> (tensor<?x1xf32>, tensor<?x2xf32>) {
   %w = qgraph.constant dense<1.0> : tensor<1x2xf32>
   %o = qgraph.observe "fc/input" %x : tensor<?x2xf32>

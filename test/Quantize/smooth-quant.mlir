@@ -159,3 +159,72 @@ func.func @residual(%i: tensor<?xsi64>, %n: index) -> tensor<?x1xf32> {
   %z = qgraph.linear %g, %wg {name = "g"} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
   return %z : tensor<?x1xf32>
 }
+
+// -----
+
+// A rotary embedding mixes channels d and d + 2, so they share a factor: max|x| 16 and 1, max|w| 4
+// and 4, s = 2 and 0.5.
+
+// CHECK-LABEL: @rotary
+// CHECK: qgraph.constant dense<{{\[}}[5.000000e-01, 5.000000e-01], [2.000000e+00, 2.000000e+00], [5.000000e-01, 5.000000e-01], [2.000000e+00, 2.000000e+00]]>
+// CHECK: qgraph.observe "o/input" {{.*}} {factor = dense<[5.000000e-01, 2.000000e+00, 5.000000e-01, 2.000000e+00]> : tensor<4xf32>}
+func.func @rotary(%x: tensor<8x2xf32>, %cos: tensor<8x4xf32>, %sin: tensor<8x4xf32>) -> tensor<8x1xf32> {
+  %wk = qgraph.constant dense<1.0> : tensor<4x2xf32>
+  %wr = qgraph.constant dense<[[1.0, 4.0, 4.0, 1.0]]> : tensor<1x4xf32>
+  %k = qgraph.linear %x, %wk {name = "k"} : (tensor<8x2xf32>, tensor<4x2xf32>) -> tensor<8x4xf32>
+  %a = onnx.node "Slice"(%k) {node_attributes = {axes = [1 : si64], ends = [2 : si64], starts = [0 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %b = onnx.node "Slice"(%k) {node_attributes = {axes = [1 : si64], ends = [4 : si64], starts = [2 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %n = onnx.node "Neg"(%b) {version = 13 : i64} : (tensor<8x2xf32>) -> tensor<8x2xf32>
+  %c = onnx.node "Concat"(%n, %a) {node_attributes = {axis = 1 : si64}, version = 13 : i64} : (tensor<8x2xf32>, tensor<8x2xf32>) -> tensor<8x4xf32>
+  %d = onnx.node "Mul"(%k, %cos) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %e = onnx.node "Mul"(%c, %sin) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %r = onnx.node "Add"(%d, %e) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %o = qgraph.observe "o/input" %r : tensor<8x4xf32>
+  %y = qgraph.linear %o, %wr {name = "r"} : (tensor<8x4xf32>, tensor<1x4xf32>) -> tensor<8x1xf32>
+  return %y : tensor<8x1xf32>
+}
+
+// -----
+
+// Queries with factors have keys with their inverses: s = 0.5, 1.
+
+// CHECK-LABEL: @scores
+// CHECK-DAG: %[[WQ:.*]] = qgraph.constant dense<{{\[}}[2.000000e+00, 2.000000e+00], [1.000000e+00, 1.000000e+00]]>
+// CHECK-DAG: %[[WK:.*]] = qgraph.constant dense<{{\[}}[5.000000e-01, 5.000000e-01], [1.000000e+00, 1.000000e+00]]>
+// CHECK: qgraph.linear %arg0, %[[WQ]] {name = "q"}
+// CHECK: qgraph.linear %arg0, %[[WK]] {name = "k"}
+func.func @scores(%x: tensor<1x8x2xf32>, %v: tensor<1x8x1x2xf32>) -> (tensor<1x8x1xf32>, tensor<1x8x1x2xf32>) {
+  %wq = qgraph.constant dense<1.0> : tensor<2x2xf32>
+  %wk = qgraph.constant dense<1.0> : tensor<2x2xf32>
+  %w = qgraph.constant dense<4.0> : tensor<1x2xf32>
+  %q = qgraph.linear %x, %wq {name = "q"} : (tensor<1x8x2xf32>, tensor<2x2xf32>) -> tensor<1x8x2xf32>
+  %k = qgraph.linear %x, %wk {name = "k"} : (tensor<1x8x2xf32>, tensor<2x2xf32>) -> tensor<1x8x2xf32>
+  %qh = onnx.node "Reshape"(%q) {version = 25 : i64} : (tensor<1x8x2xf32>) -> tensor<1x8x1x2xf32>
+  %kh = onnx.node "Reshape"(%k) {version = 25 : i64} : (tensor<1x8x2xf32>) -> tensor<1x8x1x2xf32>
+  %a = qgraph.attention %qh, %kh, %v {scale = 0.5 : f32}
+       : (tensor<1x8x1x2xf32>, tensor<1x8x1x2xf32>, tensor<1x8x1x2xf32>) -> tensor<1x8x1x2xf32>
+  %o = qgraph.observe "up/input" %q : tensor<1x8x2xf32>
+  %y = qgraph.linear %o, %w {name = "up"} : (tensor<1x8x2xf32>, tensor<1x2xf32>) -> tensor<1x8x1xf32>
+  return %y, %a : tensor<1x8x1xf32>, tensor<1x8x1x2xf32>
+}
+
+// -----
+
+// The same of two matrix products written out; what goes out of the first is not touched.
+
+// CHECK-LABEL: @products
+// CHECK-DAG: %[[WQ:.*]] = qgraph.constant dense<{{\[}}[2.000000e+00, 2.000000e+00], [1.000000e+00, 1.000000e+00]]>
+// CHECK-DAG: %[[WK:.*]] = qgraph.constant dense<{{\[}}[5.000000e-01, 5.000000e-01], [1.000000e+00, 1.000000e+00]]>
+// CHECK: qgraph.linear %arg0, %[[WQ]] {name = "q"}
+// CHECK: qgraph.linear %arg0, %[[WK]] {name = "k"}
+func.func @products(%x: tensor<8x2xf32>) -> (tensor<8x1xf32>, tensor<8x8xf32>) {
+  %wq = qgraph.constant dense<1.0> : tensor<2x2xf32>
+  %wk = qgraph.constant dense<1.0> : tensor<2x2xf32>
+  %w = qgraph.constant dense<4.0> : tensor<1x2xf32>
+  %q = qgraph.linear %x, %wq {name = "q"} : (tensor<8x2xf32>, tensor<2x2xf32>) -> tensor<8x2xf32>
+  %k = qgraph.linear %x, %wk {name = "k"} : (tensor<8x2xf32>, tensor<2x2xf32>) -> tensor<8x2xf32>
+  %s = qgraph.matmul %q, %k {transpose_rhs} : (tensor<8x2xf32>, tensor<8x2xf32>) -> tensor<8x8xf32>
+  %o = qgraph.observe "up/input" %q : tensor<8x2xf32>
+  %y = qgraph.linear %o, %w {name = "up"} : (tensor<8x2xf32>, tensor<1x2xf32>) -> tensor<8x1xf32>
+  return %y, %s : tensor<8x1xf32>, tensor<8x8xf32>
+}

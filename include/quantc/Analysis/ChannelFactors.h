@@ -102,6 +102,22 @@ private:
   llvm::DenseMap<mlir::Attribute, unsigned> references;
 };
 
+/// Which channels of layers' inputs have been given factors. Two tensors can
+/// have channels in common that another one has not (concatenations): whoever
+/// gives factors to several tensors claims their groups one tensor after the
+/// other.
+class ClaimedChannels {
+public:
+  /// Takes those groups out of `found` (their factors are 1) that reach a
+  /// channel which was claimed before, and claims the others. Returns how many
+  /// there are.
+  int32_t claim(ChannelFactors &found);
+
+private:
+  /// For each layer, the elements of its weight's map.
+  llvm::DenseMap<mlir::Operation *, std::vector<bool>> claimed;
+};
+
 /// A map with numbers put in for its factors; broadcasts to a tensor.
 struct ChannelProduct {
   llvm::SmallVector<int64_t> extents;
