@@ -173,39 +173,43 @@ std::string GPTQSolver::create(const GPTQOptions &options, int64_t K,
   return {};
 }
 
-std::vector<float> GPTQSolver::target(int64_t N, const float *W,
-                                      const float *cross, double strength,
-                                      const ParallelFor &parallel) const {
-  auto original = [&](int64_t column) {
-    return stored.empty() ? column : stored[column];
-  };
-  // X̃ᵀX - H.
-  std::vector<float> difference(cross, cross + K * K);
-  for (int64_t i = 0; i < K; ++i)
-    for (int64_t j = 0; j < K; ++j)
-      difference[original(i) * K + original(j)] -=
-          H[i * K + j] - (i == j ? shift[i] : 0);
-  std::vector<float> result(W, W + N * K);
+std::string calibrationTarget(int64_t N, int64_t K, const float *W,
+                              const TargetInputs &inputs,
+                              std::vector<float> &target,
+                              const ParallelFor &parallel) {
+  // A solver's factor of H in the order of the columns.
+  GPTQOptions options;
+  options.damping = inputs.damping;
+  std::vector<float> U;
+  {
+    GPTQSolver solver;
+    if (std::string reason = GPTQSolver::create(options, K, inputs.H, solver);
+        !reason.empty())
+      return reason;
+    U = std::move(solver.U);
+  }
+  std::vector<float> difference(K * K);
+  for (int64_t i = 0; i < K * K; ++i)
+    difference[i] = static_cast<float>(
+        inputs.strength * (static_cast<double>(inputs.cross[i]) - inputs.H[i]));
+  target.assign(W, W + N * K);
   parallel((N + kRowsOfPart - 1) / kRowsOfPart, [&](int64_t part) {
     int64_t begin = part * kRowsOfPart;
     int64_t rows = std::min(kRowsOfPart, N - begin);
     std::vector<float> a(rows * K), b(rows * K);
+    if (inputs.residual)
+      for (int64_t i = 0; i < rows * K; ++i)
+        a[i] = static_cast<float>(inputs.residualStrength *
+                                  inputs.residual[begin * K + i]);
     gemm(false, false, rows, K, K, 1.0f, W + begin * K, K, difference.data(), K,
-         0.0f, a.data(), K);
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t j = 0; j < K; ++j)
-        b[r * K + j] = a[r * K + original(process[j])];
+         1.0f, a.data(), K);
     // (H + damping)⁻¹ = Uᵀ U.
-    gemm(false, true, rows, K, K, 1.0f, b.data(), K, U.data(), K, 0.0f,
-         a.data(), K);
-    gemm(false, false, rows, K, K, 1.0f, a.data(), K, U.data(), K, 0.0f,
+    gemm(false, true, rows, K, K, 1.0f, a.data(), K, U.data(), K, 0.0f,
          b.data(), K);
-    for (int64_t r = 0; r < rows; ++r)
-      for (int64_t j = 0; j < K; ++j)
-        result[(begin + r) * K + original(process[j])] +=
-            static_cast<float>(strength * b[r * K + j]);
+    gemm(false, false, rows, K, K, 1.0f, b.data(), K, U.data(), K, 1.0f,
+         target.data() + begin * K, K);
   });
-  return result;
+  return {};
 }
 
 double quadraticError(int64_t N, int64_t K, const float *E, const float *H,

@@ -57,7 +57,7 @@ private:
   void findErrors();
   void findGradient();
   void descend();
-  bool refit();
+  void refit();
 
   const GPTQSolver &solver;
   const GPTQOptions &options;
@@ -250,8 +250,8 @@ static bool solveDense(int64_t n, double *A, double *b) {
 
 /// The scales of a row that are best for its codes: with q_g the levels of
 /// group g, A_gh = q_gᵀ H q_h and b_g = q_gᵀ H w, they solve A s = b. A row for
-/// which the rounded scales are not better keeps its own. True if any changed.
-bool GPTQSolver::Tile::refit() {
+/// which the rounded scales are not better keeps its own.
+void GPTQSolver::Tile::refit() {
   if (target.empty()) {
     target.resize(K * kTileRows);
     gemm(false, false, K, kTileRows, K, 1.0f, solver.H.data(), K,
@@ -278,7 +278,6 @@ bool GPTQSolver::Tile::refit() {
     dots(target, g, &right[g * kTileRows]);
   }
 
-  bool isChanged = false;
   std::vector<double> A(groups * groups), b(groups);
   std::vector<float> tried(groups);
   for (int64_t r = 0; r < rows; ++r) {
@@ -319,11 +318,9 @@ bool GPTQSolver::Tile::refit() {
     if (!isUsable ||
         !(excess([&](int64_t g) { return double(tried[g]); }) < before))
       continue;
-    isChanged = true;
     for (int64_t g = 0; g < groups; ++g)
       scale[g * kTileRows + r] = tried[g];
   }
-  return isChanged;
 }
 
 void GPTQSolver::Tile::run(const ScaleArrays *fixed) {
@@ -337,11 +334,14 @@ void GPTQSolver::Tile::run(const ScaleArrays *fixed) {
             {fixed->scale[at], fixed->zeroPoint ? fixed->zeroPoint[at] : 0, 0});
       }
   roundAll(fixed != nullptr);
+  bool refits = options.refitScales && !fixed;
+  if (options.refinements > 0 && refits)
+    refit();
   findGradient();
   for (int round = 0; round < options.refinements; ++round) {
     for (int sweep = 0; sweep < options.sweeps; ++sweep)
       descend();
-    if (options.refitScales && !fixed)
+    if (refits)
       refit();
     findGradient();
   }

@@ -456,11 +456,21 @@ TEST(GPTQ, TargetMakesUpForTheLayersBefore) {
       layer.H[i * K + j] = static_cast<float>(sum);
       cross[i * K + j] = static_cast<float>(both);
     }
-  auto outputError = [&](const std::vector<float> &V) {
+  // The layer's output is added to something that has its own error.
+  std::vector<float> R(tokens * layer.N), residual(layer.N * K);
+  for (float &r : R)
+    r = 0.1f * normal(random);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t n = 0; n < layer.N; ++n) {
+      R[t * layer.N + n] += 0.05f * layer.X[t * K + n];
+      for (int64_t j = 0; j < K; ++j)
+        residual[n * K + j] += R[t * layer.N + n] * layer.X[t * K + j];
+    }
+  auto outputError = [&](const std::vector<float> &V, bool withResidual) {
     double total = 0;
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t n = 0; n < layer.N; ++n) {
-        double sum = 0;
+        double sum = withResidual ? R[t * layer.N + n] : 0;
         for (int64_t j = 0; j < K; ++j)
           sum += double(exact.X[t * K + j]) * layer.W[n * K + j] -
                  double(layer.X[t * K + j]) * V[n * K + j];
@@ -468,27 +478,30 @@ TEST(GPTQ, TargetMakesUpForTheLayersBefore) {
       }
     return total;
   };
-  for (ActOrder order :
-       {ActOrder::None, ActOrder::Groups, ActOrder::Permuted}) {
-    GPTQOptions options;
-    options.order = order;
-    options.groupSize = 8;
-    options.damping = 1e-7;
-    GPTQSolver solver = solverFor(options, layer);
-    EXPECT_EQ(solver.target(layer.N, layer.W.data(), layer.H.data())[5],
-              layer.W[5]);
-    std::vector<float> V = solver.target(layer.N, layer.W.data(), cross.data());
-    double least = outputError(V);
-    EXPECT_LT(least, 0.9 * outputError(layer.W));
+  TargetInputs inputs;
+  inputs.H = inputs.cross = layer.H.data();
+  inputs.damping = 1e-7;
+  std::vector<float> V;
+  EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, V), "");
+  EXPECT_EQ(V, layer.W) << "nothing to make up for";
+  inputs.cross = cross.data();
+  for (bool withResidual : {false, true}) {
+    if (withResidual)
+      inputs.residual = residual.data();
+    inputs.strength = inputs.residualStrength = 1;
+    EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, V), "");
+    double least = outputError(V, withResidual);
+    EXPECT_LT(least, 0.9 * outputError(layer.W, withResidual));
     // A minimum: no direction leads further down.
     for (int trial = 0; trial < 20; ++trial) {
       std::vector<float> other = V;
       for (float &v : other)
         v += 0.003f * normal(random);
-      EXPECT_GT(outputError(other), least);
+      EXPECT_GT(outputError(other, withResidual), least);
     }
-    std::vector<float> half =
-        solver.target(layer.N, layer.W.data(), cross.data(), 0.5);
+    inputs.strength = inputs.residualStrength = 0.5;
+    std::vector<float> half;
+    EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, half), "");
     EXPECT_NEAR(half[3], (V[3] + layer.W[3]) / 2, 1e-5);
   }
 }

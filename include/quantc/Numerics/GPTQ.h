@@ -70,7 +70,7 @@ struct GPTQOptions {
   ActOrder order = ActOrder::None;
   ScaleChoice scaleChoice = ScaleChoice::Formula;
   /// Rounds of coordinate descent over all codes followed by a refit of the
-  /// scales.
+  /// scales, after a first refit.
   int refinements = 0;
   int sweeps = 1;          ///< of coordinate descent in a round
   bool refitScales = true; ///< false: only the codes are refined
@@ -85,6 +85,8 @@ struct GPTQResult {
   double energy = 0;
   double relativeError() const { return energy > 0 ? error / energy : 0; }
 };
+
+struct TargetInputs;
 
 /// What depends on H alone; serves several layers that read one tensor.
 class GPTQSolver {
@@ -101,18 +103,6 @@ public:
                    const ParallelFor &parallel = runInOrder,
                    const ScaleArrays *fixed = nullptr) const;
 
-  /// W with which the output X of the quantized layers before gives what the
-  /// float layers' output X̃ gave, as nearly as can be:
-  ///
-  ///     W + strength · W (X̃ᵀX - H) (H + damping)⁻¹
-  ///
-  /// minimizes |X̃ Wᵀ - X Vᵀ|² for a strength of 1 (GPTAQ, arXiv:2504.02692, as
-  /// a change of the target). `cross` = X̃ᵀX [K, K]; [i, j] is the sum of x̃_i
-  /// x_j.
-  std::vector<float> target(int64_t N, const float *W, const float *cross,
-                            double strength = 1,
-                            const ParallelFor &parallel = runInOrder) const;
-
   /// The damping it took: that of the options, or more.
   double damping() const { return usedDamping; }
   /// Columns whose input was always 0. They are rounded to nearest.
@@ -123,6 +113,10 @@ public:
 private:
   struct Tile;
   friend struct Tile;
+  friend std::string calibrationTarget(int64_t, int64_t, const float *,
+                                       const TargetInputs &,
+                                       std::vector<float> &,
+                                       const ParallelFor &);
 
   GPTQOptions options;
   int64_t K = 0;
@@ -136,6 +130,32 @@ private:
   std::vector<float> H, shift;
   std::vector<float> U; // [K, K] in the order of rounding; zeros below
 };
+
+/// What the layers before have made of a layer's input: X̃ is what it is in the
+/// float model, X in the quantized one, over the same tokens, with the weights
+/// that H has. Row t of R̃ - R [tokens, N] is by how much else the layer's
+/// output should make up for, such as the residual stream it is added to.
+struct TargetInputs {
+  const float *H = nullptr;        ///< XᵀX [K, K]
+  const float *cross = nullptr;    ///< X̃ᵀX [K, K]; [i, j] sums x̃_i x_j
+  const float *residual = nullptr; ///< (R̃ - R)ᵀX [N, K], or null
+  double strength = 1;             ///< of what `cross` says
+  double residualStrength = 1;     ///< of what `residual` says
+  /// Fraction of H's mean diagonal. Larger than for rounding: what a few
+  /// samples say of the errors of other layers holds for these samples.
+  double damping = 0.1;
+};
+
+/// The weights to round instead of W [N, K]: with strength 1
+///
+///     W + (W (X̃ᵀX - H) + (R̃ - R)ᵀX) (H + damping)⁻¹
+///
+/// minimizes |X̃ Wᵀ + R̃ - R - X Vᵀ|² (GPTAQ, arXiv:2504.02692, as a change of
+/// the target). Returns why not (as GPTQSolver::create), else an empty text.
+std::string calibrationTarget(int64_t N, int64_t K, const float *W,
+                              const TargetInputs &inputs,
+                              std::vector<float> &target,
+                              const ParallelFor &parallel = runInOrder);
 
 /// tr(E H Eᵀ) for E [N, K] and a symmetric H [K, K].
 double quadraticError(int64_t N, int64_t K, const float *E, const float *H,
