@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Some address for a model without weights. */
@@ -74,8 +73,7 @@ static int check(const quantc_model_desc *desc, const char *path,
 
 static int map_file(const quantc_model_desc *desc, const char *path,
                     quantc_weights *w, quantc_error *err) {
-  struct stat status;
-  off_t bytes = 0;
+  off_t bytes;
   void *map;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -83,8 +81,7 @@ static int map_file(const quantc_model_desc *desc, const char *path,
                            "cannot open '%s', the weights of model '%s': %s; "
                            "put the file beside the library or pass its path",
                            path, desc->name, strerror(errno));
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-    bytes = status.st_size;
+  bytes = lseek(fd, 0, SEEK_END);
   if (bytes <= 0) {
     close(fd);
     return quantc_rt_error(err, QUANTC_ERROR_WEIGHTS,
