@@ -8,7 +8,7 @@ runtime/ of ROOT (default: this tree). Prints one line for each violation, with 
 rule it breaks, and exits 1 if there is one.
 
 The parts and who may use whom:
-  0  Numerics                              plain C++ and Eigen: no MLIR, no LLVM
+  0  Numerics                              plain C++ and BLAS: no MLIR, no LLVM
   1  Support < Dialect/ONNX < Dialect/QGraph < Dialect/QKernel, each those before it
   2  Analysis
   3  Import, Export, Quantize, Conversion  never each other
@@ -117,7 +117,7 @@ def foreign(user_path, name):
         return None
     if re.match(r"(mlir|llvm)(-c)?/|(MLIR|LLVM)", name):
         return f"{part} knows neither MLIR nor LLVM"
-    if part == RUNTIME and re.match(r"(onnx|google|Eigen)/|onnx::|ONNX::|protobuf|Eigen3", name):
+    if part == RUNTIME and re.match(r"(onnx|google)/|onnx::|ONNX::|protobuf|LAPACK|BLAS", name):
         return "runtime needs the C library only"
     return None
 

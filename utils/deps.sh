@@ -43,7 +43,6 @@ libc6-dev-arm64-cross   /usr/aarch64-linux-gnu/include/stdio.h
 libprotobuf-dev         /usr/include/google/protobuf/message.h
 protobuf-compiler       protoc
 libgtest-dev            /usr/include/gtest/gtest.h
-libeigen3-dev           /usr/include/eigen3/Eigen/Core
 libopenblas-dev         /usr/lib/*/libopenblas.so,/usr/lib/libopenblas.so
 libcli11-dev            /usr/include/CLI/CLI.hpp
 libbenchmark-dev        /usr/include/benchmark/benchmark.h
