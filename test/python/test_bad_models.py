@@ -248,7 +248,7 @@ CASES = {
                                 [value("x", [1])], [Y], [ints("a", -2**63), ints("b", -1)]),
                           "'y' (Expand"),
     "huge rank": (model(node("Expand", ["x", "s"], ["y"]), [X, value("s", [HUGE], INT64)], opset=9),
-                  "its input 'shape' has 1099511627776 elements, more than"),
+                  "its shape is computed from data"),
     "huge product": (
         model(node("CausalConvWithState", ["x", "w"], ["y", "z"]),
               [value("x", [2, HUGE, 8]), value("w", [2, 1, HUGE, 2])], [Y, value("z", None)],
