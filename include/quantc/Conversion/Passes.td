@@ -232,7 +232,8 @@ def FuseEpilogue : Pass<"qgraph-fuse-epilogue", "::mlir::ModuleOp"> {
     dequantize that stay get a remark.
     Where the layer is the second operand, only Add and Mul qualify, which
     commute. The order of operations and so every bit stays. The fused layer stands
-    where the last operator stood, so its operands need not be reordered.
+    where the last operator stood, so its operands need not be reordered. A layer
+    takes up to 16 steps.
 
     Before:
 
@@ -262,7 +263,7 @@ def FuseRows : Pass<"qgraph-fuse-rows", "::mlir::ModuleOp"> {
     scale a row or a group of it, a column, or one for all), and elementwise operators
     on f32. Operands from outside may be broadcast (a bias, a
     row of positions for a whole batch). Values that others read are yielded. A
-    group is made of two ops or more, and never such that an op outside would have
+    group is made of two ops to 32, and never such that an op outside would have
     to run between its members.
 
     Before:

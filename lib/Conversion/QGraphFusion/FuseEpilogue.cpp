@@ -139,6 +139,10 @@ Step asStep(QuantizeOp quantize) {
   return step;
 }
 
+/// More than any layer is followed by. Every register tile of the kernel
+/// repeats the steps.
+constexpr size_t kMostSteps = 16;
+
 class FuseEpiloguePass : public impl::FuseEpilogueBase<FuseEpiloguePass> {
 public:
   void runOnOperation() override {
@@ -154,7 +158,8 @@ public:
 
 private:
   void fuse(LayerOpInterface layer) {
-    while (layer->hasOneUse() && isF32(layer.getResult())) {
+    while (layer->hasOneUse() && isF32(layer.getResult()) &&
+           layer.getEpilogue().size() < kMostSteps) {
       Operation *user = *layer->user_begin();
       if (user->getBlock() != layer->getBlock())
         return;

@@ -166,6 +166,10 @@ SmallVector<Value> rowOperands(Operation *op) {
 // Groups of one block
 //===----------------------------------------------------------------------===//
 
+/// More than any model's norms and what is around them. A kernel is one loop
+/// over the columns, and the time to compile one grows with its square.
+constexpr size_t kMostMembers = 32;
+
 class BlockGroups {
 public:
   explicit BlockGroups(Block &block);
@@ -242,7 +246,8 @@ void BlockGroups::place(Operation *op) {
         wanted.insert(groupOf[maker]);
   unsigned mine = groupOf[op];
   for (unsigned id : wanted) {
-    if (id == mine || !canMerge(id, mine))
+    if (id == mine || groups[id].size() + groups[mine].size() > kMostMembers ||
+        !canMerge(id, mine))
       continue;
     Group &into = groups[mine], &from = groups[id];
     for (Operation *member : from)
