@@ -94,6 +94,10 @@ static std::string loadHint(StringRef path) {
 
 Expected<std::unique_ptr<Session>>
 Session::open(const SessionOptions &options) {
+  if (sys::fs::is_directory(options.weights))
+    return createStringError("'" + options.weights +
+                             "' is a folder: --weights takes the .safetensors "
+                             "file that was written with the library");
   std::unique_ptr<Session> result(new Session());
   quantc_error error = {};
   const char *weights =

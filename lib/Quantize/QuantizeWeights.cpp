@@ -421,15 +421,16 @@ LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
   }
   for (Attribute text : unmatched) {
     bool isSet = cast<StringAttr>(text).getValue().starts_with("set ");
+    std::vector<StringRef> choices = names;
     if (!isSet)
-      names.insert(names.end(), tables.begin(), tables.end());
+      choices.insert(choices.end(), tables.begin(), tables.end());
     InFlightDiagnostic error = emitError(getOperation().getLoc())
                                << cast<StringAttr>(text).getValue()
                                << " matches no layer that can be quantized";
-    if (names.empty())
+    if (choices.empty())
       error << "; the model has none";
     else
-      error << "; there are " << listNames(names);
+      error << "; there are " << listNames(choices);
     if (isSet && !tables.empty())
       error << " (the embeddings " << listNames(tables)
             << " have keep-float only)";
