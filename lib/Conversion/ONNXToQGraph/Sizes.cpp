@@ -309,8 +309,10 @@ static LogicalResult handleDFT(Node &node) {
 static LogicalResult handleSTFT(Node &node) {
   DimArithmetic &arith = node.walk.arith;
   TensorInfo &input = node.in(0);
-  if (input.rank() < 2)
-    return node.unsupported("its signal must have two dimensions at least");
+  if (input.rank() < 2 || input.rank() > 3)
+    return node.unsupported("its signal must have two or three dimensions");
+  if (node.has(2) && node.in(2).rank() != 1)
+    return node.unsupported("its window must have one dimension");
   Dim step = node.element(1), samples = input.dims[1], length = samples;
   if (node.has(2))
     length = node.in(2).dims[0];
