@@ -153,14 +153,17 @@ std::string GPTQSolver::create(const GPTQOptions &options, int64_t K,
     diagonal[j] = made.H[j * K + j];
     made.deadCount += diagonal[j] == 0;
   }
-  double damping = options.damping;
   made.shift.resize(K);
-  while (true) {
+  auto damp = [&](double fraction) {
     for (int64_t j = 0; j < K; ++j) {
       double to = diagonal[j] == 0 ? mean : diagonal[j];
-      made.H[j * K + j] = static_cast<float>(to + damping * mean);
+      made.H[j * K + j] = static_cast<float>(to + fraction * mean);
       made.shift[j] = made.H[j * K + j] - diagonal[j];
     }
+  };
+  double damping = options.damping;
+  while (true) {
+    damp(damping);
     if (upperFactor(K, made.H, made.process, made.U))
       break;
     if (damping >= 1)
@@ -168,6 +171,8 @@ std::string GPTQSolver::create(const GPTQOptions &options, int64_t K,
              "diagonal; calibrate with more, or other, samples";
     damping = std::min(1.0, damping > 0 ? damping * 10 : kFirstDamping);
   }
+  if (options.refineDamping)
+    damp(*options.refineDamping);
   made.usedDamping = damping;
   solver = std::move(made);
   return {};

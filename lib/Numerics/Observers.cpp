@@ -3,6 +3,7 @@
 #include "quantc/Numerics/Observers.h"
 
 #include "LinearAlgebra.h"
+#include "ObserverKernels.h"
 
 #include <algorithm>
 #include <cmath>
@@ -23,13 +24,6 @@ uint32_t magnitudeBits(float x) {
 }
 
 bool isFinite(float x) { return magnitudeBits(x) < 0x7f800000u; }
-
-bool areFinite(const float *x, int64_t count) {
-  uint32_t most = 0;
-  for (int64_t i = 0; i < count; ++i)
-    most = std::max(most, magnitudeBits(x[i]));
-  return most < 0x7f800000u;
-}
 
 constexpr int log2Of(int power) {
   return power == 1 ? 0 : 1 + log2Of(power / 2);
@@ -154,8 +148,7 @@ std::string SiteStatistics::add(int64_t sample, const float *rows,
     openSample = sample;
     place = seen.insert(place, Sample{sample, 0, {}});
   }
-  for (int64_t r = 0; r < count; ++r)
-    addRow(rows + r * channelCount, place->extrema);
+  addRows(rows, count, place->extrema);
   place->rows += count;
   tokenCount += count;
   if (options.gram)
@@ -163,45 +156,41 @@ std::string SiteStatistics::add(int64_t sample, const float *rows,
   return {};
 }
 
-void SiteStatistics::addRow(const float *row, Extrema &sample) {
-  bool allFinite = areFinite(row, channelCount);
-  Extrema extrema;
-  if (allFinite) {
-    for (int64_t c = 0; c < channelCount; ++c) {
-      float x = row[c] + 0.0f; // no -0: it would be the order that decides
-      extrema.add(x);
-      least[c] = x < least[c] ? x : least[c];
-      most[c] = x > most[c] ? x : most[c];
-    }
-    for (int64_t c = 0; c < channelCount; ++c) {
-      double x = row[c];
-      open.x[c] += x;
-      open.abs[c] += std::fabs(x);
-      open.squares[c] += x * x;
-    }
+void SiteStatistics::addRows(const float *rows, int64_t count,
+                             Extrema &sample) {
+  std::vector<float> lo(count, Extrema().lo), hi(count, Extrema().hi);
+  int64_t *histogram = options.histogram ? valueHistogram.data() : nullptr;
+  if (areFinite(rows, count * channelCount)) {
+    observeRows({rows, count, channelCount, least.data(), most.data(),
+                 open.x.data(), open.abs.data(), open.squares.data(), lo.data(),
+                 hi.data(), histogram});
   } else {
-    for (int64_t c = 0; c < channelCount; ++c) {
-      float x = row[c] + 0.0f;
-      if (!isFinite(x)) {
+    for (int64_t i = 0; i < count * channelCount; ++i) {
+      int64_t r = i / channelCount, c = i % channelCount;
+      if (!isFinite(rows[i])) {
         ++nonFiniteCount;
         continue;
       }
-      extrema.add(x);
-      least[c] = x < least[c] ? x : least[c];
-      most[c] = x > most[c] ? x : most[c];
-      open.x[c] += x;
-      open.abs[c] += std::fabs(static_cast<double>(x));
-      open.squares[c] += static_cast<double>(x) * x;
+      float x = rows[i] + 0.0f; // as in observeRows
+      double wide = x;
+      lo[r] = std::min(lo[r], x);
+      hi[r] = std::max(hi[r], x);
+      least[c] = std::min(least[c], x);
+      most[c] = std::max(most[c], x);
+      open.x[c] += wide;
+      open.abs[c] += std::fabs(wide);
+      open.squares[c] += wide * wide;
+      if (histogram)
+        ++histogram[HistogramBins::of(x)];
     }
   }
-  if (options.histogram) {
-    for (int64_t c = 0; c < channelCount; ++c)
-      if (allFinite || isFinite(row[c]))
-        ++valueHistogram[HistogramBins::of(row[c])];
-    if (extrema.lo <= extrema.hi)
-      ++rowHistogram[HistogramBins::of(std::max(-extrema.lo, extrema.hi))];
+  for (int64_t r = 0; r < count; ++r) {
+    if (!(lo[r] <= hi[r]))
+      continue;
+    sample.add(Extrema{lo[r], hi[r]});
+    if (options.histogram)
+      ++rowHistogram[HistogramBins::of(std::max(-lo[r], hi[r]))];
   }
-  sample.add(extrema);
 }
 
 void SiteStatistics::addGram(const float *rows, int64_t count,

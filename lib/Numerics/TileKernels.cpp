@@ -2,27 +2,10 @@
 
 #include "TileKernels.h"
 
-// One function for each level of x86, the best of which the dynamic linker
-// takes. No operation is fused or reordered in any of them.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
-#define QUANTC_CLONES                                                          \
-  __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define QUANTC_CLONES
-#endif
-#define QUANTC_INLINE inline __attribute__((always_inline))
+#include "Clones.h"
 
 namespace quantc::numerics {
 namespace {
-
-constexpr int64_t kLaneCount = 16;
-/// Sixteen floats, at any address of floats.
-typedef float Lane __attribute__((vector_size(64), aligned(4), may_alias));
-
-QUANTC_INLINE Lane &at(float *p) { return *reinterpret_cast<Lane *>(p); }
-QUANTC_INLINE const Lane &at(const float *p) {
-  return *reinterpret_cast<const Lane *>(p);
-}
 
 /// Half to even, then clamped; NaN becomes the least.
 struct IntegerRound {

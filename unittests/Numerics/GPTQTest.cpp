@@ -331,7 +331,7 @@ TEST(GPTQ, RefittedScalesCannotBeBetter) {
   GPTQOptions options;
   options.encoding = of(Format::SI4);
   options.groupSize = 8;
-  options.damping = 1e-6;
+  options.refineDamping = 1e-6;
   options.refinements = 3;
   GPTQResult result = solve(options, layer);
   double error = layer.error(valuesOf(options, layer, result));

@@ -138,6 +138,35 @@ TEST(Observers, AnyShardingGivesTheSameBits) {
   }
 }
 
+/// One value that is not finite sends all rows another way.
+TEST(Observers, BothWaysOfCountingAgree) {
+  constexpr int64_t kRows = 40, kChannels = 53; // not a multiple of 16
+  std::vector<float> all = values(kRows * kChannels, 9);
+  for (int64_t i = 0; i < kRows; ++i)
+    all[i * kChannels + i] =
+        std::ldexp(i % 2 ? 1.0f : -1.3f, static_cast<int>(3 * i) - 60);
+  all[7] = -0.0f;
+  all[17] = 0.0f;
+  SiteStatistics fast = seeOne(all, kChannels), slow(kChannels);
+  std::vector<float> more = all;
+  more.resize((kRows + 1) * kChannels, kNaN);
+  EXPECT_EQ(slow.add(0, more.data(), kRows + 1), "");
+  SiteStatistics::State a = fast.state(), b = slow.state();
+  EXPECT_EQ(a.min, b.min);
+  EXPECT_EQ(a.max, b.max);
+  EXPECT_EQ(a.histogram, b.histogram);
+  EXPECT_EQ(a.rowHistogram, b.rowHistogram);
+  EXPECT_EQ(a.nodes[0].sums.x, b.nodes[0].sums.x);
+  EXPECT_EQ(a.nodes[0].sums.abs, b.nodes[0].sums.abs);
+  EXPECT_EQ(a.nodes[0].sums.squares, b.nodes[0].sums.squares);
+  EXPECT_EQ(a.samples[0].extrema.lo, b.samples[0].extrema.lo);
+  EXPECT_EQ(slow.nonFinite(), kChannels);
+  std::vector<int64_t> expected(HistogramBins::kCount);
+  for (float x : all)
+    ++expected[HistogramBins::of(x)];
+  EXPECT_EQ(fast.histogram(), expected);
+}
+
 TEST(Observers, SamplesAreSeenOnce) {
   std::vector<float> rows = values(8, 1);
   SiteStatistics a(4), b(4), c(3);

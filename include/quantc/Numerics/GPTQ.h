@@ -25,6 +25,7 @@
 #include "quantc/Numerics/Quantize.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,8 @@ struct GPTQOptions {
   /// Rounds of coordinate descent over all codes followed by a refit of the
   /// scales, after a first refit.
   int refinements = 0;
+  /// The damping of the error that is refined; `damping` if none.
+  std::optional<double> refineDamping;
   int sweeps = 1;          ///< of coordinate descent in a round
   bool refitScales = true; ///< false: only the codes are refined
   int64_t blockSize = 128; ///< columns between two updates of all others

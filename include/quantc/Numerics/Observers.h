@@ -165,7 +165,7 @@ private:
   ChannelSums zeroSums() const;
   /// Ends the sample under way: its sums become a leaf of the tree.
   void close();
-  void addRow(const float *row, Extrema &sample);
+  void addRows(const float *rows, int64_t count, Extrema &sample);
   void addGram(const float *rows, int64_t count, const ParallelFor &parallel);
   template <typename AddNode>
   void visitSums(AddNode addNode) const;
