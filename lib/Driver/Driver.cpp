@@ -150,6 +150,13 @@ int run(int argc, char **argv) {
   return usageError("a verb is missing", nullptr);
 }
 
+/// Before there is a worker, and where a verb has none.
+void onInterrupt(int) {
+  constexpr char kText[] = "quantc: interrupted\n";
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(ExitInterrupted);
+}
+
 } // namespace
 
 std::string shellQuoted(StringRef text) {
@@ -174,6 +181,9 @@ int quantc::runDriver(int argc, char **argv) {
   using namespace driver;
   // A reader that leaves is an error of write(), not the death of the program.
   signal(SIGPIPE, SIG_IGN);
+  for (int number : {SIGINT, SIGTERM, SIGHUP})
+    if (signal(number, onInterrupt) == SIG_IGN) // nohup
+      signal(number, SIG_IGN);
   theCommandLine = "quantc";
   for (int i = 1; i < argc; ++i)
     theCommandLine += " " + shellQuoted(argv[i]);
