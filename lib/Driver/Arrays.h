@@ -71,9 +71,8 @@ llvm::Expected<std::vector<Array>> readArrays(llvm::StringRef path,
 std::string npyText(const Array &array);
 
 /// Writes FILE.npz with these arrays, at once or not at all.
-llvm::Error
-writeNpz(llvm::StringRef path,
-         llvm::ArrayRef<std::pair<std::string, Array>> arrays);
+llvm::Error writeNpz(llvm::StringRef path,
+                     llvm::ArrayRef<std::pair<std::string, Array>> arrays);
 
 } // namespace quantc::driver
 

@@ -279,8 +279,8 @@ static llvm::Error readPassOptions(const std::vector<std::string> &options) {
   llvm::raw_string_ostream os(problem);
   if (!llvm::cl::ParseCommandLineOptions(arguments.size(), arguments.data(), "",
                                          &os))
-    return llvm::make_error<UsageError>(
-        "--mlir: " + llvm::StringRef(problem).trim().str());
+    return llvm::make_error<UsageError>("--mlir: " +
+                                        llvm::StringRef(problem).trim().str());
   return llvm::Error::success();
 }
 

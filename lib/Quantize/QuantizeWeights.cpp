@@ -404,8 +404,8 @@ LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
   }
   SmallVector<Attribute> unmatched;
   auto note = [&](StringRef option, StringRef pattern) {
-    unmatched.push_back(StringAttr::get(
-        &getContext(), option + " '" + pattern + "'"));
+    unmatched.push_back(
+        StringAttr::get(&getContext(), option + " '" + pattern + "'"));
   };
   if (keepFloatPattern && !kept)
     note("keep-float", keepFloat);

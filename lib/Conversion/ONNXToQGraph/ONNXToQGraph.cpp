@@ -66,7 +66,8 @@ private:
     if (!range)
       return emitError(getOperation().getLoc())
              << llvm::toString(range.takeError());
-    if (!ranges.try_emplace(range->name, Bounds{range->low, range->high}).second)
+    if (!ranges.try_emplace(range->name, Bounds{range->low, range->high})
+             .second)
       return emitError(getOperation().getLoc())
              << "dimension '" << range->name << "' is given twice";
     return success();
