@@ -76,9 +76,11 @@ def RecognizeCache : Pass<"qgraph-recognize-cache", "::mlir::ModuleOp"> {
   let description = [{
     Where a function has the keys that attention reads as a result, and they are an
     argument with something behind it along the positions, both become one cache:
-    likewise the values. The function's arguments and results stay. Attention that
-    reads only one of its operands so, or keys that are computed from a past in
-    another way, are left as they are.
+    likewise the values. So do places of a past that a TensorScatter gives the new
+    positions, and a past with room made behind it, as GroupQueryAttention of
+    com.microsoft has it (`cache_write`). The function's arguments and results stay.
+    Attention that reads only one of its operands so, or keys that are computed from
+    a past in another way, are left as they are.
 
     Before:
 
@@ -106,10 +108,10 @@ def RecognizeCache : Pass<"qgraph-recognize-cache", "::mlir::ModuleOp"> {
 def LowerCache : Pass<"qgraph-lower-cache", "::mlir::ModuleOp"> {
   let summary = "Caches become tensors [B, heads, T, size]";
   let description = [{
-    `cache_append` becomes a Concat; attention reads the tensors as they are
-    (`heads_first`), so that nothing transposes what is past. Nor is anything else
-    transposed for attention: keys and values that both are transposes of such
-    tensors are read from these.
+    `cache_append` becomes a Concat, `cache_write` a TensorScatter; attention reads
+    the tensors as they are (`heads_first`), so that nothing transposes what is past.
+    Nor is anything else transposed for attention: keys and values that both are
+    transposes of such tensors are read from these.
   }];
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
 }

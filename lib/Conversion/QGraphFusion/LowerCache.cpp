@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/ONNX/Proto.h"
@@ -37,11 +38,13 @@ public:
         tensors[load.getResult()] = load.getPast();
       else if (auto append = dyn_cast<CacheAppendOp>(op))
         tensors[append.getResult()] = concatenate(append);
+      else if (auto write = dyn_cast<CacheWriteOp>(op))
+        tensors[write.getResult()] = scatter(write);
       else if (auto store = dyn_cast<CacheStoreOp>(op))
         store.getPresent().replaceAllUsesWith(tensors[store.getCache()]);
       else if (auto attention = dyn_cast<AttentionOp>(op))
         attentions.push_back(attention);
-      if (isa<CacheLoadOp, CacheAppendOp, CacheStoreOp>(op))
+      if (isa<CacheLoadOp, CacheAppendOp, CacheWriteOp, CacheStoreOp>(op))
         done.push_back(op);
       return WalkResult::advance();
     });
@@ -57,7 +60,7 @@ private:
   /// A node of one result.
   Value node(OpBuilder &builder, Location loc, StringRef opType,
              ArrayRef<Value> inputs, Type element, ArrayRef<OpFoldResult> dims,
-             StringRef name, Attribute attribute) {
+             ArrayRef<std::pair<StringRef, Attribute>> attributes) {
     SmallVector<int64_t> shape;
     SmallVector<Value> sizes;
     for (OpFoldResult dim : dims) {
@@ -66,38 +69,75 @@ private:
       if (!extent)
         sizes.push_back(cast<Value>(dim));
     }
-    NamedAttrList attributes;
-    attributes.append(name, attribute);
+    NamedAttrList list;
+    for (auto [name, value] : attributes)
+      list.append(name, value);
     int64_t version =
         onnx_ir::sinceVersion(opType, "", onnx_ir::latestOpset("")).value_or(1);
     return onnx_ir::NodeOp::create(
                builder, loc, TypeRange(RankedTensorType::get(shape, element)),
                inputs, sizes, opType, /*domain=*/"", version,
-               attributes.getDictionary(builder.getContext()), StringAttr(),
+               list.getDictionary(builder.getContext()), StringAttr(),
                /*subgraph_names=*/ArrayAttr(), /*subgraphsCount=*/0)
         .getResult(0);
   }
 
-  /// The fresh positions, transposed, behind those of the cache.
+  /// Fresh positions as [B, heads, S, size].
+  Value headsFirst(OpBuilder &builder, Location loc, Value value) {
+    auto si64 = builder.getIntegerType(64, /*isSigned=*/true);
+    SmallVector<Attribute> permutation;
+    SmallVector<OpFoldResult> dims = getDims(builder, value), swapped;
+    for (int64_t d : {0, 2, 1, 3}) {
+      permutation.push_back(IntegerAttr::get(si64, d));
+      swapped.push_back(dims[d]);
+    }
+    return node(builder, loc, "Transpose", value,
+                cast<RankedTensorType>(value.getType()).getElementType(),
+                swapped, {{"perm", builder.getArrayAttr(permutation)}});
+  }
+
+  /// Along the positions.
+  Attribute axis(OpBuilder &builder) {
+    return IntegerAttr::get(builder.getIntegerType(64, /*isSigned=*/true), 2);
+  }
+
+  /// The fresh positions behind those of the cache.
   Value concatenate(CacheAppendOp append) {
     OpBuilder builder(append);
     Location loc = append.getLoc();
-    Type element = append.getResult().getType().getElementType();
-    auto si64 = builder.getIntegerType(64, /*isSigned=*/true);
-    SmallVector<Attribute> permutation;
-    SmallVector<OpFoldResult> fresh = getDims(builder, append.getFresh()),
-                              swapped;
-    for (int64_t d : {0, 2, 1, 3}) {
-      permutation.push_back(IntegerAttr::get(si64, d));
-      swapped.push_back(fresh[d]);
+    Value fresh = headsFirst(builder, loc, append.getFresh());
+    return node(builder, loc, "Concat", {tensors[append.getCache()], fresh},
+                append.getResult().getType().getElementType(),
+                getCacheDims(builder, append.getResult()),
+                {{"axis", axis(builder)}});
+  }
+
+  /// The fresh positions at their places, for which there may have to be room.
+  Value scatter(CacheWriteOp write) {
+    OpBuilder builder(write);
+    Location loc = write.getLoc();
+    Type element = write.getResult().getType().getElementType();
+    Value past = tensors[write.getCache()];
+    SmallVector<OpFoldResult> dims = getCacheDims(builder, write.getResult());
+    if (Value places = write.getPlaces()) {
+      SmallVector<OpFoldResult> room = dims;
+      Value before = getIndexValue(builder, loc, getDim(builder, past, 2));
+      room[2] = builder.createOrFold<arith::SubIOp>(loc, places, before);
+      Value zero = ConstantOp::create(
+          builder, loc,
+          DenseElementsAttr::get(RankedTensorType::get({}, element),
+                                 builder.getZeroAttr(element)));
+      Value zeros = node(builder, loc, "Expand", zero, element, room, {});
+      past = node(builder, loc, "Concat", {past, zeros}, element, dims,
+                  {{"axis", axis(builder)}});
     }
-    Value transposed =
-        node(builder, loc, "Transpose", append.getFresh(), element, swapped,
-             "perm", builder.getArrayAttr(permutation));
-    return node(builder, loc, "Concat",
-                {tensors[append.getCache()], transposed}, element,
-                getCacheDims(builder, append.getResult()), "axis",
-                IntegerAttr::get(si64, 2));
+    Value fresh = headsFirst(builder, loc, write.getFresh());
+    SmallVector<std::pair<StringRef, Attribute>> attributes{
+        {"axis", axis(builder)}};
+    if (write.getCircular())
+      attributes.push_back({"mode", builder.getStringAttr("circular")});
+    return node(builder, loc, "TensorScatter", {past, fresh, write.getStarts()},
+                element, dims, attributes);
   }
 
   /// Attention reads [B, heads, T, size] where that is what there is: tensors

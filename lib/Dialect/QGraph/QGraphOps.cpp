@@ -359,6 +359,17 @@ LogicalResult CacheAppendOp::verify() {
                       "[B, S, heads, size]");
 }
 
+LogicalResult CacheWriteOp::verify() {
+  if (failed(requireCache(*this, "fresh", getFresh(), getResult().getType(), 2,
+                          "[B, S, heads, size]")) ||
+      failed(requireRank(*this, "starts", getStarts(), 1, "[B]")))
+    return failure();
+  if (!isa<IntegerType>(elementOf(getStarts())))
+    return emitOpError() << "starts is " << getStarts().getType()
+                         << ", and places have integers as numbers";
+  return success();
+}
+
 LogicalResult CacheStoreOp::verify() {
   return requireCache(*this, "present", getPresent(), getCache().getType(), 1,
                       "[B, heads, T, size]");

@@ -83,6 +83,12 @@ SmallVector<OpFoldResult> qgraph::getCacheDims(OpBuilder &builder,
                                                Value cache) {
   if (auto load = cache.getDefiningOp<CacheLoadOp>())
     return getDims(builder, load.getPast());
+  if (auto write = cache.getDefiningOp<CacheWriteOp>()) {
+    SmallVector<OpFoldResult> dims = getCacheDims(builder, write.getCache());
+    if (write.getPlaces())
+      dims[2] = write.getPlaces();
+    return dims;
+  }
   auto append = cast<CacheAppendOp>(cache.getDefiningOp());
   SmallVector<OpFoldResult> dims = getCacheDims(builder, append.getCache());
   Location loc = append.getLoc();

@@ -35,3 +35,24 @@ func.func @transposed(%q: tensor<1x1x4x16xf32>, %k: tensor<1x2x5x16xf32>, %v: te
   %3 = qgraph.attention %q, %0, %v {scale = 0.25 : f32} : (tensor<1x1x4x16xf32>, tensor<1x5x2x16xf32>, tensor<1x5x2x16xf32>) -> tensor<1x1x4x16xf32>
   return %2, %3 : tensor<1x1x4x16xf32>, tensor<1x1x4x16xf32>
 }
+
+// A write is a TensorScatter, into zeros behind the past where there are more places.
+
+// CHECK-LABEL: func.func @written
+// CHECK-SAME:    %[[Q:[^:]*]]: tensor<?x?x4x16xf32>, %[[K:[^:]*]]: tensor<?x?x2x16xf32>, %[[P:[^:]*]]: tensor<?x2x?x16xf32>, %[[AT:[^:]*]]: tensor<?xsi64>, %[[N:[^:]*]]: index
+// CHECK-NOT:     cache
+// CHECK-DAG:     %[[MORE:.*]] = arith.subi %[[N]], %{{.*}}
+// CHECK-DAG:     %[[ZEROS:.*]] = onnx.node "Expand"(%{{.*}}) dims(%{{.*}}, %[[MORE]])
+// CHECK-DAG:     %[[ROOM:.*]] = onnx.node "Concat"(%[[P]], %[[ZEROS]]) dims(%{{.*}}, %[[N]])
+// CHECK:         %[[FRESH:.*]] = onnx.node "Transpose"(%[[K]])
+// CHECK:         %[[KEYS:.*]] = onnx.node "TensorScatter"(%[[ROOM]], %[[FRESH]], %[[AT]]) dims(%{{.*}}, %[[N]]) {{.*}}axis = 2
+// CHECK:         %[[FRESH2:.*]] = onnx.node "Transpose"(%[[K]])
+// CHECK:         %[[VALUES:.*]] = onnx.node "TensorScatter"(%[[P]], %[[FRESH2]], %[[AT]]) dims(%{{.*}}, %{{.*}}) {{.*}}mode = "circular"
+// CHECK:         qgraph.attention %[[Q]], %[[KEYS]], %[[VALUES]] {heads_first
+func.func @written(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>, %past: tensor<?x2x?x16xf32>, %at: tensor<?xsi64>, %n: index) -> tensor<?x?x4x16xf32> {
+  %0 = qgraph.cache_load %past : tensor<?x2x?x16xf32> to <f32, 2x16>
+  %1 = qgraph.cache_write %0, %k at %at places %n : <f32, 2x16>, tensor<?x?x2x16xf32>, tensor<?xsi64>
+  %2 = qgraph.cache_write %0, %k at %at {circular} : <f32, 2x16>, tensor<?x?x2x16xf32>, tensor<?xsi64>
+  %y = qgraph.attention %q, %1, %2 {scale = 0.25 : f32} : (tensor<?x?x4x16xf32>, !qgraph.cache<f32, 2x16>, !qgraph.cache<f32, 2x16>) -> tensor<?x?x4x16xf32>
+  return %y : tensor<?x?x4x16xf32>
+}

@@ -60,3 +60,19 @@ func.func @order(%q: tensor<1x1x2x16xf32>, %k: tensor<1x5x2x16xf32>) {
   %0 = qgraph.attention %q, %k, %k {heads_first, scale = 0.25 : f32} : (tensor<1x1x2x16xf32>, tensor<1x5x2x16xf32>, tensor<1x5x2x16xf32>) -> tensor<1x1x2x16xf32>
   return
 }
+
+// -----
+
+func.func @starts(%cache: !qgraph.cache<f32, 2x16>, %k: tensor<1x1x2x16xf32>, %at: tensor<1xf32>) {
+  // expected-error@+1 {{starts is 'tensor<1xf32>', and places have integers as numbers}}
+  %0 = qgraph.cache_write %cache, %k at %at : !qgraph.cache<f32, 2x16>, tensor<1x1x2x16xf32>, tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @written(%cache: !qgraph.cache<f32, 2x16>, %k: tensor<1x1x4x16xf32>, %at: tensor<1xsi64>) {
+  // expected-error@+1 {{fresh is 'tensor<1x1x4x16xf32>', which does not fit '!qgraph.cache<f32, 2x16>'}}
+  %0 = qgraph.cache_write %cache, %k at %at : !qgraph.cache<f32, 2x16>, tensor<1x1x4x16xf32>, tensor<1xsi64>
+  return
+}

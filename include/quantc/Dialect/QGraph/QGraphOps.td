@@ -593,6 +593,29 @@ def QGraph_CacheAppendOp : QGraph_Op<"cache_append", [Pure, AllTypesMatch<["cach
   let hasVerifier = 1;
 }
 
+def QGraph_CacheWriteOp : QGraph_Op<"cache_write", [Pure, AllTypesMatch<["cache", "result"]>]> {
+  let summary = "a cache of fixed places with new positions at some of them";
+  let description = [{
+    `fresh` is [B, S, heads, size]: position s of sequence b goes to place
+    `starts[b] + s`, with `circular` modulo the number of places; `starts` is [B].
+    All other places keep what they have. With `places`, which is no less than the
+    number of places of `cache`, there are so many; those that are added have zeros.
+
+    Example:
+
+    ```mlir
+    %1 = qgraph.cache_write %0, %k at %starts : <f32, 2x16>, tensor<?x?x2x16xf32>, tensor<?xsi64>
+    ```
+  }];
+  let arguments = (ins QGraph_CacheType:$cache, AnyRankedTensor:$fresh, AnyRankedTensor:$starts,
+                       Optional<Index>:$places, UnitAttr:$circular);
+  let results = (outs QGraph_CacheType:$result);
+  let assemblyFormat = [{
+    $cache `,` $fresh `at` $starts (`places` $places^)? attr-dict `:` type($cache) `,` type($fresh) `,` type($starts)
+  }];
+  let hasVerifier = 1;
+}
+
 def QGraph_CacheStoreOp : QGraph_ComputeOp<"cache_store"> {
   let summary = "a cache as a tensor";
   let description = [{
