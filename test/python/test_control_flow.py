@@ -209,6 +209,29 @@ def test_against_onnxruntime(name, recipe):
                 equal(list(prepared.run(list(run))), session.run(None, dict(zip(names, run))))
 
 
+@pytest.mark.parametrize("direction", [0, 1])
+def test_scan_8(direction):
+    """Sequences of several lengths; zeros stand behind what is collected."""
+    text = """<ir_version: 5, opset_import: ["" : 8]>
+      g (int64[n] lens, float[n,2] s0, float[n,t,2] x) => (float[n,2] s, float[n,t,2] all) {
+        s, all = Scan<num_scan_inputs=1, directions=[DIRECTION], body = b (float[2] a, float[2] xi)
+            => (float[2] o, float[2] p) {
+          o = Add(a, xi)
+          p = Sub(xi, a) }> (lens, s0, x) }"""
+    model = onnx.parser.parse_model(text.replace("DIRECTION", str(direction)))
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    compiled = quantc.backend.prepare(model)
+    for lengths, longest in ((i64(3, 1, 2), 3), (i64(2), 4), (i64(5, 5), 5)):
+        inputs = lengths, f32(len(lengths), 2), f32(len(lengths), longest, 2)
+        expected = session.run(None, dict(zip(("lens", "s0", "x"), inputs)))
+        for got, wanted in zip(compiled.run(list(inputs)), expected):
+            np.testing.assert_array_equal(got, wanted)
+    with pytest.raises(quantc.Error, match="a sequence is 4 long"):
+        compiled.run([i64(1, 4), f32(2, 2), f32(2, 3, 2)])
+
+
 def test_errors_end_the_run():
     """What only shows in the middle of a run fails it, for all threads; the next run is good."""
     text = """(int64 M, float[n] x, float[k] z) => (float[n] y) {

@@ -300,7 +300,7 @@ REFUSED = {
       y = com.microsoft.Attention <num_heads = 4> (x, w, , l) }""":
         "must have the length of the batch, or twice that",
     "g (float[n, 5, 24] x) => (float[n, 5, 24] y) { y = com.microsoft.Snpe <DLC = \"\"> (x) }":
-        "there is no such operator",
+        "there is no such operator in this version; .* or name a library that has this one .--plugin",
 }
 
 

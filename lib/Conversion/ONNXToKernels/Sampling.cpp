@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // GridSample and DeformConv: samples at real positions of an image [N, C,
-// spatial...] of any number of spatial dimensions. A sample is a sum over the
+// spatial...] of any number of spatial dimensions; AffineGrid makes such
+// positions. A sample is a sum over the
 // taps of the first spatial dimension of sums over those of the next one, each
 // in the order of the taps.
 //
@@ -248,6 +249,54 @@ void emitGridSample(NodeOp op, KernelBody &body) {
 }
 
 //===----------------------------------------------------------------------===//
+// AffineGrid
+//===----------------------------------------------------------------------===//
+
+LogicalResult acceptsAffineGrid(NodeOp op, std::string &why) {
+  Type element = inputElement(op, 0);
+  if (isComputable(element))
+    return success();
+  llvm::raw_string_ostream(why) << "AffineGrid is not there for " << element;
+  return failure();
+}
+
+/// The positions (x, y[, z]) from -1 to 1 of a grid [N, [depth,] height, width]
+/// that each of N maps [k, k + 1] takes elsewhere; in f64. Where corners are
+/// aligned and there is one position along a dimension, that is -1.
+void emitAffineGrid(NodeOp op, KernelBody &body) {
+  Type element = inputElement(op, 0), f64 = body.builder.getF64Type();
+  MathEmitter m(body.builder, body.loc, f64);
+  bool align = op.getIntAttr("align_corners", 0);
+  Value maps = body.flatten(body.inputs[0]);
+  SmallVector<Value> sizes = sizesOf(body, body.outputs[0]);
+  int64_t rank = int64_t(sizes.size()) - 2;
+  Value one = m.constant(1, f64), two = m.constant(2, f64);
+  auto position = [&](Value i, Value size) {
+    Value steps = size, x = m.mul(toReal(body, i, f64), two);
+    if (align)
+      steps = body.builder.createOrFold<arith::MaxSIOp>(
+          body.loc, body.sub(size, body.index(1)), body.index(1));
+    else
+      x = m.add(x, one);
+    return m.sub(m.div(x, toReal(body, steps, f64)), one);
+  };
+  emitPointwise(body, body.outputs[0], element, [&](ArrayRef<Value> at) {
+    Value row = body.mul(body.add(body.mul(at[0], body.index(rank)), at.back()),
+                         body.index(rank + 1));
+    auto weight = [&](int64_t k) {
+      Value w = loadReal(body, maps, body.add(row, body.index(k)), element);
+      return convertReal(body, w, f64);
+    };
+    Value sum = weight(rank);
+    for (int64_t k = 0; k < rank; ++k) {
+      int64_t d = rank - k; // x is the last dimension
+      sum = m.add(sum, m.mul(weight(k), position(at[d], sizes[d])));
+    }
+    return fromReal(body, convertReal(body, sum, realType(element)), element);
+  });
+}
+
+//===----------------------------------------------------------------------===//
 // DeformConv
 //===----------------------------------------------------------------------===//
 
@@ -334,6 +383,7 @@ void emitDeformConv(NodeOp op, KernelBody &body) {
 ArrayRef<NodeKernel> samplingKernels() {
   static const NodeKernel kernels[] = {
       {"GridSample", acceptsGridSample, emitGridSample},
+      {"AffineGrid", acceptsAffineGrid, emitAffineGrid},
       {"DeformConv", acceptsDeformConv, emitDeformConv},
   };
   return kernels;

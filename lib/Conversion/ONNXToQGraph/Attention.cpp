@@ -154,13 +154,50 @@ static std::optional<TensorInfo> behindPast(Walk &walk, TensorInfo &past,
                    {{"axis", walk.integerAttr(2)}});
 }
 
+/// Of keys that lie in `places`, the first n of each sequence are there, and
+/// input 6 has the n: which ones a query sees, [B, 1, 1 or S, places]. With a
+/// triangle, the last query sees all n of them. Together with the node's mask;
+/// an empty info where only the function body does both.
+static TensorInfo maskOfPlaces(Node &node, Dim queries, Dim places,
+                               bool causal) {
+  Walk &walk = node.walk;
+  DimArithmetic &arith = walk.arith;
+  TensorInfo &count = node.in(6);
+  Dim zero = arith.constant(0), one = arith.constant(1);
+  Type si64 = count.elementType, i1 = walk.builder.getI1Type();
+  TensorInfo mask = node.has(3) ? node.in(3) : TensorInfo();
+  // A mask of less keys counts the others as masked.
+  if (count.rank() != 1 ||
+      (mask && (mask.rank() == 0 || !arith.equal(mask.dims.back(), places))))
+    return {};
+  TensorInfo ends = walk.reshape(count, {count.dims[0], one, one, one});
+  if (causal) {
+    TensorInfo rows = walk.fromRamp(si64, {queries, one},
+                                    {{one, zero}, arith.sub(one, queries)});
+    ends = *walk.elementwise("Add", {&ends, &rows}, si64);
+  }
+  TensorInfo positions = walk.fromRamp(si64, {places}, {{one}, zero});
+  TensorInfo kept = *walk.elementwise("Less", {&positions, &ends}, i1);
+  if (!mask)
+    return kept;
+  FailureOr<TensorInfo> both = failure();
+  if (mask.elementType.isInteger(1)) {
+    both = walk.elementwise("And", {&kept, &mask}, i1);
+  } else if (isReal(mask.elementType)) {
+    TensorInfo none =
+        walk.scalar(-std::numeric_limits<double>::infinity(), mask.elementType);
+    both = walk.elementwise("Where", {&kept, &mask, &none}, mask.elementType);
+  }
+  return succeeded(both) ? *both : TensorInfo();
+}
+
 static LogicalResult handleAttention(Node &node) {
   Walk &walk = node.walk;
   if (!isReal(node.in(0).elementType))
     return failure();
   // The function body does the rest.
   if (node.has(4) != node.has(5) || node.resultUsed(3) ||
-      node.real("softcap", 0) != 0 || node.has(6) ||
+      node.real("softcap", 0) != 0 || (node.has(6) && node.has(4)) ||
       node.integer("left_window_size", -1) >= 0 ||
       node.integer("right_window_size", -1) >= 0)
     return failure();
@@ -183,6 +220,13 @@ static LogicalResult handleAttention(Node &node) {
       !arith.require(key->dims[2], value->dims[2]))
     return node.unsupported("the dimensions of its operands do not fit");
   bool causal = node.integer("is_causal", 0);
+  TensorInfo mask = node.has(3) ? node.in(3) : TensorInfo();
+  if (node.has(6)) {
+    mask = maskOfPlaces(node, query->dims[1], key->dims[1], causal);
+    if (!mask)
+      return failure();
+    causal = false;
+  }
   // ONNX aligns the triangle at the first new key, qgraph at the end of all:
   // the same where there are as many new keys as queries.
   if (causal && !walk.arith.equal(query->dims[1], key->dims[1]))
@@ -194,9 +238,8 @@ static LogicalResult handleAttention(Node &node) {
       node.set(i, walk.transpose(*all, {0, 2, 1, 3}));
   }
   double scale = node.real("scale", 1 / std::sqrt(double(*width)));
-  TensorInfo result = buildAttention(walk, *query, *key, *value,
-                                     node.has(3) ? node.in(3) : TensorInfo(),
-                                     scale, causal, walk.nameOf(node.op));
+  TensorInfo result = buildAttention(walk, *query, *key, *value, mask, scale,
+                                     causal, walk.nameOf(node.op));
   if (node.in(0).rank() == 4)
     result = walk.transpose(result, {0, 2, 1, 3});
   else
@@ -312,12 +355,13 @@ std::optional<Scores> matchScores(Walk &walk, Value value) {
 
 /// softmax(scale * q k^T + mask) v with q, k, v [B, H, S, D], at the last
 /// product.
-std::optional<TensorInfo> Walk::recognizeAttention(Node &node) {
-  TensorInfo &value = node.in(1);
-  if (!node.in(0).value || node.in(0).rank() != 4 || value.rank() != 4 ||
+std::optional<TensorInfo> Walk::recognizeAttention(TensorInfo &probabilities,
+                                                   TensorInfo &value,
+                                                   StringAttr name) {
+  if (!probabilities.value || probabilities.rank() != 4 || value.rank() != 4 ||
       !isReal(value.elementType))
     return std::nullopt;
-  Value weights = node.in(0).value;
+  Value weights = probabilities.value;
   // Exporters replace the NaNs of rows that are masked as a whole by 0, which
   // is what attention gives there.
   if (onnx_ir::NodeOp where = nodeOf(weights, "Where"))
@@ -356,7 +400,7 @@ std::optional<TensorInfo> Walk::recognizeAttention(Node &node) {
       transposed ? transpose(key, {0, 2, 1, 3}) : transpose(key, {0, 3, 1, 2});
   TensorInfo v = transpose(value, {0, 2, 1, 3});
   TensorInfo result = buildAttention(*this, q, k, v, mask, scale,
-                                     /*causal=*/false, nameOf(node.op));
+                                     /*causal=*/false, name);
   return transpose(result, {0, 2, 1, 3});
 }
 

@@ -1,4 +1,4 @@
-//===- Iteration.cpp - Loop and Scan --------------------------------------===//
+//===- Iteration.cpp - Loop and SequenceMap -------------------------------===//
 //
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,9 +13,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Iteration.h"
 #include "Regions.h"
 #include "Sequences.h"
-#include "Slices.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -23,26 +23,7 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_to_qgraph;
 
-static constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-
 namespace {
-
-/// A loop to be built.
-struct LoopSpec {
-  Dim trips, condition;
-  SmallVector<TensorInfo> init;
-  /// Walks the body. `iteration` and `carried` are known inside. Sets what is
-  /// yielded; false if there were errors, which are reported.
-  struct Body {
-    Dim condition; // null: true
-    SmallVector<TensorInfo> carried, pieces;
-    /// What was taken for granted has turned out wrong: once more.
-    bool again = false;
-    std::string problem;
-  };
-  llvm::function_ref<bool(Dim iteration, ArrayRef<TensorInfo> carried, Body &)>
-      walkBody;
-};
 
 class LoopBuilder {
 public:
@@ -200,8 +181,8 @@ std::optional<SmallVector<TensorInfo>> LoopBuilder::build() {
   return results;
 }
 
-static LogicalResult finishLoop(Node &node, const LoopSpec &spec,
-                                SmallVector<TensorInfo> &results) {
+LogicalResult onnx_to_qgraph::finishLoop(Node &node, const LoopSpec &spec,
+                                         SmallVector<TensorInfo> &results) {
   unsigned errors = node.walk.errorCount();
   auto built = LoopBuilder(node, spec).build();
   if (built) {
@@ -469,221 +450,6 @@ static LogicalResult handleSequenceMap(Node &node) {
     node.set(i, unpack(walk, kind, left.take_front(kind.parts())));
     left = left.drop_front(kind.parts());
   }
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Scan
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// The attributes of Scan, of which version 8 has its own set.
-struct ScanShape {
-  unsigned states, inputs, outputs;
-  SmallVector<int64_t> inputAxes, outputAxes;
-  SmallVector<bool> inputReversed, outputReversed;
-};
-
-/// A scan over tensors without a batch.
-class ScanBuilder {
-public:
-  ScanBuilder(Node &node, Block &body, const ScanShape &shape)
-      : node(node), walk(node.walk), body(body), shape(shape) {}
-
-  /// `values`: states, then what is scanned. `length`: the iterations. `place`
-  /// sets the infos of what the body uses... of the walk's old values.
-  LogicalResult build(ArrayRef<TensorInfo> values, Dim length,
-                      SmallVector<TensorInfo> &results);
-
-private:
-  TensorInfo slice(const TensorInfo &value, int64_t axis, Dim position);
-
-  Node &node;
-  Walk &walk;
-  Block &body;
-  const ScanShape &shape;
-};
-
-} // namespace
-
-/// value[.., position, ..] along `axis`, without that dimension.
-static TensorInfo gatherAt(Walk &walk, const TensorInfo &value, int64_t axis,
-                           Dim position) {
-  TensorInfo index =
-      walk.fromElements(walk.builder.getIntegerType(64, true), {}, {position});
-  Dims dims = value.dims;
-  dims.erase(dims.begin() + axis);
-  TensorInfo source = value;
-  return walk.node("Gather", {&source, &index}, value.elementType, dims,
-                   {{"axis", walk.integerAttr(axis)}});
-}
-
-LogicalResult ScanBuilder::build(ArrayRef<TensorInfo> values, Dim length,
-                                 SmallVector<TensorInfo> &results) {
-  DimArithmetic &arith = walk.arith;
-  LoopSpec spec;
-  spec.trips = length;
-  spec.condition = arith.constant(1);
-  for (const TensorInfo &value : values.take_front(shape.states))
-    spec.init.push_back(value);
-  Operation *terminator = body.getTerminator();
-  auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo> states,
-                      LoopSpec::Body &yields) {
-    for (unsigned i = 0; i < shape.states; ++i)
-      walk.info(body.getArgument(i)) = states[i];
-    for (unsigned i = 0; i < shape.inputs; ++i) {
-      Dim position = iteration;
-      if (shape.inputReversed[i])
-        position = arith.sub(arith.sub(length, arith.constant(1)), iteration);
-      walk.info(body.getArgument(shape.states + i)) = gatherAt(
-          walk, values[shape.states + i], shape.inputAxes[i], position);
-    }
-    unsigned errors = walk.errorCount();
-    walk.walkBlock(body);
-    bool good = walk.errorCount() == errors;
-    for (auto [i, operand] : llvm::enumerate(terminator->getOperands())) {
-      TensorInfo value = walk.info(operand);
-      good &= value && !value.failed;
-      (i < shape.states ? yields.carried : yields.pieces).push_back(value);
-    }
-    return good;
-  };
-  spec.walkBody = walkBody;
-  if (failed(finishLoop(node, spec, results)))
-    return failure();
-  if (results.empty() && shape.states + shape.outputs > 0)
-    return success(); // reported
-  for (unsigned i = 0; i < shape.outputs; ++i) {
-    TensorInfo &result = results[shape.states + i];
-    if (shape.outputReversed[i]) {
-      Dim last = arith.sub(result.dims[0], arith.constant(1));
-      TensorInfo forwards = result;
-      result =
-          buildSlice(walk, forwards,
-                     AxisSlice{0, last, arith.constant(-1), forwards.dims[0]});
-    }
-    int64_t axis = normalizeAxis(shape.outputAxes[i], result.rank());
-    if (axis < 0)
-      return node.unsupported("the axis of output " + Twine(i) +
-                              " is out of range");
-    SmallVector<int64_t> permutation;
-    for (int64_t d = 1; d < result.rank(); ++d)
-      permutation.push_back(d);
-    permutation.insert(permutation.begin() + axis, 0);
-    result = walk.transpose(result, permutation);
-  }
-  return success();
-}
-
-/// The list of an attribute, one entry for each of `count`, `otherwise` where
-/// it is absent.
-static FailureOr<SmallVector<int64_t>>
-listOf(Node &node, StringRef name, unsigned count, int64_t otherwise) {
-  auto given = node.integers(name);
-  SmallVector<int64_t> list =
-      given.value_or(SmallVector<int64_t>(count, otherwise));
-  if (list.size() != count)
-    return node.unsupported(name + " has " + Twine(list.size()) +
-                            " entries for " + Twine(count));
-  return list;
-}
-
-static LogicalResult handleScan(Node &node) {
-  Walk &walk = node.walk;
-  DimArithmetic &arith = walk.arith;
-  onnx_ir::NodeOp op = node.op;
-  if (op.getSubgraphs().size() != 1)
-    return node.unsupported("it has no body");
-  Block &body = op.getSubgraphs()[0].front();
-  bool batched = node.version() == 8;
-  unsigned first = batched ? 1 : 0;
-  ScanShape shape;
-  shape.inputs = node.integer("num_scan_inputs", 0);
-  if (shape.inputs < 1 || node.numInputs() < first + shape.inputs)
-    return node.unsupported("num_scan_inputs does not fit its inputs");
-  shape.states = node.numInputs() - first - shape.inputs;
-  unsigned yields = body.getTerminator()->getNumOperands();
-  if (yields != op.getNumResults() || yields < shape.states ||
-      body.getNumArguments() != shape.states + shape.inputs)
-    return node.unsupported("its body has other inputs or outputs than it");
-  shape.outputs = yields - shape.states;
-  auto inputAxes = listOf(node, "scan_input_axes", shape.inputs, 0);
-  auto outputAxes = listOf(node, "scan_output_axes", shape.outputs, 0);
-  auto inputDirections = listOf(
-      node, batched ? "directions" : "scan_input_directions", shape.inputs, 0);
-  auto outputDirections =
-      listOf(node, "scan_output_directions", shape.outputs, 0);
-  if (failed(inputAxes) || failed(outputAxes) || failed(inputDirections) ||
-      failed(outputDirections))
-    return failure();
-  shape.outputAxes = *outputAxes;
-  shape.inputReversed.assign(inputDirections->begin(), inputDirections->end());
-  shape.outputReversed.assign(outputDirections->begin(),
-                              outputDirections->end());
-  if (batched && node.has(0))
-    return node.unsupported("sequence_lens of version 8 are not supported; "
-                            "export the model with opset 9 or later");
-
-  SmallVector<TensorInfo> values;
-  for (unsigned i = first; i < node.numInputs(); ++i) {
-    TensorInfo value = node.in(i);
-    if (!value || (batched && value.rank() < 1))
-      return node.unsupported("input " + Twine(i) + " is missing");
-    value.value = walk.materialize(value);
-    values.push_back(value);
-  }
-  // The dimension that is gone through, all of one length.
-  Dim length, batch;
-  for (unsigned i = 0; i < shape.inputs; ++i) {
-    TensorInfo &value = values[shape.states + i];
-    int64_t rank = value.rank() - (batched ? 1 : 0);
-    int64_t axis = normalizeAxis((*inputAxes)[i], rank);
-    if (axis < 0)
-      return node.unsupported("the axis of scanned input " + Twine(i) +
-                              " is out of range");
-    shape.inputAxes.push_back(axis);
-    Dim extent = value.dims[axis + (batched ? 1 : 0)];
-    if (!length)
-      length = extent;
-    else if (!arith.require(extent, length, /*orOne=*/false,
-                            "what is scanned has lengths of %a and %b"))
-      return node.unsupported("what is scanned has several lengths");
-  }
-  SmallVector<TensorInfo> results;
-  if (!batched) {
-    if (failed(ScanBuilder(node, body, shape).build(values, length, results)))
-      return failure();
-  } else {
-    // Version 8: each of a batch by itself, and all of them collected.
-    for (TensorInfo &value : values) {
-      if (!batch)
-        batch = value.dims[0];
-      else if (!arith.require(value.dims[0], batch, /*orOne=*/false,
-                              "batches of %a and %b"))
-        return node.unsupported("its inputs have several batch sizes");
-    }
-    LoopSpec spec;
-    spec.trips = batch;
-    spec.condition = arith.constant(1);
-    auto walkBody = [&](Dim iteration, ArrayRef<TensorInfo>,
-                        LoopSpec::Body &all) {
-      SmallVector<TensorInfo> one;
-      for (const TensorInfo &value : values)
-        one.push_back(gatherAt(walk, value, 0, iteration));
-      SmallVector<TensorInfo> inner;
-      if (failed(ScanBuilder(node, body, shape).build(one, length, inner)) ||
-          inner.empty())
-        return false;
-      all.pieces.assign(inner.begin(), inner.end());
-      return true;
-    };
-    spec.walkBody = walkBody;
-    if (failed(finishLoop(node, spec, results)))
-      return failure();
-  }
-  for (auto [i, value] : llvm::enumerate(results))
-    node.set(i, std::move(value));
   return success();
 }
 

@@ -34,10 +34,13 @@ static Value beforeTranspose(Value value) {
 // MatMul
 //===----------------------------------------------------------------------===//
 
-static FailureOr<TensorInfo> matmul(Node &node, TensorInfo lhs,
-                                    TensorInfo rhs) {
+FailureOr<TensorInfo> onnx_to_qgraph::multiply(Node &node, TensorInfo lhs,
+                                               TensorInfo rhs) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
+  if (std::optional<TensorInfo> attention =
+          walk.recognizeAttention(lhs, rhs, walk.nameOf(node.op)))
+    return *attention;
   if (lhs.rank() == 0 || rhs.rank() == 0)
     return node.unsupported("an operand is a scalar");
   Dim inner = lhs.dims.back(),
@@ -84,12 +87,7 @@ static FailureOr<TensorInfo> matmul(Node &node, TensorInfo lhs,
 }
 
 static LogicalResult handleMatMul(Node &node) {
-  if (std::optional<TensorInfo> attention =
-          node.walk.recognizeAttention(node)) {
-    node.set(0, *attention);
-    return success();
-  }
-  FailureOr<TensorInfo> result = matmul(node, node.in(0), node.in(1));
+  FailureOr<TensorInfo> result = multiply(node, node.in(0), node.in(1));
   if (failed(result))
     return failure();
   node.set(0, *result);
@@ -144,7 +142,7 @@ static LogicalResult handleGemm(Node &node) {
       bias = biasOf(walk, node.in(2), n);
     result = walk.linear(a, weight, bias, walk.nameOf(node.op));
   } else {
-    FailureOr<TensorInfo> product = matmul(node, a, b);
+    FailureOr<TensorInfo> product = multiply(node, a, b);
     if (failed(product))
       return failure();
     result = *product;

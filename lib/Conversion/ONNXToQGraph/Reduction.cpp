@@ -128,6 +128,44 @@ static LogicalResult handleArg(Node &node) {
   return success();
 }
 
+/// (sum |x|^p)^(1/p) over the spatial dimensions.
+static LogicalResult handleGlobalLpPool(Node &node) {
+  Walk &walk = node.walk;
+  TensorInfo &input = node.in(0);
+  Type type = input.elementType;
+  // A float in version 1.
+  double p =
+      node.version() < 2 ? node.real("p", 2) : double(node.integer("p", 2));
+  if (input.rank() < 3)
+    return node.unsupported("its input has no spatial dimensions");
+  if (!(p > 0))
+    return node.unsupported("p must be positive");
+  SmallVector<int64_t> axes;
+  Dims dims = input.dims;
+  for (int64_t d = 2; d < input.rank(); ++d) {
+    axes.push_back(d);
+    dims[d] = walk.arith.constant(1);
+  }
+  auto reduce = [&](StringRef opType, TensorInfo &of) {
+    return walk.node(
+        opType, {&of}, type, dims,
+        {{"axes", walk.integersAttr(axes)}, {"keepdims", walk.integerAttr(1)}});
+  };
+  if (p == 1 || p == 2) {
+    node.set(0, reduce(p == 1 ? "ReduceL1" : "ReduceL2", input));
+    return success();
+  }
+  auto power = [&](TensorInfo &base, double exponent) {
+    TensorInfo number = walk.scalar(exponent, type);
+    return *walk.elementwise("Pow", {&base, &number}, type);
+  };
+  TensorInfo magnitude = *walk.elementwise("Abs", {&input}, type);
+  TensorInfo terms = power(magnitude, p);
+  TensorInfo sum = reduce("ReduceSum", terms);
+  node.set(0, power(sum, 1 / p));
+  return success();
+}
+
 static LogicalResult handleSoftmax(Node &node) {
   Walk &walk = node.walk;
   DimArithmetic &arith = walk.arith;
@@ -164,6 +202,7 @@ ArrayRef<Handler> onnx_to_qgraph::reductionHandlers() {
       {"", "ReduceSumSquare", 1, kNewest, handleReduce},
       {"", "ReduceLogSum", 1, kNewest, handleReduce},
       {"", "ReduceLogSumExp", 1, kNewest, handleReduce},
+      {"", "GlobalLpPool", 1, kNewest, handleGlobalLpPool},
       {"", "ArgMax", 1, kNewest, handleArg},
       {"", "ArgMin", 1, kNewest, handleArg},
       {"", "Softmax", 1, kNewest, handleSoftmax},

@@ -21,8 +21,7 @@ static Type si64(Node &node) {
   return node.walk.builder.getIntegerType(64, /*isSigned=*/true);
 }
 
-/// A length that an input gives is one that a tensor can have.
-static bool requireSize(Node &node, Dim size) {
+bool onnx_to_qgraph::requireSize(Node &node, Dim size) {
   DimArithmetic &arith = node.walk.arith;
   if (arith.boundsOf(size).low >= 0)
     return true;
@@ -273,11 +272,18 @@ static LogicalResult handleSqueeze(Node &node) {
   for (auto [i, dim] : llvm::enumerate(input.dims)) {
     bool drop = *axes ? llvm::is_contained(**axes, int64_t(i))
                       : arith.isConstant(dim, 1);
-    // Without axes the result's rank would depend on the data.
+    // Without axes the rank of the result would depend on the data: what is
+    // not known to be 1 must be something else.
     if (!*axes && !drop && !arith.different(dim, arith.constant(1)) &&
-        !DimArithmetic::getConstant(dim) && arith.boundsOf(dim).low < 2)
-      return node.unsupported("it has no axes and dimension " + Twine(i) +
-                              " may or may not be 1");
+        arith.boundsOf(dim).low < 2) {
+      Dim isOne =
+          arith.compare(arith::CmpIPredicate::eq, dim, arith.constant(1));
+      std::string text = "dimension " + std::to_string(i) +
+                         " is 1, which was not known when the model was "
+                         "compiled; give it axes";
+      if (!arith.require(isOne, arith.constant(0), /*orOne=*/false, text))
+        return node.unsupported(text);
+    }
     if (!drop)
       dims.push_back(dim);
     else if (arith.different(dim, arith.constant(1)))

@@ -255,6 +255,35 @@ static LogicalResult handleMaxUnpool(Node &node) {
 }
 
 //===----------------------------------------------------------------------===//
+// AffineGrid
+//===----------------------------------------------------------------------===//
+
+/// [N, spatial.., k] of maps [N, k, k + 1] and a size [N, C, spatial..].
+static LogicalResult handleAffineGrid(Node &node) {
+  DimArithmetic &arith = node.walk.arith;
+  TensorInfo &maps = node.in(0);
+  std::optional<Elements> size = node.elements(1);
+  if (!size)
+    return node.unsupported("its size is computed from data");
+  int64_t spatial = int64_t(size->size()) - 2;
+  if (maps.rank() != 3 || (spatial != 2 && spatial != 3))
+    return node.unsupported("it is no grid of two or three dimensions");
+  if (!arith.require(maps.dims[1], arith.constant(spatial)) ||
+      !arith.require(maps.dims[2], arith.constant(spatial + 1)) ||
+      !arith.require(maps.dims[0], (*size)[0], /*orOne=*/false,
+                     "there are %a maps for a batch of %b"))
+    return node.unsupported("its size does not fit its maps");
+  Dims dims{maps.dims[0]};
+  for (Element extent : ArrayRef(*size).drop_front(2)) {
+    if (!requireSize(node, extent))
+      return node.unsupported("no tensor can have its size");
+    dims.push_back(extent);
+  }
+  dims.push_back(arith.constant(spatial));
+  return keep(node, dims, maps.elementType);
+}
+
+//===----------------------------------------------------------------------===//
 // DFT, STFT, MelWeightMatrix
 //===----------------------------------------------------------------------===//
 
@@ -357,6 +386,7 @@ ArrayRef<Handler> onnx_to_qgraph::sizeHandlers() {
       {"", "Upsample", 9, kNewest, handleResize},
       {"", "Col2Im", 18, kNewest, handleCol2Im},
       {"", "MaxUnpool", 9, kNewest, handleMaxUnpool},
+      {"", "AffineGrid", 20, kNewest, handleAffineGrid},
       {"", "DFT", 17, kNewest, handleDFT},
       {"", "STFT", 17, kNewest, handleSTFT},
       {"", "MelWeightMatrix", 17, kNewest, handleMel},

@@ -29,7 +29,8 @@ static const auto &handlerTable() {
     for (ArrayRef<Handler> family :
          {shapeHandlers(), movementHandlers(), sliceHandlers(),
           reductionHandlers(), linearHandlers(), normalizationHandlers(),
-          attentionHandlers(), quantizationHandlers(),
+          attentionHandlers(), flexAttentionHandlers(),
+          traditionalHandlers(), quantizationHandlers(),
           integerProductHandlers(), blockWeightHandlers(),
           elementwiseHandlers(),
           sizeHandlers(), windowHandlers(), convolutionHandlers(),
@@ -469,6 +470,15 @@ void Walk::report(onnx_ir::NodeOp op, StringRef reason) {
     infos[result].failed = true;
 }
 
+/// There is no schema for the node in its version.
+static std::string noSuchOperator(onnx_ir::NodeOp op) {
+  std::string text = "there is no such operator in this version; export the "
+                     "model with an operator of the ONNX standard";
+  if (!op.getDomain().empty() && op.getDomain() != "ai.onnx")
+    text += ", or name a library that has this one (--plugin)";
+  return text;
+}
+
 void Walk::visit(onnx_ir::NodeOp op) {
   builder.setLoc(op.getLoc());
   std::string name =
@@ -485,8 +495,7 @@ void Walk::visit(onnx_ir::NodeOp op) {
                    [&](Value operand) { return info(operand).failed; })) {
     // What comes after a node that failed is only looked at for its operator.
     if (!handler && !elementwise && !schema)
-      report(op, "there is no such operator in this version; export the model "
-                 "with an operator of the ONNX standard");
+      report(op, noSuchOperator(op));
     for (Value result : op.getOutputs())
       infos[result].failed = true;
     return;
@@ -545,8 +554,7 @@ void Walk::visit(onnx_ir::NodeOp op) {
   if (reason != reasons.end())
     return report(op, reason->second);
   if (!schema)
-    return report(op, "there is no such operator in this version; export the "
-                      "model with an operator of the ONNX standard");
+    return report(op, noSuchOperator(op));
   if (failed(inferGeneric(node)))
     report(op, reasons[op]);
 }

@@ -118,6 +118,10 @@ public:
 /// An axis as ONNX writes it, from the end if negative; -1 if out of range.
 int64_t normalizeAxis(int64_t axis, int64_t rank);
 
+/// That a length which an input gives is one that a tensor can have; false if
+/// it is known not to be.
+bool requireSize(Node &node, Dim size);
+
 /// The node as it is, with results of these dimensions.
 mlir::LogicalResult keep(Node &node, llvm::ArrayRef<Dims> dims,
                          mlir::Type elementType);
@@ -152,6 +156,8 @@ llvm::ArrayRef<Handler> reductionHandlers();
 llvm::ArrayRef<Handler> linearHandlers();
 llvm::ArrayRef<Handler> normalizationHandlers();
 llvm::ArrayRef<Handler> attentionHandlers();
+llvm::ArrayRef<Handler> flexAttentionHandlers();
+llvm::ArrayRef<Handler> traditionalHandlers();
 llvm::ArrayRef<Handler> quantizationHandlers();
 llvm::ArrayRef<Handler> integerProductHandlers();
 llvm::ArrayRef<Handler> blockWeightHandlers();
@@ -270,7 +276,10 @@ public:
 
   std::optional<TensorInfo> recognizeNormalization(Node &node);
   std::optional<TensorInfo> recognizeActivation(Node &node);
-  std::optional<TensorInfo> recognizeAttention(Node &node);
+  /// At the product of `weights` and `value`.
+  std::optional<TensorInfo> recognizeAttention(TensorInfo &weights,
+                                               TensorInfo &value,
+                                               mlir::StringAttr name);
   std::optional<TensorInfo> recognizeBias(Node &node);
   std::optional<TensorInfo> recognizeStored(Node &node);
 
@@ -357,6 +366,10 @@ private:
   unsigned errors = 0;
 };
 
+/// The product of two matrices or batches of them, as a MatMul; the attention
+/// whose last product it is. Failure with the node's reason.
+mlir::FailureOr<TensorInfo> multiply(Node &node, TensorInfo lhs,
+                                     TensorInfo rhs);
 /// A constant, or constants dequantized.
 bool isWeight(mlir::Value value);
 /// The handler of a node, or null.

@@ -242,8 +242,13 @@ std::optional<int64_t> GraphEmitter::findVersion(const Node &node,
     message += llvm::formatv(", only from opset {0} on", *later);
   else if (latestOpset(domain) == 0)
     message +=
-        ", of which quantc knows no operators; give the model a function "
-        "of that name, or export it with standard operators";
+        ", of which quantc knows no operators; name a library that has it "
+        "(--plugin), give the model a function of that name, or export it with "
+        "standard operators";
+  else if (!isStandard(domain))
+    message += "; if it is one of your own, name a library that has it "
+               "(--plugin) or give the model a function of that name; else "
+               "export the model with another operator";
   fail(node.location, message);
   return std::nullopt;
 }

@@ -241,3 +241,37 @@ func.func @repeated_in_turn(%q: tensor<2x4x?x8xf32>, %k: tensor<2x2x?x8xf32>) ->
   %3 = onnx.node "Attention"(%q, %2, %2) {version = 23 : i64} : (tensor<2x4x?x8xf32>, tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
   return %3 : tensor<*xf32>
 }
+
+// -----
+
+// FlexAttention's subgraphs stand between its products; one that adds a mask is
+// attention again.
+
+// CHECK-LABEL: func.func @flex
+// CHECK-DAG:     %[[S:.*]] = qgraph.matmul %{{.*}}, %{{.*}} {transpose_rhs} : (tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32>) -> tensor<1x2x3x5xf32>
+// CHECK:         %[[T:.*]] = onnx.node "Tanh"(%[[S]])
+// CHECK:         %[[P:.*]] = onnx.node "Softmax"(%[[T]])
+// CHECK:         %[[N:.*]] = onnx.node "Neg"(%[[P]])
+// CHECK:         qgraph.matmul %[[N]], %arg2
+// CHECK:         qgraph.attention %{{.*}}, %{{.*}}, %{{.*}} mask %arg3 {scale = 5.000000e-01 : f32}
+// CHECK-NOT:     Softmax
+func.func @flex(%q: tensor<1x2x3x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>, %m: tensor<1x1x3x5xf32>)
+    -> (!onnx.unknown, !onnx.unknown) {
+  %0 = onnx.node "FlexAttention"(%q, %k, %v) subgraphs {
+  ^bb0(%s: tensor<1x2x3x5xf32>):
+    %t = onnx.node "Tanh"(%s) {version = 13 : i64} : (tensor<1x2x3x5xf32>) -> !onnx.unknown
+    onnx.return %t : !onnx.unknown
+  }, {
+  ^bb0(%p: tensor<1x2x3x5xf32>):
+    %n = onnx.node "Neg"(%p) {version = 13 : i64} : (tensor<1x2x3x5xf32>) -> !onnx.unknown
+    onnx.return %n : !onnx.unknown
+  } {version = 1 : i64, domain = "ai.onnx.preview", subgraph_names = ["score_mod", "prob_mod"]}
+    : (tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>) -> !onnx.unknown
+  %1 = onnx.node "FlexAttention"(%q, %k, %v) subgraphs {
+  ^bb0(%s: tensor<1x2x3x5xf32>):
+    %t = onnx.node "Add"(%s, %m) {version = 14 : i64} : (tensor<1x2x3x5xf32>, tensor<1x1x3x5xf32>) -> !onnx.unknown
+    onnx.return %t : !onnx.unknown
+  } {version = 1 : i64, domain = "ai.onnx.preview", subgraph_names = ["score_mod"]}
+    : (tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>) -> !onnx.unknown
+  return %0, %1 : !onnx.unknown, !onnx.unknown
+}

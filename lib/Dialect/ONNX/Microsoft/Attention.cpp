@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Both become ONNX's Attention on [B, heads, S, width], with the cache as its
+// They become ONNX's Attention on [B, heads, S, width], with the cache as its
 // own, and with masks as numbers that are added: what they mask gets
 // mask_filter_value, so a row that is masked as a whole is not masked at all.
 //
@@ -85,7 +85,7 @@ static Body::Name maskOf(Body &body, int input, const Body::Name &batch,
 }
 
 //===----------------------------------------------------------------------===//
-// What both share
+// What all share
 //===----------------------------------------------------------------------===//
 
 /// [B, S, heads * width] as [B, heads, S, width].
@@ -140,6 +140,19 @@ static Results attend(Body &body, const Operands &operands, bool scores) {
 static void requireHeads(const Call &node) {
   if (node.integer("num_heads", 0) <= 0)
     Call::fail("num_heads must be positive");
+}
+
+/// A schema with the attributes that all have.
+static OpSchema attending(const char *name) {
+  OpSchema schema = microsoft(name);
+  schema.Attr("num_heads", "The number of heads.", AttributeProto::INT)
+      .Attr("mask_filter_value", "What is added to scores that are masked.",
+            AttributeProto::FLOAT, OPTIONAL_VALUE)
+      .Attr("scale", "The factor of scores; 1 / sqrt(width) by default.",
+            AttributeProto::FLOAT, OPTIONAL_VALUE)
+      .Attr("unidirectional", "1: no key after the query is seen.",
+            AttributeProto::INT, int64_t(0));
+  return schema;
 }
 
 //===----------------------------------------------------------------------===//
@@ -300,17 +313,10 @@ void build(Body &body) {
 }
 
 OpSchema schema() {
-  OpSchema schema = microsoft("MultiHeadAttention");
+  OpSchema schema = attending("MultiHeadAttention");
   schema
       .SetDoc("Attention of ONNX without the projections; the bias of these is "
               "added here.")
-      .Attr("num_heads", "The number of heads.", AttributeProto::INT)
-      .Attr("mask_filter_value", "What is added to scores that are masked.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("scale", "The factor of scores; 1 / sqrt(width) by default.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("unidirectional", "1: no key after the query is seen.",
-            AttributeProto::INT, int64_t(0))
       .Input(kQuery, "query",
              "[B, S, D], or with key and value [B, S, heads, 3, width].", "T")
       .Input(kKey, "key",
@@ -390,16 +396,17 @@ std::vector<int64_t> widthsOf(const Call &node) {
   return widths;
 }
 
-void check(const Call &node) {
+/// What must hold of the projections, and of a mask and a past.
+void check(const Call &node, int mask, int past) {
   requireHeads(node);
   node.requireRank(kData, {3}, "the input");
   node.requireRank(kWeights, {2}, "weights");
   if (node.has(kBias))
     node.requireRank(kBias, {1}, "bias");
-  if (node.has(kMask))
-    node.requireRank(kMask, {1, 2, 3}, "mask_index");
-  if (node.has(kPast))
-    node.requireRank(kPast, {5}, "past");
+  if (node.has(mask))
+    node.requireRank(mask, {1, 2, 3}, "mask_index");
+  if (node.has(past))
+    node.requireRank(past, {5}, "past");
   Call::requireEqual(node.dim(kWeights, 0), node.dim(kData, 2),
                      "the weights have not the width of the input");
   if (node.has(kBias))
@@ -408,15 +415,14 @@ void check(const Call &node) {
   if (node.integer("do_rotary", 0))
     Call::fail("do_rotary is not supported; export the model with "
                "RotaryEmbedding nodes");
-  if (node.integer("past_present_share_buffer", 0) || node.has(kPastLength))
+  if (node.integer("past_present_share_buffer", 0))
     Call::fail("past_present_share_buffer is not supported; export the model "
                "without it");
 }
 
-void infer(Inference &node) {
-  check(node);
+/// The output and the present, of elements of this type.
+void inferHeads(Inference &node, int past, int32_t type) {
   std::vector<int64_t> widths = widthsOf(node);
-  int32_t type = node.elementType(kData);
   if (widths.empty() || node.rank(kData) < 0) {
     node.setType(0, type);
     node.setType(1, type);
@@ -427,8 +433,17 @@ void infer(Inference &node) {
   node.set(0, type, {batch, length, number(widths[2])});
   node.set(1, type,
            {number(2), batch, number(heads),
-            node.has(kPast) ? plus(node.dim(kPast, 3), length) : length,
+            node.has(past) ? plus(node.dim(past, 3), length) : length,
             number(widths[0] / heads)});
+}
+
+/// A schema with the attributes that both have.
+OpSchema projecting(const char *name) {
+  OpSchema schema = attending(name);
+  schema.Attr("do_rotary", "Must be 0.", AttributeProto::INT, OPTIONAL_VALUE)
+      .Attr("past_present_share_buffer", "Must be 0.", AttributeProto::INT,
+            OPTIONAL_VALUE);
+  return schema;
 }
 
 /// What follows the projections `all` [B, S, D + D + Dv] of input 0; the
@@ -470,6 +485,18 @@ void buildHeads(Body &body, const Body::Name &all, int mask, int past,
                             0));
 }
 
+void check(const Call &node) {
+  check(node, kMask, kPast);
+  if (node.has(kPastLength))
+    Call::fail("past_sequence_length is not supported; export the model "
+               "without past_present_share_buffer");
+}
+
+void infer(Inference &node) {
+  check(node);
+  inferHeads(node, kPast, node.elementType(kData));
+}
+
 void build(Body &body) {
   check(body);
   Body::Name all = body.op("MatMul", {body.in(kData), body.in(kWeights)});
@@ -479,24 +506,14 @@ void build(Body &body) {
 }
 
 OpSchema schema() {
-  OpSchema schema = microsoft("Attention");
+  OpSchema schema = projecting("Attention");
   schema
       .SetDoc("Self-attention with its projections: input * weights + bias are "
               "queries, keys and values, one beside the other.")
-      .Attr("num_heads", "The number of heads.", AttributeProto::INT)
       .Attr("qkv_hidden_sizes",
             "The widths of queries, keys and values; a third each by default.",
             AttributeProto::INTS, OPTIONAL_VALUE)
-      .Attr("mask_filter_value", "What is added to scores that are masked.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("scale", "The factor of scores; 1 / sqrt(width) by default.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("unidirectional", "1: no key after the query is seen.",
-            AttributeProto::INT, int64_t(0))
-      .Attr("do_rotary", "Must be 0.", AttributeProto::INT, OPTIONAL_VALUE)
       .Attr("rotary_embedding_dim", "Not used.", AttributeProto::INT,
-            OPTIONAL_VALUE)
-      .Attr("past_present_share_buffer", "Must be 0.", AttributeProto::INT,
             OPTIONAL_VALUE)
       .Input(kData, "input", "[B, S, Din].", "T")
       .Input(kWeights, "weights", "[Din, D + D + Dv].", "T")
@@ -535,26 +552,8 @@ enum Input {
 };
 
 void infer(Inference &node) {
-  requireHeads(node);
-  node.requireRank(kData, {3}, "the input");
-  node.requireRank(kWeights, {2}, "weight");
-  if (node.integer("do_rotary", 0) ||
-      node.integer("past_present_share_buffer", 0))
-    Call::fail("do_rotary and past_present_share_buffer are not supported");
-  std::vector<int64_t> widths = widthsOf(node);
-  int32_t type = node.elementType(kInputScale);
-  if (widths.empty() || node.rank(kData) < 0) {
-    node.setType(0, type);
-    node.setType(1, type);
-    return;
-  }
-  int64_t heads = node.integer("num_heads", 1);
-  Dimension batch = node.dim(kData, 0), length = node.dim(kData, 1);
-  node.set(0, type, {batch, length, number(widths[2])});
-  node.set(1, type,
-           {number(2), batch, number(heads),
-            node.has(kPast) ? plus(node.dim(kPast, 3), length) : length,
-            number(widths[0] / heads)});
+  check(node, kMask, kPast);
+  inferHeads(node, kPast, node.elementType(kInputScale));
 }
 
 void build(Body &body) {
@@ -567,18 +566,8 @@ void build(Body &body) {
 }
 
 OpSchema schema() {
-  OpSchema schema = microsoft("QAttention");
+  OpSchema schema = projecting("QAttention");
   schema.SetDoc("Attention whose projections are MatMulIntegerToFloat.")
-      .Attr("num_heads", "The number of heads.", AttributeProto::INT)
-      .Attr("mask_filter_value", "What is added to scores that are masked.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("scale", "The factor of scores; 1 / sqrt(width) by default.",
-            AttributeProto::FLOAT, OPTIONAL_VALUE)
-      .Attr("unidirectional", "1: no key after the query is seen.",
-            AttributeProto::INT, int64_t(0))
-      .Attr("do_rotary", "Must be 0.", AttributeProto::INT, OPTIONAL_VALUE)
-      .Attr("past_present_share_buffer", "Must be 0.", AttributeProto::INT,
-            OPTIONAL_VALUE)
       .Input(kData, "input", "[B, S, Din].", "T1")
       .Input(kWeights, "weight", "[Din, 3 D].", "T2")
       .Input(kBias, "bias", "[3 D].", "T3")
