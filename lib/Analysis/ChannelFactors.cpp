@@ -276,6 +276,9 @@ void ChannelFactorRun::forEachEnd(
       each(use.getOwner(), ChannelEnd::operand(use.getOperandNumber()));
 }
 
+/// True if a block of `op` is the body of a function, not of a branch or loop.
+static bool isOfFunction(Operation *op) { return isa<FunctionOpInterface>(op); }
+
 void ChannelFactorRun::visit(Value value) {
   ChannelMap map = maps.find(value)->second;
   if (llvm::all_of(map.factors, [&](Factor f) {
@@ -283,22 +286,26 @@ void ChannelFactorRun::visit(Value value) {
       }))
     return;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    bool isPast =
-        solver.options.scaleCaches &&
-        isa<FunctionOpInterface>(argument.getOwner()->getParentOp()) &&
-        llvm::all_of(argument.getUsers(), [](Operation *user) {
-          return isa<CacheLoadOp, tensor::DimOp>(user);
-        });
+    bool isPast = solver.options.scaleCaches &&
+                  isOfFunction(argument.getOwner()->getParentOp()) &&
+                  llvm::all_of(argument.getUsers(), [](Operation *user) {
+                    return isa<CacheLoadOp, tensor::DimOp>(user);
+                  });
     if (!isPast)
-      return bindToOne(map, "an input of the model has them");
+      return bindToOne(map, isOfFunction(argument.getOwner()->getParentOp())
+                                ? "an input of the model has them"
+                                : "they come into a region");
   }
   forEachEnd(value, [&](Operation *op, ChannelEnd end) {
     if (op->hasTrait<OpTrait::IsTerminator>()) {
-      if (!solver.options.scaleCaches || !value.getDefiningOp<CacheStoreOp>())
-        bindToOne(map, value.getDefiningOp<CacheStoreOp>()
-                           ? "an output of the model has them (what is kept "
-                             "for the next run; scale-cache=true allows it)"
-                           : "an output of the model has them");
+      bool isCache = value.getDefiningOp<CacheStoreOp>() != nullptr;
+      if (!isOfFunction(op->getParentOp()))
+        bindToOne(map, "they go out of a region");
+      else if (!isCache)
+        bindToOne(map, "an output of the model has them");
+      else if (!solver.options.scaleCaches)
+        bindToOne(map, "an output of the model has them (what is kept for the "
+                       "next run; scale-cache=true allows it)");
       return;
     }
     ask(op, end, map);

@@ -13,6 +13,7 @@
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/ChannelFactors.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Numerics/Equalize.h"
 #include "quantc/Quantize/Passes.h"
 
 #define DEBUG_TYPE "qgraph-correct-bias"
@@ -70,13 +71,13 @@ CorrectBiasPass::meanInput(LayerOpInterface layer) {
   return known->channelMean();
 }
 
-/// sum_k (after - before)_nk mean_k for each column n of a weight [N, ..., K],
-/// of which column n reads the channels from n / (N / groups) * K on.
-static std::vector<double> shifts(const ScaledWeight &before,
-                                  const ScaledWeight &after,
-                                  ArrayRef<float> mean, int64_t columns,
-                                  int64_t groups) {
-  std::vector<double> shift(columns, 0.0);
+/// (before - after) E[x] for each column of a weight [N, ..., K], of which
+/// column n reads the channels from n / (N / groups) * K on.
+static std::vector<double> corrections(const ScaledWeight &before,
+                                       const ScaledWeight &after,
+                                       ArrayRef<float> mean, int64_t columns,
+                                       int64_t groups) {
+  std::vector<double> sums(columns, 0.0);
   before.forTasks([&](size_t, int64_t begin, int64_t end) {
     std::vector<float> w, rounded;
     for (int64_t row = begin; row < end; ++row) {
@@ -84,11 +85,11 @@ static std::vector<double> shifts(const ScaledWeight &before,
       after.read(row, rounded);
       int64_t column = row / before.rowsPerColumn();
       int64_t first = column / (columns / groups) * before.width();
-      for (int64_t k = 0; k < before.width(); ++k)
-        shift[column] += (double(rounded[k]) - w[k]) * mean[first + k];
+      sums[column] += numerics::biasCorrection(
+          1, before.width(), w.data(), rounded.data(), mean.data() + first)[0];
     }
   });
-  return shift;
+  return sums;
 }
 
 std::string CorrectBiasPass::correct(LayerOpInterface layer,
@@ -112,10 +113,10 @@ std::string CorrectBiasPass::correct(LayerOpInterface layer,
   auto type = cast<RankedTensorType>(weight.getType());
   int64_t columns = type.getDimSize(0);
   auto conv = dyn_cast<ConvOp>(*layer);
-  std::vector<double> shift =
-      shifts(ScaledWeight(std::move(*before), type.getShape(), {}),
-             ScaledWeight(std::move(*after), type.getShape(), {}), *mean,
-             columns, conv ? conv.getGroups() : 1);
+  std::vector<double> sums =
+      corrections(ScaledWeight(std::move(*before), type.getShape(), {}),
+                  ScaledWeight(std::move(*after), type.getShape(), {}), *mean,
+                  columns, conv ? conv.getGroups() : 1);
 
   std::vector<float> bias(columns, 0.0f);
   std::string name = (getLayerName(layer) + ".bias").str();
@@ -132,8 +133,8 @@ std::string CorrectBiasPass::correct(LayerOpInterface layer,
   }
   if (!element.isF32())
     return llvm::formatv("its bias is {0}; f32 can be corrected", element);
-  for (auto [b, s] : llvm::zip_equal(bias, shift))
-    b = float(b - s);
+  for (auto [b, sum] : llvm::zip_equal(bias, sums))
+    b = float(b + sum);
   llvm::Expected<TypedAttr> made =
       makeConstant(RankedTensorType::get(columns, element),
                    name + "@correct-bias", [&](MutableArrayRef<char> bytes) {

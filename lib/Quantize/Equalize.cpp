@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quantc/Numerics/Equalize.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/ChannelFactors.h"
 #include "quantc/Analysis/Layers.h"
@@ -105,17 +106,14 @@ llvm::Expected<float> EqualizePass::equalize(const ChannelFactors &found,
         all = std::max(all, one);
     }
   }
-  std::vector<float> factors(found.groupCount, 1.0f);
+  std::vector<float> factors = numerics::equalizationScales(most[0], most[1]);
   float change = 0;
-  for (int32_t g = 0; g < found.groupCount; ++g) {
-    double made = most[0][g], read = most[1][g];
-    if (!(made > 0 && read > 0 && std::isfinite(made) && std::isfinite(read)))
-      continue;
-    double wanted = std::clamp<double>(total[g] * std::sqrt(read / made),
-                                       1 / maxFactor, maxFactor);
-    factors[g] = wanted / total[g];
-    total[g] = wanted;
-    change = std::max(change, std::fabs(factors[g] - 1));
+  for (auto [factor, all] : llvm::zip_equal(factors, total)) {
+    double wanted =
+        std::clamp<double>(double(all) / factor, 1 / maxFactor, maxFactor);
+    factor = wanted / all;
+    all = wanted;
+    change = std::max(change, std::fabs(factor - 1));
   }
   rewriter->add(found, factors);
   return change;

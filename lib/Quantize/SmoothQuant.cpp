@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Numerics/SmoothQuant.h"
+#include "mlir/IR/Threading.h"
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/ChannelFactors.h"
 #include "quantc/Analysis/Layers.h"
@@ -32,12 +33,20 @@ namespace {
 /// What alpha=auto tries: multiples of 1 / kAlphaSteps.
 constexpr int kAlphaSteps = 20;
 
-/// What is known of the channels of a group, and of those that keep the factor
-/// 1.
-struct GroupStatistics {
-  std::vector<float> absMax;     ///< of x
-  std::vector<float> meanSquare; ///< of x, the mean over the group's channels
-  float otherAbsMax = 0, otherMeanSquare = 0;
+/// What is known of the channels of one layer input.
+struct SiteChannels {
+  Value tensor;
+  std::vector<int32_t> groups; ///< -1: the factor is 1
+  std::vector<float> absMax, meanSquare;
+  std::vector<numerics::Tail> tails;
+
+  /// s of each channel, from those of the groups.
+  std::vector<float> ofChannels(ArrayRef<float> s) const {
+    std::vector<float> all;
+    for (int32_t group : groups)
+      all.push_back(group < 0 ? 1.0f : s[group]);
+    return all;
+  }
 };
 
 class SmoothQuantPass : public impl::SmoothQuantBase<SmoothQuantPass> {
@@ -49,12 +58,13 @@ public:
 
 private:
   LogicalResult smooth(LayerOpInterface layer);
-  std::string observe(const ChannelFactors &found, GroupStatistics &groups);
+  std::string observe(const ChannelFactors &found,
+                      std::vector<SiteChannels> &sites);
   /// s of each group.
   llvm::Expected<std::vector<float>> choose(const ChannelFactors &found,
-                                            const GroupStatistics &groups);
-  std::vector<float> scales(const GroupStatistics &groups,
-                            ArrayRef<float> weights, double strength) const;
+                                            ArrayRef<SiteChannels> sites);
+  std::vector<float> scales(ArrayRef<float> inputs, ArrayRef<float> weights,
+                            double strength) const;
   LogicalResult skip(LayerOpInterface layer, const Twine &why) {
     ++skipped;
     layer.emitRemark() << describeOp(layer) << " is not smoothed: " << why;
@@ -62,6 +72,7 @@ private:
   }
 
   std::optional<double> strength; // none: auto
+  bool perToken = true;
   Statistics file;
   std::optional<ChannelFactorSolver> solver;
   std::optional<ChannelFactorRewriter> rewriter;
@@ -86,6 +97,9 @@ LogicalResult SmoothQuantPass::initialize(MLIRContext *context) {
       return fail("alpha '" + alpha + "' is not a number from 0 to 1, or auto");
     strength = given;
   }
+  if (activations != "token" && activations != "tensor")
+    return fail("activations '" + activations + "' is not token or tensor");
+  perToken = activations == "token";
   if (!(maxFactor >= 1 && std::isfinite(maxFactor)))
     return fail("max-factor must be a number of at least 1");
   return success();
@@ -93,11 +107,7 @@ LogicalResult SmoothQuantPass::initialize(MLIRContext *context) {
 
 /// Reads what the sites say; why there is nothing, or an empty text.
 std::string SmoothQuantPass::observe(const ChannelFactors &found,
-                                     GroupStatistics &groups) {
-  groups.absMax.assign(found.groupCount, 0.0f);
-  groups.meanSquare.assign(found.groupCount, 0.0f);
-  std::vector<int64_t> counts(found.groupCount, 0);
-  int64_t others = 0, sites = 0;
+                                     std::vector<SiteChannels> &sites) {
   std::string problem = "its input has no calibration site; "
                         "--qgraph-insert-observers puts one there";
   for (ChannelFactors::Site site : found.sites) {
@@ -112,57 +122,79 @@ std::string SmoothQuantPass::observe(const ChannelFactors &found,
       problem = llvm::toString(known.takeError());
       continue;
     }
-    ++sites;
-    std::vector<float> most = known->channelAbsMax(),
-                       square = known->channelMeanSquare();
-    for (size_t c = 0; c < most.size(); ++c) {
+    SiteChannels channels;
+    channels.tensor = site.op.getResult();
+    channels.absMax = known->channelAbsMax();
+    channels.meanSquare = known->channelMeanSquare();
+    std::vector<float> mean = known->channelAbsMean();
+    for (size_t c = 0; c < channels.absMax.size(); ++c) {
       ChannelMap::Factor factor =
           site.map.factors[site.map.factors.size() == 1 ? 0 : c];
-      if (factor == ChannelMap::kFree) {
-        groups.otherAbsMax = std::max(groups.otherAbsMax, most[c]);
-        groups.otherMeanSquare += square[c];
-        ++others;
-        continue;
-      }
-      int32_t group = factor >> 1;
-      groups.absMax[group] = std::max(groups.absMax[group], most[c]);
-      groups.meanSquare[group] += square[c];
-      ++counts[group];
+      channels.groups.push_back(factor == ChannelMap::kFree ? -1 : factor >> 1);
+      channels.tails.push_back(
+          numerics::fitTail(mean[c], channels.meanSquare[c]));
     }
+    sites.push_back(std::move(channels));
   }
-  if (sites == 0)
-    return problem;
-  for (auto [sum, count] : llvm::zip_equal(groups.meanSquare, counts))
-    sum /= std::max<int64_t>(count, 1);
-  groups.otherMeanSquare /= std::max<int64_t>(others, 1);
-  return {};
+  return sites.empty() ? problem : std::string();
 }
 
-std::vector<float> SmoothQuantPass::scales(const GroupStatistics &groups,
+std::vector<float> SmoothQuantPass::scales(ArrayRef<float> inputs,
                                            ArrayRef<float> weights,
                                            double strength) const {
   std::vector<float> s =
-      numerics::smoothingScales(groups.absMax, weights.vec(), strength);
+      numerics::smoothingScales(inputs.vec(), weights.vec(), strength);
   for (float &scale : s)
     scale = std::clamp<double>(scale, 1.0 / maxFactor, maxFactor);
   return s;
 }
 
-/// The expected squared error of the layers' results, times 12 * 127^2, for
-/// each candidate s (see the pass's documentation).
-static llvm::Error addErrors(const ScaledWeight &weight, const ChannelMap &map,
-                             const GroupStatistics &groups,
-                             ArrayRef<std::vector<float>> candidates,
-                             std::vector<double> &errors) {
-  std::vector<double> largest(candidates.size());
-  for (auto [k, s] : llvm::enumerate(candidates)) {
-    largest[k] = groups.otherAbsMax;
-    for (auto [most, scale] : llvm::zip_equal(groups.absMax, s))
-      largest[k] = std::max(largest[k], double(most) / scale);
+/// S^2 of the pass's documentation for each candidate s.
+static std::vector<double>
+largestSquares(const SiteChannels &site, bool perToken,
+               ArrayRef<std::vector<float>> candidates, MLIRContext *context) {
+  std::vector<double> squares(candidates.size());
+  parallelFor(context, 0, candidates.size(), [&](size_t k) {
+    std::vector<float> s = site.ofChannels(candidates[k]);
+    if (perToken) {
+      squares[k] = numerics::expectedMaxSquare(site.tails, site.absMax, s);
+      return;
+    }
+    double top = 0;
+    for (auto [most, scale] : llvm::zip_equal(site.absMax, s))
+      top = std::max(top, double(most) / scale);
+    squares[k] = top * top;
+  });
+  return squares;
+}
+
+/// E[x^2] of each group, the mean over its channels, and of the others.
+static std::pair<std::vector<double>, double>
+meanSquares(const SiteChannels &site, int32_t groupCount) {
+  std::vector<double> sums(groupCount + 1, 0.0), counts(groupCount + 1, 0.0);
+  for (auto [group, square] : llvm::zip_equal(site.groups, site.meanSquare)) {
+    size_t place = group < 0 ? groupCount : group;
+    sums[place] += square;
+    ++counts[place];
   }
+  for (auto [sum, count] : llvm::zip_equal(sums, counts))
+    sum /= std::max(count, 1.0);
+  double others = sums.back();
+  sums.pop_back();
+  return {std::move(sums), others};
+}
+
+/// Adds the expected squared error of a layer's results, times 12 * 127^2, for
+/// each candidate s (see the pass's documentation).
+static void addErrors(const ScaledWeight &weight, const ChannelMap &map,
+                      const SiteChannels &site, ArrayRef<double> largest,
+                      ArrayRef<std::vector<float>> candidates,
+                      std::vector<double> &errors) {
+  auto [squaresOf, others] = meanSquares(site, candidates.front().size());
   std::vector<std::vector<double>> parts(
       weight.tasks(), std::vector<double>(candidates.size(), 0.0));
-  weight.forTasks([&](size_t task, int64_t begin, int64_t end) {
+  weight.forTasks([&, &squaresOf = squaresOf,
+                   &others = others](size_t task, int64_t begin, int64_t end) {
     std::vector<float> values;
     int64_t step = ScaledWeight::step(map.extents),
             column = weight.rowsPerColumn();
@@ -178,12 +210,10 @@ static llvm::Error addErrors(const ScaledWeight &weight, const ChannelMap &map,
         for (auto [i, value] : llvm::enumerate(values)) {
           ChannelMap::Factor f = factor[i * step];
           bool free = f == ChannelMap::kFree;
-          double scale = free ? 1.0 : s[f >> 1];
-          double w = value * scale;
+          double scale = free ? 1.0 : s[f >> 1], w = value * scale;
           square += w * w;
           top = std::max(top, std::fabs(w));
-          input += (free ? groups.otherMeanSquare : groups.meanSquare[f >> 1]) /
-                   (scale * scale);
+          input += (free ? others : squaresOf[f >> 1]) / (scale * scale);
         }
         squares[k] += square;
         tops[k] = top;
@@ -192,8 +222,8 @@ static llvm::Error addErrors(const ScaledWeight &weight, const ChannelMap &map,
       if ((row + 1) % column != 0)
         continue;
       for (size_t k = 0; k < candidates.size(); ++k) {
-        parts[task][k] += largest[k] * largest[k] * squares[k] +
-                          tops[k] * tops[k] * inputs[k];
+        parts[task][k] +=
+            largest[k] * squares[k] + tops[k] * tops[k] * inputs[k];
         squares[k] = tops[k] = inputs[k] = 0;
       }
     }
@@ -201,12 +231,16 @@ static llvm::Error addErrors(const ScaledWeight &weight, const ChannelMap &map,
   for (const std::vector<double> &part : parts)
     for (auto [all, one] : llvm::zip_equal(errors, part))
       all += one;
-  return llvm::Error::success();
 }
 
 llvm::Expected<std::vector<float>>
 SmoothQuantPass::choose(const ChannelFactors &found,
-                        const GroupStatistics &groups) {
+                        ArrayRef<SiteChannels> sites) {
+  std::vector<float> inputs(found.groupCount, 0.0f);
+  for (const SiteChannels &site : sites)
+    for (auto [group, most] : llvm::zip_equal(site.groups, site.absMax))
+      if (group >= 0)
+        inputs[group] = std::max(inputs[group], most);
   std::vector<ScaledWeight> weights;
   std::vector<float> absMax(found.groupCount, 0.0f);
   for (const ChannelFactors::Layer &layer : found.layers) {
@@ -219,17 +253,27 @@ SmoothQuantPass::choose(const ChannelFactors &found,
     weights.push_back(std::move(*weight));
   }
   if (strength)
-    return scales(groups, absMax, *strength);
+    return scales(inputs, absMax, *strength);
 
   std::vector<std::vector<float>> candidates;
   for (int i = 0; i <= kAlphaSteps; ++i)
-    candidates.push_back(scales(groups, absMax, double(i) / kAlphaSteps));
+    candidates.push_back(scales(inputs, absMax, double(i) / kAlphaSteps));
   candidates.emplace_back(found.groupCount, 1.0f);
+  std::vector<std::vector<double>> largest;
+  for (const SiteChannels &site : sites)
+    largest.push_back(
+        largestSquares(site, perToken, candidates, &getContext()));
   std::vector<double> errors(candidates.size(), 0.0);
-  for (auto [layer, weight] : llvm::zip_equal(found.layers, weights))
-    if (llvm::Error error =
-            addErrors(weight, layer.weight, groups, candidates, errors))
-      return error;
+  for (auto [layer, weight] : llvm::zip_equal(found.layers, weights)) {
+    // A layer whose site is not on file counts as one of the others.
+    Value input = LayerOpInterface(layer.op).getInput();
+    size_t site = 0;
+    for (auto [i, one] : llvm::enumerate(sites))
+      if (one.tensor == input)
+        site = i;
+    addErrors(weight, layer.weight, sites[site], largest[site], candidates,
+              errors);
+  }
   return candidates[std::min_element(errors.begin(), errors.end()) -
                     errors.begin()];
 }
@@ -252,10 +296,10 @@ LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
                                   "while the model runs"));
   if (claimed.claim(found) == 0)
     return success(); // smoothed with another one
-  GroupStatistics groups;
-  if (std::string why = observe(found, groups); !why.empty())
+  std::vector<SiteChannels> sites;
+  if (std::string why = observe(found, sites); !why.empty())
     return skip(layer, why);
-  llvm::Expected<std::vector<float>> s = choose(found, groups);
+  llvm::Expected<std::vector<float>> s = choose(found, sites);
   if (!s)
     return skip(layer, llvm::toString(s.takeError()));
   for (float &scale : *s)

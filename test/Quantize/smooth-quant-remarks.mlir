@@ -129,3 +129,37 @@ func.func @cache(%x: tensor<1x?x2xf32>, %past: tensor<1x1x?x2xf32>, %k: tensor<1
   %present = qgraph.cache_store %d : <f32, 1x2> to tensor<1x1x?x2xf32>
   return %y, %present : tensor<1x?x1xf32>, tensor<1x1x?x2xf32>
 }
+
+// -----
+
+// Behind a past whose length is not known.
+
+func.func @past(%x: tensor<?x2xf32>, %past: tensor<?x2xf32>, %t: index) -> tensor<?x1xf32> {
+  %w = qgraph.constant dense<1.0> : tensor<1x2xf32>
+  %h = qgraph.norm rms %x {epsilon = 1.0e-5 : f32} : (tensor<?x2xf32>) -> tensor<?x2xf32>
+  %c = onnx.node "Concat"(%past, %h) dims(%t) {node_attributes = {axis = 0 : si64}, version = 13 : i64} : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+  %o = qgraph.observe "fc/input" %c : tensor<?x2xf32>
+  // expected-remark@+1 {{'fc' (qgraph.linear) is not smoothed: an input of the model has them}}
+  %y = qgraph.linear %o, %w {name = "fc"} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}
+
+// -----
+
+func.func @region(%x: tensor<?x2xf32>, %c: index, %k: index) -> tensor<?x1xf32> {
+  %w = qgraph.constant dense<1.0> : tensor<1x2xf32>
+  %h = qgraph.norm rms %x {epsilon = 1.0e-5 : f32} : (tensor<?x2xf32>) -> tensor<?x2xf32>
+  %o = qgraph.observe "fc/input" %h : tensor<?x2xf32>
+  %r = qgraph.if %c {
+    qgraph.yield %o : tensor<?x2xf32>
+  } else {
+    %m = tensor.dim %x, %k : tensor<?x2xf32>
+    %n = onnx.node "Neg"(%x) dims(%m) {version = 13 : i64} : (tensor<?x2xf32>) -> tensor<?x2xf32>
+    qgraph.yield %n : tensor<?x2xf32>
+  } : tensor<?x2xf32>
+  // expected-remark@+1 {{'fc' (qgraph.linear) is not smoothed: they go out of a region}}
+  %y = qgraph.linear %o, %w {name = "fc"} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
+  // expected-remark@+1 {{they cannot pass qgraph.if: it has no rule for factors}}
+  %z = qgraph.linear %r, %w {name = "again"} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}

@@ -153,12 +153,16 @@ def SmoothQuant : Pass<"qgraph-smooth-quant", "::mlir::ModuleOp"> {
     %y = qgraph.linear %o, %v ...
     ```
 
-    With `alpha=auto` each tensor gets, of 0, 0.05, ... 1 and no smoothing at all, what has the
-    least expected error of its layers' results with symmetric codes of 8 bits, one
-    scale for the input and one for each column of the weight, rounding errors
-    taken as independent and even: with q = 127 and S = max_j |x_j| / s_j,
+    With `alpha=auto` each tensor gets, of 0, 0.05, ... 1 and no smoothing at all,
+    what has the least expected error of its layers' results in symmetric codes of
+    8 bits with one scale for each column of the weight, rounding errors taken as
+    independent and even (q = 127):
 
         sum_n ( S^2 sum_j (w_nj s_j)^2 + max_j (w_nj s_j)^2 sum_j E[x_j^2] / s_j^2 ) / (12 q^2)
+
+    S^2 is (max_j |x_j| / s_j)^2: with `activations=tensor` of all that was seen,
+    with `activations=token` the mean over the tokens, which is estimated from the
+    means of |x_j| and x_j^2 (`expectedMaxSquare` of Numerics/SmoothQuant.h).
 
     Layers that are not smoothed get a remark that says why.
   }];
@@ -167,6 +171,8 @@ def SmoothQuant : Pass<"qgraph-smooth-quant", "::mlir::ModuleOp"> {
     Option<"statistics", "statistics", "std::string", "\"\"", "File of statistics of the sites">,
     Option<"alpha", "alpha", "std::string", "\"0.5\"",
            "How much of the difficulty the weights take, 0 to 1, or auto">,
+    Option<"activations", "activations", "std::string", "\"token\"",
+           "What shares a scale of the activations, for alpha=auto: token or tensor">,
     Option<"maxFactor", "max-factor", "double", "1e5",
            "s_j is between 1 / max-factor and max-factor">,
     Option<"insertMultiply", "insert-multiply", "bool", "false",

@@ -377,6 +377,9 @@ private:
         isCache
             ? cast<CacheType>(fewType).getHeads()
             : cast<RankedTensorType>(fewType).getDimSize(headsFirst ? 1 : 2);
+    if (map.extents[2] != 1 &&
+        (ShapedType::isDynamic(heads) || ShapedType::isDynamic(groups)))
+      return ChannelAnswer::blocked("its heads are dynamic");
     ChannelAnswer answer;
     if (map.extents[2] == 1) {
       pass(answer, isMany ? ChannelEnd::operand(few) : many, map,

@@ -203,11 +203,14 @@ ChannelAnswer concat(NodeOp node, ChannelEnd end, const ChannelMap &map) {
   bool varies = map.extents[axis] != 1;
   ChannelAnswer answer;
   for (auto [i, input] : llvm::enumerate(node.getInputs())) {
-    int64_t size = tensorType(input).getDimSize(axis);
-    if (varies && ShapedType::isDynamic(size))
-      return ChannelAnswer::blocked("it joins channels and what is dynamic");
-    auto indices = llvm::to_vector(llvm::seq(extent, extent + size));
-    extent += size;
+    SmallVector<int64_t> indices;
+    if (varies) {
+      int64_t size = tensorType(input).getDimSize(axis);
+      if (ShapedType::isDynamic(size))
+        return ChannelAnswer::blocked("it joins channels and what is dynamic");
+      indices = llvm::to_vector(llvm::seq(extent, extent + size));
+      extent += size;
+    }
     if (end.isResult)
       bindOperand(answer, node, i, varies ? map.selected(axis, indices) : map);
     else if (end.index == i && !varies)
