@@ -228,3 +228,72 @@ func.func @products(%x: tensor<8x2xf32>) -> (tensor<8x1xf32>, tensor<8x8xf32>) {
   %y = qgraph.linear %o, %w {name = "up"} : (tensor<8x2xf32>, tensor<1x2xf32>) -> tensor<8x1xf32>
   return %y, %s : tensor<8x1xf32>, tensor<8x8xf32>
 }
+
+// -----
+
+// Four query heads, two heads of values: heads 0 and 1, and 2 and 3, share. s = 2, 2, 4, 4.
+
+// CHECK-LABEL: @groups
+// CHECK-DAG: %[[WV:.*]] = qgraph.constant dense<{{\[}}[5.000000e-01, 5.000000e-01], [2.500000e-01, 2.500000e-01]]>
+// CHECK-DAG: %[[WO:.*]] = qgraph.constant dense<{{\[}}[2.000000e+00, 2.000000e+00, 4.000000e+00, 4.000000e+00]]>
+// CHECK: qgraph.linear %{{.*}}, %[[WV]] {name = "v"}
+// CHECK: qgraph.linear %{{.*}}, %[[WO]] {name = "o"}
+func.func @groups(%x: tensor<1x8x2xf32>, %q: tensor<1x8x4x1xf32>, %k: tensor<1x2x8x1xf32>) -> tensor<1x8x1xf32> {
+  %wv = qgraph.constant dense<1.0> : tensor<2x2xf32>
+  %wo = qgraph.constant dense<1.0> : tensor<1x4xf32>
+  %v = qgraph.linear %x, %wv {name = "v"} : (tensor<1x8x2xf32>, tensor<2x2xf32>) -> tensor<1x8x2xf32>
+  %h = onnx.node "Reshape"(%v) {version = 25 : i64} : (tensor<1x8x2xf32>) -> tensor<1x8x2x1xf32>
+  %t = onnx.node "Transpose"(%h) {node_attributes = {perm = [0 : si64, 2 : si64, 1 : si64, 3 : si64]}, version = 25 : i64} : (tensor<1x8x2x1xf32>) -> tensor<1x2x8x1xf32>
+  %a = qgraph.attention %q, %k, %t {heads_first, scale = 0.5 : f32}
+       : (tensor<1x8x4x1xf32>, tensor<1x2x8x1xf32>, tensor<1x2x8x1xf32>) -> tensor<1x8x4x1xf32>
+  %j = onnx.node "Reshape"(%a) {version = 25 : i64} : (tensor<1x8x4x1xf32>) -> tensor<1x8x4xf32>
+  %o = qgraph.observe "o/input" %j : tensor<1x8x4xf32>
+  %y = qgraph.linear %o, %wo {name = "o"} : (tensor<1x8x4xf32>, tensor<1x4xf32>) -> tensor<1x8x1xf32>
+  return %y : tensor<1x8x1xf32>
+}
+
+// -----
+
+// Rows 2 and 3 of a fused projection, whose other rows stay.
+
+// CHECK-LABEL: @fused
+// CHECK: qgraph.constant dense<{{\[}}[1.000000e+00, 1.000000e+00], [1.000000e+00, 1.000000e+00], [2.000000e+00, 2.000000e+00], [1.000000e+00, 1.000000e+00]]>
+func.func @fused(%x: tensor<8x2xf32>) -> (tensor<8x1xf32>, tensor<8x2xf32>) {
+  %w = qgraph.constant dense<1.0> : tensor<4x2xf32>
+  %v = qgraph.constant dense<4.0> : tensor<1x2xf32>
+  %p = qgraph.linear %x, %w {name = "p"} : (tensor<8x2xf32>, tensor<4x2xf32>) -> tensor<8x4xf32>
+  %a = onnx.node "Slice"(%p) {node_attributes = {axes = [1 : si64], ends = [2 : si64], starts = [0 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %b = onnx.node "Slice"(%p) {node_attributes = {axes = [1 : si64], ends = [4 : si64], starts = [2 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %o = qgraph.observe "up/input" %b : tensor<8x2xf32>
+  %y = qgraph.linear %o, %v {name = "up"} : (tensor<8x2xf32>, tensor<1x2xf32>) -> tensor<8x1xf32>
+  return %y, %a : tensor<8x1xf32>, tensor<8x2xf32>
+}
+
+// -----
+
+// Queries and keys behind a rotation of channels d and d + 2: their factors come in pairs, those of
+// the keys are the inverses. s = 2, 0.5, 2, 0.5 as in @rotary.
+
+// CHECK-LABEL: @rotated
+// CHECK-DAG: %[[WQ:.*]] = qgraph.constant dense<{{\[}}[5.000000e-01, 5.000000e-01], [2.000000e+00, 2.000000e+00], [5.000000e-01, 5.000000e-01], [2.000000e+00, 2.000000e+00]]>
+// CHECK-DAG: %[[WK:.*]] = qgraph.constant dense<{{\[}}[2.000000e+00, 2.000000e+00], [5.000000e-01, 5.000000e-01], [2.000000e+00, 2.000000e+00], [5.000000e-01, 5.000000e-01]]>
+// CHECK: qgraph.linear %arg0, %[[WQ]] {name = "q"}
+// CHECK: qgraph.linear %arg0, %[[WK]] {name = "k"}
+func.func @rotated(%x: tensor<8x2xf32>, %cos: tensor<8x4xf32>, %sin: tensor<8x4xf32>) -> (tensor<8x1xf32>, tensor<8x8xf32>) {
+  %wq = qgraph.constant dense<1.0> : tensor<4x2xf32>
+  %wk = qgraph.constant dense<1.0> : tensor<4x2xf32>
+  %wr = qgraph.constant dense<[[1.0, 4.0, 4.0, 1.0]]> : tensor<1x4xf32>
+  %q = qgraph.linear %x, %wq {name = "q"} : (tensor<8x2xf32>, tensor<4x2xf32>) -> tensor<8x4xf32>
+  %k = qgraph.linear %x, %wk {name = "k"} : (tensor<8x2xf32>, tensor<4x2xf32>) -> tensor<8x4xf32>
+  %a = onnx.node "Slice"(%k) {node_attributes = {axes = [1 : si64], ends = [2 : si64], starts = [0 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %b = onnx.node "Slice"(%k) {node_attributes = {axes = [1 : si64], ends = [4 : si64], starts = [2 : si64], steps = [1 : si64]}, version = 13 : i64} : (tensor<8x4xf32>) -> tensor<8x2xf32>
+  %n = onnx.node "Neg"(%b) {version = 13 : i64} : (tensor<8x2xf32>) -> tensor<8x2xf32>
+  %c = onnx.node "Concat"(%n, %a) {node_attributes = {axis = 1 : si64}, version = 13 : i64} : (tensor<8x2xf32>, tensor<8x2xf32>) -> tensor<8x4xf32>
+  %d = onnx.node "Mul"(%k, %cos) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %e = onnx.node "Mul"(%c, %sin) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %r = onnx.node "Add"(%d, %e) {version = 14 : i64} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  %s = qgraph.matmul %q, %r {transpose_rhs} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x8xf32>
+  %o = qgraph.observe "o/input" %q : tensor<8x4xf32>
+  %y = qgraph.linear %o, %wr {name = "r"} : (tensor<8x4xf32>, tensor<1x4xf32>) -> tensor<8x1xf32>
+  return %y, %s : tensor<8x1xf32>, tensor<8x8xf32>
+}
