@@ -14,6 +14,26 @@ using namespace mlir;
 
 namespace quantc {
 
+/// The operand, and its dimension, that dimension `fromEnd` (1 the last) of a
+/// result equals to which both are broadcast; a null value if it can be either.
+static std::pair<Value, unsigned> broadcastStep(Value a, Value b,
+                                                unsigned fromEnd) {
+  std::pair<Value, unsigned> found;
+  for (Value operand : {a, b}) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    if (type.getRank() < fromEnd)
+      continue;
+    unsigned dim = type.getRank() - fromEnd;
+    if (type.getDimSize(dim) == 1)
+      continue;
+    if (found.first && !sameDimension(found.first, found.second, operand, dim))
+      return {};
+    if (!found.first)
+      found = {operand, dim};
+  }
+  return found;
+}
+
 /// The operand of `op` and its dimension that dimension `dim` of result
 /// `result` equals; a null value if that is not so simple. Only asked for
 /// dynamic dimensions.
@@ -46,7 +66,7 @@ static std::pair<Value, unsigned> stepBack(Operation *op, unsigned result,
       .Case<qgraph::AttentionOp>([&](auto op) {
         return dim < 3 ? Step(op.getQuery(), dim) : Step(op.getValue(), 3);
       })
-      .Case<qgraph::MatmulOp>([&](auto op) {
+      .Case<qgraph::MatmulOp, qgraph::QuantizedMatmulOp>([&](auto op) {
         if (dim + 1 == rank) {
           unsigned rhsRank =
               cast<RankedTensorType>(op.getRhs().getType()).getRank();
@@ -54,7 +74,9 @@ static std::pair<Value, unsigned> stepBack(Operation *op, unsigned result,
         }
         unsigned lhsRank =
             cast<RankedTensorType>(op.getLhs().getType()).getRank();
-        return dim + 2 == rank ? Step(op.getLhs(), lhsRank - 2) : Step();
+        return dim + 2 == rank
+                   ? Step(op.getLhs(), lhsRank - 2)
+                   : broadcastStep(op.getLhs(), op.getRhs(), rank - dim);
       })
       .Case<qgraph::RowsOp>([&](auto op) {
         return Step(op.getBody().front().getTerminator()->getOperand(result),

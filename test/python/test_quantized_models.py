@@ -50,12 +50,12 @@ def check(model, runs, folder, codes=0, rtol=1e-5, atol=1e-5):
                     )
 
 
-def fused(program, model, folder):
+def fused(program, model, folder, recipe="fp32"):
     """The IR of the fused level."""
     path = folder / "model.onnx"
     onnx.save(model, path)
     return subprocess.run(
-        [program, "compile", path, "--recipe", "fp32", "--emit", "fused", "-o", "-",
+        [program, "compile", path, "--recipe", recipe, "--emit", "fused", "-o", "-",
          "--weights-out", folder / "weights.safetensors"],
         check=True, capture_output=True, text=True,
     ).stdout
@@ -211,7 +211,7 @@ def encoder(width=32, heads=2, inner=64, vocabulary=100, length=12):
     )
 
 
-@pytest.mark.parametrize("form", ["dynamic", "QDQ"])
+@pytest.mark.parametrize("form", ["dynamic", "dynamic products", "QDQ", "QOperator"])
 def test_encoder(form, tmp_path, program):
     from onnxruntime.quantization import (
         CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static,
@@ -229,11 +229,14 @@ def test_encoder(form, tmp_path, program):
 
     onnx.save(encoder(), tmp_path / "float.onnx")
     paths = tmp_path / "float.onnx", tmp_path / "q.onnx"
-    if form == "dynamic":
-        quantize_dynamic(*paths, weight_type=QuantType.QInt8, per_channel=True)
+    if form.startswith("dynamic"):
+        quantize_dynamic(
+            *paths, weight_type=QuantType.QInt8, per_channel=True,
+            extra_options={"MatMulConstBOnly": form == "dynamic"},
+        )
     else:
         quantize_static(
-            *paths, Reader(), quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8,
+            *paths, Reader(), quant_format=QuantFormat[form], activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, per_channel=True,
         )
     model = onnx.load(tmp_path / "q.onnx")
@@ -246,6 +249,13 @@ def test_encoder(form, tmp_path, program):
     text = fused(program, model, tmp_path)
     assert text.count("qgraph.quantized_linear") == 6
     assert "qgraph.linear" not in text and "qgraph.embedding %" not in text
+    # The scores and the context.
+    assert text.count("qgraph.quantized_matmul") == (0 if form == "dynamic" else 2)
+    assert "qgraph.matmul" not in text and "MatMulInteger" not in text
+    if not form.startswith("dynamic"):
+        # What is stored is not quantized again.
+        text = fused(program, model, tmp_path, "w8a8-dynamic")
+        assert text.count("qgraph.quantized_linear") == 6 and "choose_params" not in text
 
 
 # ------------------------------------------------------------------------------------------------

@@ -161,10 +161,10 @@ def NormalizeCodes : Pass<"qgraph-normalize-codes", "::mlir::ModuleOp"> {
       of `quantize`, constants, and what only moves them, if everybody who reads
       them is a `dequantize`, a quantized layer, or moves them on. Codes that are
       an argument are shifted at run time if a layer reads them.
-    * A MaxPool, Reshape, Transpose, Slice or Concat behind `dequantize`s with one
-      and the same constant scale and zero point is done on the codes, and then
-      dequantized. A `quantize` by the parameters of the `dequantize` before it is
-      none.
+    * A MaxPool, Reshape, Transpose, Slice, Gather, Expand, Tile or Concat behind
+      `dequantize`s with one and the same constant scale and zero point is done on
+      the codes, and then dequantized; so is a Relu, as Max with the zero point. A
+      `quantize` by the parameters of the `dequantize` before it is none.
 
     Before:
 
@@ -204,7 +204,8 @@ def FuseQuantized : Pass<"qgraph-fuse-quantized", "::mlir::ModuleOp"> {
     ```
     if both are integers of at most 8 bits with no offset and no codebook, the groups
     along K fit each other, and no group's sum can leave 32 bits. Likewise `conv` becomes `quantized_conv` (one
-    scale for the input or an image, one for the weight or a column), and
+    scale for the input or an image, one for the weight or a column), `matmul`
+    `quantized_matmul` (one scale for all of K on either side), and
     `embedding(dequantize(table))` with a symmetric scale a row becomes an embedding
     of the stored table with that scale; with one scale for the table, and perhaps a
     zero point, its rows are gathered as they are stored and dequantized then.

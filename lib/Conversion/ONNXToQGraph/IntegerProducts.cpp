@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // MatMulInteger with a constant right side is a `quantized_linear` whose result
-// is the sum itself, si32; QLinearMatMul one between f32 and `quantize`. What
+// is the sum itself, si32; QLinearMatMul one between f32 and `quantize`. Of two
+// computed matrices it is a `quantized_matmul`. What
 // dynamic quantizers write, Mul(Cast(MatMulInteger), scales), is put together
 // again: the Cast makes the sum real, the Mul gives it its scales. The values
 // are those of ONNX's operators to the last bit.
@@ -173,6 +174,86 @@ quantizedLinear(Node &node, TensorInfo &x, TensorInfo *xScale,
       walk.builder.getArrayAttr({}), walk.nameOf(node.op));
 }
 
+/// The parameters of a factor [.., M, K], with one for each row or for all, or
+/// (`columns`) of [.., K, N], as ONNX gives them: one number, [M] resp. [N], or
+/// of the factor's rank. Null scale: 1.
+static FailureOr<Side> factorSide(Walk &walk, TensorInfo &factor,
+                                  TensorInfo *scale, TensorInfo *zeroPoint,
+                                  bool columns) {
+  if (zeroPoint && isUniform(walk.materialize(*zeroPoint), 0))
+    zeroPoint = nullptr;
+  int64_t rank = factor.rank(), own = columns ? rank - 1 : rank - 2;
+  Dim one = walk.arith.constant(1);
+  Dims dims(rank, one);
+  // In the factor's rank; what is not 1 in it is `dims`.
+  auto shaped = [&](TensorInfo info) -> FailureOr<TensorInfo> {
+    Dims shape(rank, one);
+    if (isSingle(walk, info))
+      return walk.reshape(info, shape);
+    if (info.rank() == 1 && (columns || rank == 2)) {
+      shape[own] = info.dims[0];
+      info = walk.reshape(info, shape);
+    }
+    if (info.rank() != rank)
+      return failure();
+    for (int64_t d = 0; d < rank; ++d) {
+      if (walk.arith.isConstant(info.dims[d], 1))
+        continue;
+      if ((d != own && d >= rank - 2) ||
+          !walk.arith.equal(info.dims[d], factor.dims[d]))
+        return failure();
+      dims[d] = info.dims[d];
+    }
+    return info;
+  };
+  TensorInfo real =
+      scale ? widened(walk, *scale) : walk.scalar(1, walk.builder.getF32Type());
+  FailureOr<TensorInfo> scales = shaped(real), zeros = TensorInfo();
+  if (zeroPoint)
+    zeros = shaped(*zeroPoint);
+  if (failed(scales) || failed(zeros))
+    return failure();
+  Side side;
+  auto expanded = [&](TensorInfo &info) {
+    TensorInfo result = walk.expand(info, dims);
+    return walk.materialize(result);
+  };
+  side.scale = expanded(*scales);
+  if (zeroPoint)
+    side.zeroPoint = expanded(*zeros);
+  return side;
+}
+
+/// a [.., M, K] times b [.., K, N], both computed; nothing if one is no matrix,
+/// or the parameters have other shapes than ONNX gives them.
+static std::optional<TensorInfo>
+quantizedMatmul(Node &node, TensorInfo &a, TensorInfo *aScale,
+                TensorInfo *aZero, TensorInfo &b, TensorInfo *bScale,
+                TensorInfo *bZero, Type result) {
+  Walk &walk = node.walk;
+  if (a.rank() < 2 || b.rank() < 2)
+    return std::nullopt;
+  TensorInfo left, right;
+  left.dims.assign(a.dims.begin(), a.dims.end() - 2);
+  right.dims.assign(b.dims.begin(), b.dims.end() - 2);
+  std::optional<Dims> dims = walk.broadcast({&left, &right});
+  if (!dims || !walk.arith.require(a.dims.back(), b.dims[b.rank() - 2]))
+    return std::nullopt;
+  FailureOr<Side> rows = factorSide(walk, a, aScale, aZero, /*columns=*/false);
+  FailureOr<Side> columns =
+      factorSide(walk, b, bScale, bZero, /*columns=*/true);
+  if (failed(rows) || failed(columns))
+    return std::nullopt;
+  dims->push_back(a.dims[a.rank() - 2]);
+  dims->push_back(b.dims.back());
+  Value product = qgraph::QuantizedMatmulOp::create(
+      walk.builder, walk.typeOf(*dims, result), walk.materialize(a),
+      rows->scale, rows->zeroPoint, walk.materialize(b), columns->scale,
+      columns->zeroPoint, ValueRange(), UnitAttr(),
+      walk.builder.getArrayAttr({}), walk.nameOf(node.op));
+  return walk.tensor(product, *dims);
+}
+
 static TensorInfo *optional(Node &node, unsigned i) {
   return node.has(i) ? &node.in(i) : nullptr;
 }
@@ -184,8 +265,8 @@ static TensorInfo *optional(Node &node, unsigned i) {
 static void remarkComputed(Node &node) {
   node.op.emitRemark()
       << "'" << node.op.getName().value_or(node.type()) << "' (" << node.type()
-      << ") is left to the plain way: its second operand is no "
-         "constant matrix, or its parameters do not fit one";
+      << ") is left to the plain way: an operand is no matrix, or its "
+         "parameters are not those of a row or a column";
 }
 
 static LogicalResult handleMatMulInteger(Node &node) {
@@ -193,22 +274,33 @@ static LogicalResult handleMatMulInteger(Node &node) {
   qgraph::QuantizedLinearOp linear =
       quantizedLinear(node, node.in(0), nullptr, optional(node, 2), node.in(1),
                       nullptr, optional(node, 3), si32);
-  if (!linear) { // the node stays as it is
+  if (linear) {
+    node.set(0, node.walk.lookup(linear));
+    return success();
+  }
+  std::optional<TensorInfo> product =
+      quantizedMatmul(node, node.in(0), nullptr, optional(node, 2), node.in(1),
+                      nullptr, optional(node, 3), si32);
+  if (!product) { // the node stays as it is
     remarkComputed(node);
     return failure();
   }
-  node.set(0, node.walk.lookup(linear));
+  node.set(0, *product);
   return success();
 }
 
-/// The product as f32 where the right side is computed: MatMulInteger, times
-/// both scales.
+/// The product as f32 where the right side is computed; where that cannot be
+/// one op of qgraph, MatMulInteger, times both scales.
 static FailureOr<TensorInfo>
 computedProduct(Node &node, TensorInfo a, TensorInfo &aScale, TensorInfo &aZero,
                 TensorInfo b, TensorInfo &bScale, TensorInfo &bZero) {
   Walk &walk = node.walk;
   if (a.rank() < 2 || b.rank() < 2)
     return node.unsupported("an operand is no matrix");
+  if (std::optional<TensorInfo> product =
+          quantizedMatmul(node, a, &aScale, &aZero, b, &bScale, &bZero,
+                          walk.builder.getF32Type()))
+    return *product;
   TensorInfo left, right;
   left.dims.assign(a.dims.begin(), a.dims.end() - 2);
   right.dims.assign(b.dims.begin(), b.dims.end() - 2);
@@ -375,15 +467,64 @@ static qgraph::QuantizedLinearOp linearBehind(Node &node, unsigned i,
   return linear;
 }
 
+/// The same of two computed factors.
+static qgraph::QuantizedMatmulOp productBehind(Node &node, unsigned i,
+                                               bool real) {
+  TensorInfo &info = node.in(i);
+  auto product = info.value
+                     ? info.value.getDefiningOp<qgraph::QuantizedMatmulOp>()
+                     : qgraph::QuantizedMatmulOp();
+  if (!product || !node.onlyUse(i) ||
+      cast<RankedTensorType>(product.getType()).getElementType().isF32() !=
+          real)
+    return {};
+  return product;
+}
+
 /// Cast(MatMulInteger) to f32: the same sum as f32.
 static std::optional<TensorInfo> recognizeCast(Node &node) {
   Walk &walk = node.walk;
-  qgraph::QuantizedLinearOp sum = linearBehind(node, 0, /*real=*/false);
+  Operation *sum = linearBehind(node, 0, /*real=*/false);
+  if (!sum)
+    sum = productBehind(node, 0, /*real=*/false);
   if (!sum)
     return std::nullopt;
-  auto copy = cast<qgraph::QuantizedLinearOp>(walk.builder.clone(*sum));
-  copy.getResult().setType(sum.getType().clone(walk.builder.getF32Type()));
+  Value copy = walk.builder.clone(*sum)->getResult(0);
+  copy.setType(
+      cast<RankedTensorType>(copy.getType()).clone(walk.builder.getF32Type()));
   return walk.tensor(copy, node.in(0).dims);
+}
+
+/// A product of two computed factors, as real numbers without scales yet, times
+/// the scale of both, or the product of their scales.
+static std::optional<TensorInfo> recognizeProductScales(Node &node,
+                                                        unsigned side) {
+  Walk &walk = node.walk;
+  qgraph::QuantizedMatmulOp product = productBehind(node, side, /*real=*/true);
+  TensorInfo factor = node.in(1 - side);
+  if (!product || !isUniform(product.getLhsScale(), 1) ||
+      !isUniform(product.getRhsScale(), 1) || !isSingle(walk, factor) ||
+      !factor.elementType.isF32() || factor.rank() > node.in(side).rank())
+    return std::nullopt;
+  TensorInfo aScale = factor, bScale = walk.scalar(1, factor.elementType);
+  if (onnx_ir::NodeOp mul = nodeOf(walk.materialize(factor), "Mul")) {
+    aScale = walk.lookup(mul.getInputs()[0]);
+    bScale = walk.lookup(mul.getInputs()[1]);
+  }
+  auto zeroOf = [&](Value zero) {
+    return zero ? std::optional(walk.lookup(zero)) : std::nullopt;
+  };
+  TensorInfo a = walk.lookup(product.getLhs()),
+             b = walk.lookup(product.getRhs());
+  std::optional<TensorInfo> aZero = zeroOf(product.getLhsZeroPoint()),
+                            bZero = zeroOf(product.getRhsZeroPoint());
+  std::optional<TensorInfo> result =
+      quantizedMatmul(node, a, &aScale, aZero ? &*aZero : nullptr, b, &bScale,
+                      bZero ? &*bZero : nullptr, factor.elementType);
+  if (result)
+    result->value.getDefiningOp<qgraph::QuantizedMatmulOp>().setNameAttr(
+        product.getNameAttr());
+  return result;
 }
 
 /// A product of real sums that have no scales yet with those that `factor` is:
@@ -533,6 +674,8 @@ std::optional<TensorInfo> Walk::recognizeStored(Node &node) {
     return std::nullopt;
   for (unsigned side : {0, 1}) {
     std::optional<TensorInfo> result = recognizeScales(node, side);
+    if (!result)
+      result = recognizeProductScales(node, side);
     if (!result)
       result = recognizeStoredWeight(node, side);
     if (result)

@@ -66,9 +66,12 @@ bool isF32(Value value) {
 /// same shape (a residual), one row for all, or one number.
 bool isEpilogueOperand(Value operand, Value result) {
   auto type = cast<RankedTensorType>(operand.getType());
+  int64_t columns = cast<RankedTensorType>(result.getType()).getShape().back();
+  // Beside the edge of a matrix of unknown width only a number can be read.
+  if (ShapedType::isDynamic(columns))
+    return type.hasStaticShape() && type.getNumElements() == 1;
   if (type == result.getType())
     return classifyBroadcast(operand, result) == Broadcast::None;
-  int64_t columns = cast<RankedTensorType>(result.getType()).getShape().back();
   if (!type.hasStaticShape() ||
       classifyBroadcast(operand, result) == Broadcast::Unknown)
     return false;
@@ -146,10 +149,10 @@ constexpr size_t kMostSteps = 16;
 class FuseEpiloguePass : public impl::FuseEpilogueBase<FuseEpiloguePass> {
 public:
   void runOnOperation() override {
-    SmallVector<LayerOpInterface> layers;
+    SmallVector<EpilogueOpInterface> layers;
     getOperation().walk(
-        [&](LayerOpInterface layer) { layers.push_back(layer); });
-    for (LayerOpInterface layer : layers) {
+        [&](EpilogueOpInterface layer) { layers.push_back(layer); });
+    for (EpilogueOpInterface layer : layers) {
       fuse(layer);
       remarkOnQuantize(layer);
     }
@@ -157,7 +160,7 @@ public:
   }
 
 private:
-  void fuse(LayerOpInterface layer) {
+  void fuse(EpilogueOpInterface layer) {
     while (layer->hasOneUse() && isF32(layer.getResult()) &&
            layer.getEpilogue().size() < kMostSteps) {
       Operation *user = *layer->user_begin();
@@ -178,7 +181,7 @@ private:
   /// The layer moves to where the last of the step's ops stands: its only
   /// reader, so nothing between the two notices, and the other operands are
   /// there.
-  void append(LayerOpInterface layer, const Step &step) {
+  void append(EpilogueOpInterface layer, const Step &step) {
     auto placeOf = [&](Value operand) -> int64_t {
       if (!operand)
         return -1;
@@ -213,7 +216,7 @@ private:
   }
 
   /// Says why the result of a layer is quantized by an op of its own.
-  void remarkOnQuantize(LayerOpInterface layer) {
+  void remarkOnQuantize(EpilogueOpInterface layer) {
     for (Operation *user : layer->getUsers()) {
       auto quantize = dyn_cast<QuantizeOp>(user);
       if (!quantize || !isStatic(quantize, quantize.getResult()))

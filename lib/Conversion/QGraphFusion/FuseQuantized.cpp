@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // linear(dequantize, dequantize) becomes quantized_linear, conv quantized_conv,
-// and an embedding of a dequantized table an embedding of the stored one, where
-// the two are equal over the reals. Where they are not, or where another op
-// stands in the way, a remark names it.
+// matmul quantized_matmul, and an embedding of a dequantized table an embedding
+// of the stored one, where the two are equal over the reals. Where they are
+// not, or where another op stands in the way, a remark names it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -128,6 +128,43 @@ std::string whyNotFused(LayerOpInterface layer, DequantizeOp x,
   return {};
 }
 
+/// Why this product of activations cannot be fused, or empty. `a` and `b` are
+/// its operands' makers.
+std::string whyNotFused(MatmulOp matmul, DequantizeOp a, DequantizeOp b) {
+  for (bool right : {false, true}) {
+    StringRef side = right ? "right" : "left";
+    DequantizeOp op = right ? b : a;
+    Value value = right ? matmul.getRhs() : matmul.getLhs();
+    if (!op)
+      return llvm::formatv("its {0} operand comes from {1}, which gives float "
+                           "values",
+                           side, describeValue(value));
+    std::string why = whyNotInteger(op);
+    RankedTensorType type = op.getInput().getType();
+    int64_t rank = type.getRank();
+    int64_t k = right && !matmul.getTransposeRhs() ? rank - 2 : rank - 1;
+    for (int64_t d = 0; why.empty() && d < rank; ++d)
+      if (!isWhole(type, op.getBlock(), d) &&
+          (d == k || !isPerIndex(type, op.getBlock(), d)))
+        why = llvm::formatv("its scales differ along dimension {0} in blocks "
+                            "of {1}; the integer sum needs one scale for all "
+                            "of K, and one for each or for all of the others",
+                            d, op.getBlock()[d]);
+    if (why.empty() && !isa<Float32Type, Float16Type, BFloat16Type>(
+                           op.getScale().getType().getElementType()))
+      why = llvm::formatv("its scales are {0}; f32, f16 or bf16 is needed",
+                          op.getScale().getType().getElementType());
+    if (!why.empty())
+      return llvm::formatv(
+          "the qgraph.dequantize of its {0} operand is in the way: {1}", side,
+          why);
+  }
+  Type result = matmul.getType().getElementType();
+  if (!result.isF32())
+    return llvm::formatv("its result is {0}; integer sums give f32", result);
+  return {};
+}
+
 /// Why the embedding of a dequantized table cannot read the stored one, or
 /// empty.
 std::string whyNotFused(EmbeddingOp embedding, DequantizeOp table) {
@@ -154,7 +191,7 @@ public:
       else if (auto embedding = dyn_cast<EmbeddingOp>(op))
         fuse(embedding);
       else if (auto matmul = dyn_cast<MatmulOp>(op))
-        skipComputed(matmul);
+        fuse(matmul);
     });
   }
 
@@ -192,12 +229,20 @@ private:
     replace(layer, fused, {x, w});
   }
 
-  /// There is no product of integers of two computed operands.
-  void skipComputed(MatmulOp matmul) {
-    if (matmul.getLhs().getDefiningOp<DequantizeOp>() &&
-        matmul.getRhs().getDefiningOp<DequantizeOp>())
-      skip(matmul, "both of its operands are computed; integer sums need a "
-                   "constant weight");
+  void fuse(MatmulOp matmul) {
+    auto a = matmul.getLhs().getDefiningOp<DequantizeOp>();
+    auto b = matmul.getRhs().getDefiningOp<DequantizeOp>();
+    if (!a && !b)
+      return;
+    if (std::string why = whyNotFused(matmul, a, b); !why.empty())
+      return skip(matmul, why);
+    OpBuilder builder(matmul);
+    auto fused = QuantizedMatmulOp::create(
+        builder, matmul.getLoc(), matmul.getType(), a.getInput(), a.getScale(),
+        a.getZeroPoint(), b.getInput(), b.getScale(), b.getZeroPoint(),
+        /*epilogue_operands=*/ValueRange(), matmul.getTransposeRhsAttr(),
+        builder.getArrayAttr({}), matmul.getNameAttr());
+    replace(matmul, fused, {a, b});
   }
 
   /// embedding(dequantize(table)) with one scale: the rows are dequantized.

@@ -38,14 +38,24 @@ bool isUI8(Value value) {
   return type && type.getElementType().isUnsignedInteger(8);
 }
 
-/// An operator of which every result element is an element of an operand, and
-/// the order of codes decides which.
+/// The operands of an operator of which every result element is an element,
+/// where nothing else but the order of codes decides which; none for other
+/// operators.
+OperandRange movedOperands(onnx_ir::NodeOp node) {
+  OperandRange inputs = node.getInputs();
+  if (node->getNumResults() != 1)
+    return inputs.take_front(0);
+  if (node.is("Concat"))
+    return inputs;
+  bool first = node.is("MaxPool") || node.is("Reshape") ||
+               node.is("Transpose") || node.is("Slice") || node.is("Gather") ||
+               node.is("Expand") || node.is("Tile");
+  return inputs.take_front(first ? 1 : 0);
+}
+
 bool movesCodes(Operation *op) {
   auto node = dyn_cast<onnx_ir::NodeOp>(op);
-  return node && node->getNumResults() == 1 &&
-         (node.is("MaxPool") || node.is("Reshape") || node.is("Transpose") ||
-          node.is("Concat") ||
-          (node.is("Slice") && node.getInputs().size() == 1));
+  return node && !movedOperands(node).empty();
 }
 
 /// Calls `visit(zero point, scale)` for each place where `op` reads `value` as
@@ -62,6 +72,12 @@ void forEachStored(Operation *op, Value value,
           visit(op.getInputZeroPointMutable(), op.getInputScale());
         if (op.getWeight() == value)
           visit(op.getWeightZeroPointMutable(), op.getWeightScale());
+      })
+      .Case<QuantizedMatmulOp>([&](auto op) {
+        if (op.getLhs() == value)
+          visit(op.getLhsZeroPointMutable(), op.getLhsScale());
+        if (op.getRhs() == value)
+          visit(op.getRhsZeroPointMutable(), op.getRhsScale());
       });
 }
 
@@ -79,7 +95,10 @@ public:
     if (broken)
       return signalPassFailure();
     getOperation().walk([&](Operation *op) {
-      if (auto node = dyn_cast<onnx_ir::NodeOp>(op))
+      auto node = dyn_cast<onnx_ir::NodeOp>(op);
+      if (node && node.is("Relu"))
+        rectifyCodes(node);
+      else if (node)
         moveCodes(node);
       else if (auto quantize = dyn_cast<QuantizeOp>(op))
         dropPair(quantize);
@@ -95,6 +114,9 @@ private:
   void shiftZeroPoint(MutableOperandRange zeroPoint, Value scale);
   Value shifted(Value constant, RankedTensorType type);
   void moveCodes(onnx_ir::NodeOp node);
+  void rectifyCodes(onnx_ir::NodeOp node);
+  void replaceByCodes(onnx_ir::NodeOp node, onnx_ir::NodeOp moved,
+                      DequantizeOp first);
   void dropPair(QuantizeOp op);
 
   llvm::SetVector<Value> candidates;
@@ -113,7 +135,7 @@ void NormalizeCodesPass::signArguments() {
   getOperation().walk([&](DequantizeOp op) {
     auto argument = dyn_cast<BlockArgument>(op.getInput());
     bool layer = llvm::any_of(op->getUsers(), [](Operation *user) {
-      return isa<LayerOpInterface>(user);
+      return isa<LayerOpInterface, MatmulOp>(user);
     });
     if (!argument || !layer || !isUI8(argument) || op.getCodebook() ||
         !isKnown(op.getZeroPointMutable()))
@@ -160,7 +182,7 @@ bool NormalizeCodesPass::isGood(Value value) {
   Operation *op = value.getDefiningOp();
   bool made = isa<ConstantOp>(op) ||
               (movesCodes(op) &&
-               llvm::all_of(cast<onnx_ir::NodeOp>(op).getInputs(),
+               llvm::all_of(movedOperands(cast<onnx_ir::NodeOp>(op)),
                             [&](Value v) { return candidates.contains(v); }));
   if (auto quantize = dyn_cast<QuantizeOp>(op))
     made = !quantize.getCodebook() && isKnown(quantize.getZeroPointMutable());
@@ -303,16 +325,25 @@ static bool isPositive(Value scale) {
   return number > 0 && number < 1e30;
 }
 
+/// A small constant of one element in another shape.
+static Value reshapedTo(OpBuilder &builder, Value constant,
+                        ArrayRef<int64_t> shape) {
+  auto dense =
+      cast<DenseElementsAttr>(constant.getDefiningOp<ConstantOp>().getValue());
+  return ConstantOp::create(builder, constant.getLoc(),
+                            dense.reshape(typeOf(constant).clone(shape)));
+}
+
 /// node(dequantize(x)...) with one scale for all: dequantize(node(x...)).
 void NormalizeCodesPass::moveCodes(onnx_ir::NodeOp node) {
-  auto first = node.getInputs().empty()
-                   ? DequantizeOp()
-                   : node.getInputs()[0].getDefiningOp<DequantizeOp>();
-  if (!first || !movesCodes(node) || !isOneConstantScale(first) ||
+  OperandRange moves = movedOperands(node);
+  auto first =
+      moves.empty() ? DequantizeOp() : moves[0].getDefiningOp<DequantizeOp>();
+  if (!first || !isOneConstantScale(first) ||
       (node.is("MaxPool") && !isPositive(first.getScale())))
     return;
   SmallVector<Value> codes;
-  for (Value input : node.getInputs()) {
+  for (Value input : moves) {
     auto dequantize = input.getDefiningOp<DequantizeOp>();
     if (!dequantize || !isOneConstantScale(dequantize) ||
         isConstant(dequantize.getInput()) ||
@@ -328,17 +359,25 @@ void NormalizeCodesPass::moveCodes(onnx_ir::NodeOp node) {
   OpBuilder builder(node);
   RankedTensorType type = typeOf(node->getResult(0));
   auto moved = cast<onnx_ir::NodeOp>(builder.clone(*node));
-  moved.getInputsMutable().assign(codes);
+  for (auto [i, code] : llvm::enumerate(codes))
+    moved.getInputsMutable()[i].set(code);
   moved->getResult(0).setType(type.clone(typeOf(codes[0]).getElementType()));
+  replaceByCodes(node, moved, first);
+}
+
+/// The result of `node` becomes what is dequantized of that of `moved`, by the
+/// parameters of `first`.
+void NormalizeCodesPass::replaceByCodes(onnx_ir::NodeOp node,
+                                        onnx_ir::NodeOp moved,
+                                        DequantizeOp first) {
+  OpBuilder builder(node);
+  RankedTensorType type = typeOf(node->getResult(0));
   // The one scale in the rank of the result.
   auto inRank = [&](Value parameter) -> Value {
     if (!parameter || typeOf(parameter).getRank() == type.getRank())
       return parameter;
-    auto dense = cast<DenseElementsAttr>(
-        parameter.getDefiningOp<ConstantOp>().getValue());
-    auto shape =
-        typeOf(parameter).clone(SmallVector<int64_t>(type.getRank(), 1));
-    return ConstantOp::create(builder, node.getLoc(), dense.reshape(shape));
+    return reshapedTo(builder, parameter,
+                      SmallVector<int64_t>(type.getRank(), 1));
   };
   SmallVector<int64_t> block(type.getRank(), 0);
   Value real = DequantizeOp::create(
@@ -349,9 +388,39 @@ void NormalizeCodesPass::moveCodes(onnx_ir::NodeOp node) {
   node->getResult(0).replaceAllUsesWith(real);
   node.erase();
   for (Value input : llvm::SmallSetVector<Value, 4>(read.begin(), read.end()))
-    if (input.use_empty())
+    if (input.use_empty() && input.getDefiningOp<DequantizeOp>())
       input.getDefiningOp()->erase();
   ++movedCodes;
+}
+
+/// Relu(dequantize(x)) with one scale > 0: dequantize(Max(x, zero point)).
+void NormalizeCodesPass::rectifyCodes(onnx_ir::NodeOp node) {
+  auto first = node.is("Relu")
+                   ? node.getInputs()[0].getDefiningOp<DequantizeOp>()
+                   : DequantizeOp();
+  if (!first || !isOneConstantScale(first) || !isPositive(first.getScale()) ||
+      isConstant(first.getInput()))
+    return;
+  RankedTensorType codes = first.getInput().getType();
+  auto stored = dyn_cast<IntegerType>(codes.getElementType());
+  if (!stored || stored.isSignless() || stored.getWidth() != 8)
+    return;
+  OpBuilder builder(node);
+  Value zero;
+  if (first.getZeroPoint())
+    zero = reshapedTo(builder, first.getZeroPoint(), {});
+  else
+    zero = ConstantOp::create(
+        builder, node.getLoc(),
+        DenseElementsAttr::get(RankedTensorType::get({}, stored), APInt(8, 0)));
+  int64_t version =
+      onnx_ir::sinceVersion("Max", "", onnx_ir::latestOpset("")).value_or(13);
+  auto moved = onnx_ir::NodeOp::create(builder, node.getLoc(), TypeRange(codes),
+                                       ValueRange{first.getInput(), zero},
+                                       node.getDims(), "Max", /*domain=*/"",
+                                       version, builder.getDictionaryAttr({}),
+                                       node.getNameAttr(), ArrayAttr(), 0);
+  replaceByCodes(node, moved, first);
 }
 
 /// quantize(dequantize(x)) by the same parameters: x. The value of a code,

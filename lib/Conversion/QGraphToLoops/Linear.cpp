@@ -49,8 +49,7 @@ void Plain::emit(QuantizedLinearOp op) {
   int64_t groups = llvm::divideCeil(k, group);
   Type f32 = builder.getF32Type();
   // The integers themselves are the result.
-  bool isSum =
-      tensorType(op.getResult()).getElementType().isSignedInteger(32);
+  bool isSum = tensorType(op.getResult()).getElementType().isSignedInteger(32);
 
   forEach(body.outputs[0], [&](const Index &index) {
     Value n = index.back();
@@ -110,6 +109,23 @@ void Plain::emit(QuantizedLinearOp op) {
   });
 }
 
+Plain::Index Plain::matrixIndex(Value memref, const Index &index, Value row,
+                                Value column) {
+  int64_t own = cast<MemRefType>(memref.getType()).getRank();
+  int64_t rank = index.size();
+  auto at = [&](int64_t d, Value i) -> Value {
+    Value isOne = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        body.dim(memref, d), body.index(1));
+    return arith::SelectOp::create(builder, loc, isOne, body.index(0), i);
+  };
+  Index result;
+  for (int64_t d = 0; d < own - 2; ++d)
+    result.push_back(at(d, index[rank - own + d]));
+  result.push_back(at(own - 2, row));
+  result.push_back(at(own - 1, column));
+  return result;
+}
+
 void Plain::emit(MatmulOp op) {
   Value lhs = body.inputs[0], rhs = body.inputs[1];
   Type a = tensorType(op.getLhs()).getElementType(),
@@ -118,28 +134,72 @@ void Plain::emit(MatmulOp op) {
           rank = tensorType(op.getResult()).getRank();
   forEach(body.outputs[0], [&](const Index &index) {
     Value n = index[rank - 1], m = index[rank - 2];
-    // The leading dimensions, broadcast; then the two of the matrix.
-    auto at = [&](Value memref, Value row, Value column) {
-      int64_t own = cast<MemRefType>(memref.getType()).getRank();
-      Index result;
-      for (int64_t d = 0; d < own - 2; ++d) {
-        Value isOne =
-            arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                  body.dim(memref, d), body.index(1));
-        result.push_back(arith::SelectOp::create(
-            builder, loc, isOne, body.index(0), index[rank - own + d]));
-      }
-      result.push_back(row);
-      result.push_back(column);
-      return result;
-    };
     Value sum = dotOverK(body.dim(lhs, lhsRank - 1), [&](Value k) {
-      Index right = op.getTransposeRhs() ? at(rhs, n, k) : at(rhs, k, n);
-      return std::make_pair(toFloat(load(lhs, at(lhs, m, k)), a),
-                            toFloat(load(rhs, right), b));
+      Index right = op.getTransposeRhs() ? matrixIndex(rhs, index, n, k)
+                                         : matrixIndex(rhs, index, k, n);
+      return std::make_pair(
+          toFloat(load(lhs, matrixIndex(lhs, index, m, k)), a),
+          toFloat(load(rhs, right), b));
     });
     store(fromFloat(sum, tensorType(op.getResult()).getElementType()),
           body.outputs[0], index);
+  });
+}
+
+void Plain::emit(QuantizedMatmulOp op) {
+  Value lhs = inputOf(op, 0), lhsScale = inputOf(op, 1),
+        lhsZero = inputOf(op, 2), rhs = inputOf(op, 3),
+        rhsScale = inputOf(op, 4), rhsZero = inputOf(op, 5);
+  Type a = tensorType(op.getLhs()).getElementType(),
+       b = tensorType(op.getRhs()).getElementType();
+  int64_t lhsRank = tensorType(op.getLhs()).getRank(),
+          rank = tensorType(op.getResult()).getRank();
+  bool isSum = tensorType(op.getResult()).getElementType().isSignedInteger(32);
+  forEach(body.outputs[0], [&](const Index &index) {
+    Value n = index[rank - 1], m = index[rank - 2], zero = body.index(0);
+    auto right = [&](Value memref, Value k) {
+      return load(memref, op.getTransposeRhs()
+                              ? matrixIndex(memref, index, n, k)
+                              : matrixIndex(memref, index, k, n));
+    };
+    auto left = [&](Value memref, Value k) {
+      return load(memref, matrixIndex(memref, index, m, k));
+    };
+    Value za = lhsZero ? toInt(left(lhsZero, zero), a) : Value(),
+          zb = rhsZero ? toInt(right(rhsZero, zero), b) : Value();
+    auto dot = [&](Value lo, Value hi) -> Value {
+      return body.loop(
+          lo, hi, 1, ValueRange{body.i32(0)},
+          [&](Value k, ValueRange carried) -> SmallVector<Value> {
+            Value x = toInt(left(lhs, k), a), y = toInt(right(rhs, k), b);
+            if (za)
+              x = arith::SubIOp::create(builder, loc, x, za);
+            if (zb)
+              y = arith::SubIOp::create(builder, loc, y, zb);
+            Value product = arith::MulIOp::create(builder, loc, x, y);
+            return {arith::AddIOp::create(builder, loc, carried[0], product)};
+          })[0];
+    };
+    Value k = body.dim(lhs, lhsRank - 1);
+    if (isSum) {
+      store(dot(zero, k), body.outputs[0], index);
+      return;
+    }
+    Value sa = toFloat(left(lhsScale, zero),
+                       tensorType(op.getLhsScale()).getElementType());
+    Value sb = toFloat(right(rhsScale, zero),
+                       tensorType(op.getRhsScale()).getElementType());
+    Value factor = arith::MulFOp::create(builder, loc, sa, sb);
+    auto sum = body.loop(
+        zero, k, QuantizedMatmulOp::kBlockK, ValueRange{body.f32(0)},
+        [&](Value lo, ValueRange carried) -> SmallVector<Value> {
+          Value hi = body.minimum(
+              k, body.add(lo, body.index(QuantizedMatmulOp::kBlockK)));
+          Value real = arith::SIToFPOp::create(
+              builder, loc, builder.getF32Type(), dot(lo, hi));
+          return {math::FmaOp::create(builder, loc, real, factor, carried[0])};
+        });
+    finishLayer(op, inputsOf(op, 6), sum[0], index);
   });
 }
 

@@ -222,8 +222,8 @@ Value Plain::loadBias(Value memref, Value bias, Value n) {
                 : body.f32(0);
 }
 
-void Plain::finishLayer(LayerOpInterface op, ValueRange operands, Value value,
-                        const Index &index) {
+void Plain::finishLayer(EpilogueOpInterface op, ValueRange operands,
+                        Value value, const Index &index) {
   for (auto step : op.getEpilogue().getAsRange<StepAttr>())
     value = step.isQuantize() ? stepCode(step, operands, value, index)
                               : applyStep(step, operands, value, index);
@@ -236,7 +236,7 @@ void Plain::emit() {
   llvm::TypeSwitch<Operation *>(op)
       .Case<QuantizeOp, DequantizeOp, ChooseParamsOp, qgraph::LinearOp,
             QuantizedLinearOp, qgraph::ConvOp, QuantizedConvOp, MatmulOp,
-            EmbeddingOp, NormOp, AttentionOp>(
+            QuantizedMatmulOp, EmbeddingOp, NormOp, AttentionOp>(
           [&](auto concrete) { emit(concrete); });
 }
 
@@ -258,18 +258,18 @@ LogicalResult canEmitPlain(Operation *op, std::string &why) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       if (!isReadable(tensor.getElementType()))
         return fail("no loop reads elements of type ", tensor.getElementType());
-  auto layer = dyn_cast<LayerOpInterface>(op);
+  auto layer = dyn_cast<EpilogueOpInterface>(op);
   bool stores = isa<QuantizeOp, ChooseParamsOp>(op) ||
                 (layer && quantizeStep(layer.getEpilogue()));
   for (Type type : op->getResultTypes()) {
     Type element = cast<RankedTensorType>(type).getElementType();
     // A product of integers may be the sum itself.
-    bool good =
-        stores || (isa<QuantizedLinearOp>(op) && element.isSignedInteger(32))
-            ? isReadable(element)
-        : isa<AttentionOp>(op)
-            ? element.isF32() // its sums are kept in the result
-            : isPlainFloat(element);
+    bool good = stores || (isa<QuantizedLinearOp, QuantizedMatmulOp>(op) &&
+                           element.isSignedInteger(32))
+                    ? isReadable(element)
+                : isa<AttentionOp>(op)
+                    ? element.isF32() // its sums are kept in the result
+                    : isPlainFloat(element);
     if (!good)
       return fail("no loop writes elements of type ", element);
   }

@@ -33,6 +33,7 @@ private:
   void emit(qgraph::ConvOp op);
   void emit(qgraph::QuantizedConvOp op);
   void emit(qgraph::MatmulOp op);
+  void emit(qgraph::QuantizedMatmulOp op);
   void emit(qgraph::EmbeddingOp op);
   void emit(qgraph::NormOp op);
   void emit(qgraph::AttentionOp op);
@@ -99,7 +100,7 @@ private:
   mlir::Value loadBias(mlir::Value memref, mlir::Value bias, mlir::Value n);
   /// The epilogue of a layer, with `operands` its memrefs, and the store of the
   /// result.
-  void finishLayer(qgraph::LayerOpInterface op, mlir::ValueRange operands,
+  void finishLayer(qgraph::EpilogueOpInterface op, mlir::ValueRange operands,
                    mlir::Value value, const Index &index);
   mlir::Value applyStep(qgraph::StepAttr step, mlir::ValueRange operands,
                         mlir::Value value, const Index &index);
@@ -114,6 +115,11 @@ private:
   };
   template <typename OpT>
   Tap tapOf(OpT op, const Index &index, mlir::Value k);
+  /// The element of an operand of a product at a row and a column of its
+  /// matrix; `index` is that of the result, from whose leading dimensions it is
+  /// broadcast.
+  Index matrixIndex(mlir::Value memref, const Index &index, mlir::Value row,
+                    mlir::Value column);
   /// memref[tap.input], or 0 outside.
   mlir::Value loadTap(mlir::Value memref, const Tap &tap);
   /// A small buffer on the stack.

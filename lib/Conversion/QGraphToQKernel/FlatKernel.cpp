@@ -23,13 +23,10 @@ namespace quantc::qkernel {
 
 template <typename OpT>
 static bool canEmit(OpT op, Value stored, Value real) {
-  auto integer = dyn_cast<IntegerType>(tensorType(stored).getElementType());
   RankedTensorType scale = tensorType(op.getScale());
-  return integer && !integer.isSignless() && integer.getWidth() <= 16 &&
-         !op.getOffset() && !op.getCodebook() && !op.getPrecision() &&
-         tensorType(real).getElementType().isF32() &&
-         scale.getElementType().isF32() && scale.hasStaticShape() &&
-         scale.getNumElements() == 1;
+  return isLaneStored(tensorType(stored).getElementType()) && !op.getOffset() &&
+         !op.getCodebook() && isLaneReal(tensorType(real).getElementType()) &&
+         scale.hasStaticShape() && scale.getNumElements() == 1;
 }
 
 bool canEmitFlat(QuantizeOp op) {
@@ -42,12 +39,13 @@ bool canEmitFlat(DequantizeOp op) {
 namespace {
 /// Arithmetic on one element or on 16 lanes.
 struct Flat {
-  Flat(KernelBody &body, Value zeroPoint, Type stored)
+  Flat(KernelBody &body, Type scaleType, Value zeroPoint, Type stored)
       : body(body), builder(body.builder), loc(body.loc),
         isUnsigned(stored.isUnsignedInteger()) {
     Value origin = body.index(0);
     scale = memref::LoadOp::create(builder, loc, body.flatten(body.inputs[1]),
                                    origin);
+    scale = realFrom(body, scale, scaleType);
     if (zeroPoint) {
       zero = memref::LoadOp::create(builder, loc, body.flatten(body.inputs[2]),
                                     origin);
@@ -102,10 +100,23 @@ struct Flat {
 } // namespace
 
 void emitFlat(QuantizeOp op, KernelBody &body) {
-  auto stored = cast<IntegerType>(tensorType(op.getResult()).getElementType());
+  Type stored = tensorType(op.getResult()).getElementType(),
+       real = tensorType(op.getInput()).getElementType();
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
-  Flat flat(body, op.getZeroPoint(), stored);
+  Flat flat(body, tensorType(op.getScale()).getElementType(), op.getZeroPoint(),
+            stored);
+  auto quotient = [&](Value x) -> Value {
+    x = realFrom(body, x, real);
+    x = arith::DivFOp::create(builder, loc, x, flat.spread(flat.scale, x));
+    return realRounded(body, x, op.getPrecision());
+  };
+  if (isa<FloatType>(stored)) {
+    flat.forAll(body.inputs[0], body.outputs[0], [&](Value x) {
+      return realTo(body, quotient(x), stored, op.getSaturate());
+    });
+    return;
+  }
   // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the bounds
   // are whole.
   auto [qmin, qmax] = numerics::storedRange(*getFormat(stored));
@@ -116,7 +127,7 @@ void emitFlat(QuantizeOp op, KernelBody &body) {
     hi = arith::SubFOp::create(builder, loc, hi, shift);
   }
   flat.forAll(body.inputs[0], body.outputs[0], [&](Value x) -> Value {
-    x = arith::DivFOp::create(builder, loc, x, flat.spread(flat.scale, x));
+    x = quotient(x);
     x = body.larger(x, flat.spread(lo, x)); // a NaN becomes the lower end
     x = body.smaller(x, flat.spread(hi, x));
     x = math::RoundEvenOp::create(builder, loc, x);
@@ -133,14 +144,22 @@ void emitFlat(QuantizeOp op, KernelBody &body) {
 void emitFlat(DequantizeOp op, KernelBody &body) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
-  Flat flat(body, op.getZeroPoint(),
-            tensorType(op.getInput()).getElementType());
+  Type stored = tensorType(op.getInput()).getElementType(),
+       real = tensorType(op.getResult()).getElementType();
+  Flat flat(body, tensorType(op.getScale()).getElementType(), op.getZeroPoint(),
+            stored);
   flat.forAll(body.inputs[0], body.outputs[0], [&](Value x) -> Value {
-    x = flat.widen(x);
-    if (flat.zero)
-      x = arith::SubIOp::create(builder, loc, x, flat.spread(flat.zero, x));
-    x = flat.toFloat(x);
-    return arith::MulFOp::create(builder, loc, x, flat.spread(flat.scale, x));
+    if (isa<FloatType>(stored)) {
+      x = realFrom(body, x, stored);
+    } else {
+      x = flat.widen(x);
+      if (flat.zero)
+        x = arith::SubIOp::create(builder, loc, x, flat.spread(flat.zero, x));
+      x = flat.toFloat(x);
+    }
+    x = realRounded(body, x, op.getPrecision());
+    x = arith::MulFOp::create(builder, loc, x, flat.spread(flat.scale, x));
+    return realTo(body, realRounded(body, x, op.getPrecision()), real);
   });
 }
 

@@ -152,6 +152,26 @@ struct MatmulModel : ModelBase<MatmulModel, MatmulOp> {
   }
 };
 
+struct QuantizedMatmulModel
+    : ModelBase<QuantizedMatmulModel, QuantizedMatmulOp> {
+  /// The steps, as the packed linears have them.
+  static std::string suffix(QuantizedMatmulOp op) {
+    std::string name;
+    for (auto step : op.getEpilogue().getAsRange<StepAttr>())
+      name += "_" + step.getOp().lower();
+    return name;
+  }
+  static bool canEmitFast(QuantizedMatmulOp op) {
+    return canEmitQuantizedMatmul(op);
+  }
+  static void emitFast(QuantizedMatmulOp op, KernelBody &body) {
+    emitQuantizedMatmul(op, body);
+  }
+  static Value scratch(QuantizedMatmulOp op, OpBuilder &builder) {
+    return quantizedMatmulScratchBytes(op, builder);
+  }
+};
+
 struct PackedLinearModel
     : KernelOpInterface::ExternalModel<PackedLinearModel, LinearOp> {
   std::string getKernelName(Operation *op) const {
@@ -210,6 +230,7 @@ void quantc::registerQGraphKernelModels(DialectRegistry &registry) {
     RowsOp::attachInterface<RowsModel>(*context);
     AttentionOp::attachInterface<AttentionModel>(*context);
     MatmulOp::attachInterface<MatmulModel>(*context);
+    QuantizedMatmulOp::attachInterface<QuantizedMatmulModel>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, QKernelDialect *) {
     qkernel::LinearOp::attachInterface<PackedLinearModel>(*context);

@@ -38,7 +38,6 @@ public:
 
 private:
   Value matrix(Value memref, Value batch);
-  Value batchOf(Value memref, Value batch);
   void pack(Value right, Value firstColumn);
   void tile(Value left, Value out, Value m, Value firstColumn, int64_t rows);
 
@@ -51,10 +50,11 @@ private:
 };
 } // namespace
 
-/// The index of a batch's matrix in `memref`, whose leading dimensions may be 1
-/// or missing.
-Value MatmulKernel::batchOf(Value memref, Value batch) {
+Value batchIndex(KernelBody &body, Value memref, Value output, Value batch) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
   int64_t own = cast<MemRefType>(memref.getType()).getRank() - 2;
+  int64_t rank = cast<MemRefType>(output.getType()).getRank();
   Value index = body.index(0), stride = body.index(1);
   for (int64_t d = rank - 3; d >= 0; --d) {
     Value size = body.dim(output, d);
@@ -77,7 +77,7 @@ Value MatmulKernel::batchOf(Value memref, Value batch) {
 Value MatmulKernel::matrix(Value memref, Value batch) {
   auto type = cast<MemRefType>(memref.getType());
   int64_t own = type.getRank();
-  Value index = batchOf(memref, batch);
+  Value index = batchIndex(body, memref, output, batch);
   Value flat = body.flatten(memref);
   Value height = body.dim(memref, own - 2), width = body.dim(memref, own - 1);
   Value offset = body.mul(index, body.mul(height, width));

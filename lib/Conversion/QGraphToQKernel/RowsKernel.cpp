@@ -76,6 +76,10 @@ private:
   void store(Value value, Value lanes, Value column, int64_t valid);
   Value loadOne(Value value, Value column);
   void storeOne(Value value, Value scalar, Value column);
+  /// Elements of the float tensor `value` as f32, scalar or lanes.
+  Value asReal(Value value, Value elements) {
+    return realFrom(body, elements, tensorType(value).getElementType());
+  }
   /// Elements of the integer tensor `value` as `as`, scalar or lanes.
   Value convertInteger(Value value, Value elements, Type as);
   /// `step(g, column, valid)` over all columns, those of a scale group
@@ -448,40 +452,45 @@ void RowsKernel::forGroups(
 
 void RowsKernel::emitQuantize(QuantizeOp op) {
   Value input = op.getInput(), output = op.getResult();
-  auto stored = cast<IntegerType>(tensorType(output).getElementType());
+  Type stored = tensorType(output).getElementType();
   auto [qmin, qmax] = numerics::storedRange(*getFormat(stored));
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
-  forGroups(
-      input, op.getBlock(),
-      [&, qmin = qmin, qmax = qmax](int64_t g, Value c, int64_t valid) {
-        auto parameter = [&](Value value) {
-          return g < 0 ? load(value, c, valid)
-                       : splat(body, loadOne(value, body.index(g)));
-        };
-        // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z: the
-        // bounds are whole.
-        Value zeroPoint, lo = splat(body, body.f32(qmin)),
-                         hi = splat(body, body.f32(qmax));
-        if (op.getZeroPoint()) {
-          zeroPoint = convertInteger(op.getZeroPoint(),
-                                     parameter(op.getZeroPoint()), i32);
-          Value shift =
-              arith::SIToFPOp::create(builder, loc, laneType(f32), zeroPoint);
-          lo = arith::SubFOp::create(builder, loc, lo, shift);
-          hi = arith::SubFOp::create(builder, loc, hi, shift);
-        }
-        Value x = arith::DivFOp::create(builder, loc, load(input, c, valid),
-                                        parameter(op.getScale()));
-        x = body.larger(x, lo); // a NaN becomes the lower end
-        x = body.smaller(x, hi);
-        x = math::RoundEvenOp::create(builder, loc, x);
-        Value code = arith::FPToSIOp::create(builder, loc, laneType(i32), x);
-        if (zeroPoint)
-          code = arith::AddIOp::create(builder, loc, code, zeroPoint);
-        code = arith::TruncIOp::create(
-            builder, loc, laneType(kernelElementType(stored)), code);
-        store(output, code, c, valid);
-      });
+  forGroups(input, op.getBlock(),
+            [&, qmin = qmin, qmax = qmax](int64_t g, Value c, int64_t valid) {
+              auto parameter = [&](Value value) {
+                return g < 0 ? load(value, c, valid)
+                             : splat(body, loadOne(value, body.index(g)));
+              };
+              // clamp(round(x) + z) = round(clamp(x, qmin - z, qmax - z)) + z:
+              // the bounds are whole.
+              Value zeroPoint, lo = splat(body, body.f32(qmin)),
+                               hi = splat(body, body.f32(qmax));
+              if (op.getZeroPoint()) {
+                zeroPoint = convertInteger(op.getZeroPoint(),
+                                           parameter(op.getZeroPoint()), i32);
+                Value shift = arith::SIToFPOp::create(builder, loc,
+                                                      laneType(f32), zeroPoint);
+                lo = arith::SubFOp::create(builder, loc, lo, shift);
+                hi = arith::SubFOp::create(builder, loc, hi, shift);
+              }
+              Value x = arith::DivFOp::create(
+                  builder, loc, asReal(input, load(input, c, valid)),
+                  asReal(op.getScale(), parameter(op.getScale())));
+              x = realRounded(body, x, op.getPrecision());
+              if (isa<FloatType>(stored))
+                return store(output, realTo(body, x, stored, op.getSaturate()),
+                             c, valid);
+              x = body.larger(x, lo); // a NaN becomes the lower end
+              x = body.smaller(x, hi);
+              x = math::RoundEvenOp::create(builder, loc, x);
+              Value code =
+                  arith::FPToSIOp::create(builder, loc, laneType(i32), x);
+              if (zeroPoint)
+                code = arith::AddIOp::create(builder, loc, code, zeroPoint);
+              code = arith::TruncIOp::create(
+                  builder, loc, laneType(kernelElementType(stored)), code);
+              store(output, code, c, valid);
+            });
 }
 
 void RowsKernel::emitDequantize(DequantizeOp op) {
@@ -493,7 +502,9 @@ void RowsKernel::emitDequantize(DequantizeOp op) {
                    : splat(body, loadOne(value, body.index(g)));
     };
     Value x = load(input, c, valid);
-    if (zeroPoint) {
+    if (isa<FloatType>(tensorType(input).getElementType())) {
+      x = asReal(input, x);
+    } else if (zeroPoint) {
       x = arith::SubIOp::create(
           builder, loc, convertInteger(input, x, i32),
           convertInteger(zeroPoint, parameter(zeroPoint), i32));
@@ -501,7 +512,11 @@ void RowsKernel::emitDequantize(DequantizeOp op) {
     } else {
       x = convertInteger(input, x, f32);
     }
-    x = arith::MulFOp::create(builder, loc, x, parameter(op.getScale()));
+    x = realRounded(body, x, op.getPrecision());
+    x = arith::MulFOp::create(builder, loc, x,
+                              asReal(op.getScale(), parameter(op.getScale())));
+    x = realRounded(body, x, op.getPrecision());
+    x = realTo(body, x, op.getType().getElementType());
     store(op.getResult(), x, c, valid);
   });
 }
@@ -529,24 +544,13 @@ static bool hasSharedScales(ArrayRef<int64_t> block, RankedTensorType type) {
          block.back() >= type.getShape().back();
 }
 
-/// Integers that lanes of i32 and f32 hold.
-static bool isRowInteger(Type stored) {
-  auto integer = dyn_cast<IntegerType>(stored);
-  return integer && integer.getWidth() <= 16;
-}
-
-static bool isF32Tensor(Value value) {
-  return tensorType(value).getElementType().isF32();
-}
-
 template <typename OpT>
 static bool canEmitQuantization(OpT op, Value stored, Value real) {
   RankedTensorType type = tensorType(real);
   if (type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
     return false;
-  return isRowInteger(tensorType(stored).getElementType()) && !op.getOffset() &&
-         !op.getCodebook() && !op.getPrecision() && isF32Tensor(real) &&
-         isF32Tensor(op.getScale()) &&
+  return isLaneStored(tensorType(stored).getElementType()) && !op.getOffset() &&
+         !op.getCodebook() && isLaneReal(type.getElementType()) &&
          (hasRowScales(op.getBlock(), type) ||
           hasSharedScales(op.getBlock(), type));
 }

@@ -102,6 +102,24 @@ StepAttr qgraph::quantizeStep(ArrayAttr epilogue) {
   return last && last.isQuantize() ? last : StepAttr();
 }
 
+/// The element type of the result, and the epilogue. `sums` says whether the
+/// integer sums themselves can be the result.
+static LogicalResult verifyResult(EpilogueOpInterface op, bool sums) {
+  Value result = op.getResult();
+  if (sums && elementOf(result).isSignedInteger(32)) {
+    if (!op.getEpilogue().empty())
+      return op.emitOpError("has the sum itself as its result, si32, so it "
+                            "takes no epilogue");
+  } else if (!quantizeStep(op.getEpilogue())) {
+    if (failed(requireReal(op, "result", result)))
+      return failure();
+  } else if (!elementOf(result).isSignedInteger(8)) {
+    return op->emitOpError() << "result has element type " << elementOf(result)
+                             << ", but its last step makes si8";
+  }
+  return verifyEpilogue(op, op.getEpilogue(), op.getEpilogueOperands(), result);
+}
+
 /// The bias and the result of a layer: what its shape is was checked.
 static LogicalResult verifyLayer(LayerOpInterface op,
                                  ArrayRef<int64_t> resultShape) {
@@ -112,18 +130,11 @@ static LogicalResult verifyLayer(LayerOpInterface op,
   Value result = op.getResult();
   if (failed(requireShape(op, "result", result, resultShape)))
     return failure();
-  if (isa<QuantizedLinearOp>(op) && elementOf(result).isSignedInteger(32)) {
-    if (op.getBias() || !op.getEpilogue().empty())
-      return op.emitOpError("has the sum itself as its result, si32, so it "
-                            "takes no bias and no epilogue");
-  } else if (!quantizeStep(op.getEpilogue())) {
-    if (failed(requireReal(op, "result", result)))
-      return failure();
-  } else if (!elementOf(result).isSignedInteger(8)) {
-    return op->emitOpError() << "result has element type " << elementOf(result)
-                             << ", but its last step makes si8";
-  }
-  return verifyEpilogue(op, op.getEpilogue(), op.getEpilogueOperands(), result);
+  bool sums = isa<QuantizedLinearOp>(op);
+  if (sums && elementOf(result).isSignedInteger(32) && op.getBias())
+    return op.emitOpError("has the sum itself as its result, si32, so it "
+                          "takes no bias");
+  return verifyResult(cast<EpilogueOpInterface>(*op), sums);
 }
 
 /// [.., K] x [N, K] (+ [N]) -> [.., N].
@@ -192,6 +203,89 @@ LogicalResult QuantizedLinearOp::verify() {
     return emitOpError("has groups along K, so its result cannot be one sum of "
                        "integers, si32");
   return verifyLinear(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// Products of activations
+//===----------------------------------------------------------------------===//
+
+/// The shapes of matmul and quantized_matmul.
+template <typename OpT>
+static LogicalResult verifyProduct(OpT op) {
+  ArrayRef<int64_t> lhs = shapeOf(op.getLhs()), rhs = shapeOf(op.getRhs());
+  if (lhs.size() < 2 || rhs.size() < 2)
+    return op.emitOpError() << "operands have shapes " << str(lhs) << " and "
+                            << str(rhs) << ", but must have rank 2 or more";
+  int64_t n = rhs[rhs.size() - 1], k = rhs[rhs.size() - 2];
+  if (op.getTransposeRhs())
+    std::swap(n, k);
+  if (!agree(lhs.back(), k))
+    return op.emitOpError() << "lhs " << str(lhs) << " and rhs " << str(rhs)
+                            << (op.getTransposeRhs() ? " (transposed)" : "")
+                            << " do not agree on K";
+  ArrayRef<int64_t> leadingL = lhs.drop_back(2), leadingR = rhs.drop_back(2);
+  ArrayRef<int64_t> result = shapeOf(op.getResult());
+  if (result.size() != std::max(lhs.size(), rhs.size()) ||
+      !agree(result.take_back(2), {lhs[lhs.size() - 2], n}) ||
+      !broadcasts(leadingL, result.drop_back(2)) ||
+      !broadcasts(leadingR, result.drop_back(2)))
+    return op.emitOpError()
+           << "result has shape " << str(result) << ", which is not that of "
+           << str(lhs) << " times " << str(rhs)
+           << (op.getTransposeRhs() ? " (transposed)" : "");
+  return success();
+}
+
+LogicalResult MatmulOp::verify() {
+  if (failed(requireReal(*this, "lhs", getLhs())) ||
+      failed(requireSameElement(*this, "rhs", getRhs(), "lhs", getLhs())) ||
+      failed(verifyProduct(*this)))
+    return failure();
+  return requireReal(*this, "result", getResult());
+}
+
+/// One side of quantized_matmul, whose dimension `k` is summed over.
+static LogicalResult verifyFactor(Operation *op, StringRef side, Value tensor,
+                                  Value scale, Value zeroPoint, size_t k) {
+  auto stored = dyn_cast<IntegerType>(elementOf(tensor));
+  if (!stored || stored.isSignless() || stored.getWidth() > 8)
+    return op->emitOpError()
+           << side << " has element type " << elementOf(tensor)
+           << ", but must be an integer of at most 8 bits";
+  std::string name = (side + "_scale").str();
+  if (failed(requireReal(op, name, scale)))
+    return failure();
+  ArrayRef<int64_t> shape = shapeOf(tensor), given = shapeOf(scale);
+  bool good = given.size() == shape.size();
+  for (size_t d = 0; good && d < shape.size(); ++d)
+    good = given[d] == 1 || (d != k && agree(given[d], shape[d]));
+  if (!good)
+    return op->emitOpError()
+           << name << " has shape " << str(given) << ", but beside "
+           << str(shape) << " must be 1 in dimension " << k
+           << " (K), and 1 or the operand's extent in each other";
+  if (!zeroPoint)
+    return success();
+  name = (side + "_zero_point").str();
+  if (elementOf(zeroPoint) != stored)
+    return op->emitOpError()
+           << name << " has element type " << elementOf(zeroPoint)
+           << ", but the stored type is " << stored;
+  return requireShape(op, name, zeroPoint, given);
+}
+
+LogicalResult QuantizedMatmulOp::verify() {
+  if (failed(verifyProduct(*this)))
+    return failure();
+  size_t rankL = shapeOf(getLhs()).size(), rankR = shapeOf(getRhs()).size();
+  if (failed(verifyFactor(*this, "lhs", getLhs(), getLhsScale(),
+                          getLhsZeroPoint(), rankL - 1)) ||
+      failed(verifyFactor(*this, "rhs", getRhs(), getRhsScale(),
+                          getRhsZeroPoint(),
+                          rankR - (getTransposeRhs() ? 1 : 2))))
+    return failure();
+  return verifyResult(cast<EpilogueOpInterface>(getOperation()),
+                      /*sums=*/true);
 }
 
 //===----------------------------------------------------------------------===//

@@ -195,34 +195,6 @@ LogicalResult ConstantOp::verify() {
 // Other compute
 //===----------------------------------------------------------------------===//
 
-LogicalResult MatmulOp::verify() {
-  if (failed(requireReal(*this, "lhs", getLhs())) ||
-      failed(requireSameElement(*this, "rhs", getRhs(), "lhs", getLhs())))
-    return failure();
-  ArrayRef<int64_t> lhs = shapeOf(getLhs()), rhs = shapeOf(getRhs());
-  if (lhs.size() < 2 || rhs.size() < 2)
-    return emitOpError() << "operands have shapes " << str(lhs) << " and "
-                         << str(rhs) << ", but must have rank 2 or more";
-  int64_t n = rhs[rhs.size() - 1], k = rhs[rhs.size() - 2];
-  if (getTransposeRhs())
-    std::swap(n, k);
-  if (!agree(lhs.back(), k))
-    return emitOpError() << "lhs " << str(lhs) << " and rhs " << str(rhs)
-                         << (getTransposeRhs() ? " (transposed)" : "")
-                         << " do not agree on K";
-  ArrayRef<int64_t> leadingL = lhs.drop_back(2), leadingR = rhs.drop_back(2);
-  ArrayRef<int64_t> result = shapeOf(getResult());
-  if (result.size() != std::max(lhs.size(), rhs.size()) ||
-      !agree(result.take_back(2), {lhs[lhs.size() - 2], n}) ||
-      !broadcasts(leadingL, result.drop_back(2)) ||
-      !broadcasts(leadingR, result.drop_back(2)))
-    return emitOpError() << "result has shape " << str(result)
-                         << ", which is not that of " << str(lhs) << " times "
-                         << str(rhs)
-                         << (getTransposeRhs() ? " (transposed)" : "");
-  return requireReal(*this, "result", getResult());
-}
-
 LogicalResult EmbeddingOp::verify() {
   if (failed(requireRank(*this, "table", getTable(), 2, "[V, D]")))
     return failure();

@@ -275,23 +275,35 @@ static OpFoldResult broadcast(OpBuilder &builder, Location loc, OpFoldResult a,
       .getResult();
 }
 
-LogicalResult MatmulOp::reifyResultShapes(OpBuilder &builder,
-                                          ReifiedRankedShapedTypeDims &shapes) {
-  SmallVector<OpFoldResult> lhs = getDims(builder, getLhs());
-  SmallVector<OpFoldResult> rhs = getDims(builder, getRhs());
+/// [.., M, K] x [.., K, N] -> [.., M, N].
+template <typename OpT>
+static LogicalResult reifyProduct(OpBuilder &builder, OpT op,
+                                  ReifiedRankedShapedTypeDims &shapes) {
+  SmallVector<OpFoldResult> lhs = getDims(builder, op.getLhs());
+  SmallVector<OpFoldResult> rhs = getDims(builder, op.getRhs());
   OpFoldResult rows = lhs[lhs.size() - 2];
-  OpFoldResult columns = rhs[rhs.size() - (getTransposeRhs() ? 2 : 1)];
+  OpFoldResult columns = rhs[rhs.size() - (op.getTransposeRhs() ? 2 : 1)];
   SmallVector<OpFoldResult> dims(std::max(lhs.size(), rhs.size()) - 2,
                                  builder.getIndexAttr(1));
   for (ArrayRef<OpFoldResult> side : {ArrayRef(lhs), ArrayRef(rhs)})
     for (size_t i = 0; i + 2 < side.size(); ++i) {
       OpFoldResult &dim = dims[dims.size() - (side.size() - 2) + i];
-      dim = broadcast(builder, getLoc(), dim, side[i]);
+      dim = broadcast(builder, op.getLoc(), dim, side[i]);
     }
   dims.push_back(rows);
   dims.push_back(columns);
   shapes.push_back(std::move(dims));
   return success();
+}
+
+LogicalResult MatmulOp::reifyResultShapes(OpBuilder &builder,
+                                          ReifiedRankedShapedTypeDims &shapes) {
+  return reifyProduct(builder, *this, shapes);
+}
+LogicalResult
+QuantizedMatmulOp::reifyResultShapes(OpBuilder &builder,
+                                     ReifiedRankedShapedTypeDims &shapes) {
+  return reifyProduct(builder, *this, shapes);
 }
 
 LogicalResult

@@ -168,15 +168,57 @@ static LogicalResult quantizedLinear(Writer &w, qgraph::QuantizedLinearOp op) {
   return success();
 }
 
+/// The last two dimensions of `rank` exchanged.
+static Name transposedMatrix(Writer &w, Name tensor, Type element,
+                             int64_t rank) {
+  SmallVector<int64_t> order(rank);
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[order.size() - 1], order[order.size() - 2]);
+  return w.transpose(tensor, element, order);
+}
+
+static LogicalResult quantizedMatmul(Writer &w, qgraph::QuantizedMatmulOp op) {
+  if (isa<IntegerType>(elementOf(op.getResult())) && op.getEpilogue().empty())
+    return w.unsupported(op, "its result are the integer sums themselves");
+  Type f32 = w.builder.getF32Type();
+  StringRef name = op.getName().value_or("");
+  // What a scale is not 1 in it has an entry for each index of.
+  auto blockOf = [](Value scale) {
+    SmallVector<int64_t> block;
+    for (int64_t extent : typeOfTensor(scale).getShape())
+      block.push_back(extent == 1 ? 0 : 1);
+    return block;
+  };
+  FailureOr<Name> lhs =
+      w.dequantize(op, op.getLhs(), op.getLhsScale(), op.getLhsZeroPoint(), {},
+                   {}, blockOf(op.getLhsScale()), f32);
+  if (failed(lhs))
+    return failure();
+  FailureOr<Name> rhs =
+      w.dequantize(op, op.getRhs(), op.getRhsScale(), op.getRhsZeroPoint(), {},
+                   {}, blockOf(op.getRhsScale()), f32);
+  if (failed(rhs))
+    return failure();
+  Name right = *rhs;
+  if (op.getTransposeRhs())
+    right =
+        transposedMatrix(w, right, f32, typeOfTensor(op.getRhs()).getRank());
+  Chain chain;
+  chain.then([&w, x = *lhs, right, f32, name](Name, Value last) {
+    return w.node("MatMul", {x, right}, f32, {}, last, name);
+  });
+  finish(w, chain, Value(), op.getEpilogue(), op.getEpilogueOperands(),
+         op.getResult());
+  chain.run(op.getResult());
+  return success();
+}
+
 static LogicalResult matmul(Writer &w, qgraph::MatmulOp op) {
   Type element = elementOf(op.getResult());
   Name lhs = w.use(op.getLhs()), rhs = w.use(op.getRhs());
-  if (op.getTransposeRhs()) {
-    SmallVector<int64_t> order(typeOfTensor(op.getRhs()).getRank());
-    std::iota(order.begin(), order.end(), 0);
-    std::swap(order[order.size() - 1], order[order.size() - 2]);
-    rhs = w.transpose(rhs, element, order);
-  }
+  if (op.getTransposeRhs())
+    rhs =
+        transposedMatrix(w, rhs, element, typeOfTensor(op.getRhs()).getRank());
   w.node("MatMul", {lhs, rhs}, element, {}, op.getResult(),
          op.getName().value_or(""));
   return success();
@@ -426,6 +468,8 @@ LogicalResult Writer::exportLayer(Operation *op) {
       .Case(
           [&](qgraph::QuantizedLinearOp op) { return quantizedLinear(w, op); })
       .Case([&](qgraph::MatmulOp op) { return matmul(w, op); })
+      .Case(
+          [&](qgraph::QuantizedMatmulOp op) { return quantizedMatmul(w, op); })
       .Case([&](qgraph::EmbeddingOp op) { return embedding(w, op); })
       .Case([&](qgraph::ConvOp op) {
         Name input = use(op.getInput());

@@ -76,13 +76,13 @@ func.func @rows(%x: tensor<2x3xui8>) -> tensor<*xui8> {
 
 // -----
 
-// Where both sides are computed the sum is ONNX's.
+// Where both sides are computed it is a product of two activations.
 
 // CHECK-LABEL: func.func @computed
-// CHECK:         onnx.node "MatMulInteger"(%arg0, %arg1, %{{.*}}, %{{.*}}) {{.*}} -> tensor<?x2xsi32>
-// CHECK:         onnx.node "Cast"
-// CHECK:         onnx.node "Mul"
-// CHECK:         qgraph.quantize
+// CHECK-DAG:     %[[S:.*]] = qgraph.constant dense<5.000000e-01> : tensor<1x1xf32>
+// CHECK-DAG:     %[[Z:.*]] = qgraph.constant dense<3> : tensor<1x1xui8>
+// CHECK:         %[[Y:.*]] = qgraph.quantized_matmul %arg0 scale %[[S]] zero_point %[[Z]], %arg1 scale %[[S]] : {{.*}} -> tensor<?x2xf32>
+// CHECK:         qgraph.quantize %[[Y]]
 func.func @computed(%x: tensor<?x3xui8>, %w: tensor<3x2xsi8>) -> tensor<*xui8> {
   %s = qgraph.constant dense<0.5> : tensor<f32>
   %z = qgraph.constant dense<3> : tensor<ui8>
@@ -90,6 +90,38 @@ func.func @computed(%x: tensor<?x3xui8>, %w: tensor<3x2xsi8>) -> tensor<*xui8> {
   %0 = onnx.node "QLinearMatMul"(%x, %s, %z, %w, %s, %zw, %s, %z) {version = 21 : i64}
     : (tensor<?x3xui8>, tensor<f32>, tensor<ui8>, tensor<3x2xsi8>, tensor<f32>, tensor<si8>, tensor<f32>, tensor<ui8>) -> tensor<*xui8>
   return %0 : tensor<*xui8>
+}
+
+// -----
+
+// The sum alone; a zero point for each row, of the rank of the operand, and one for each column, [N].
+
+// CHECK-LABEL: func.func @parameters
+// CHECK:         %[[ZB:.*]] = onnx.node "Reshape"(%arg3) {{.*}} -> tensor<1x2xsi8>
+// CHECK:         qgraph.quantized_matmul %arg0 scale %{{[^ ]*}} zero_point %arg2, %arg1 scale %{{[^ ]*}} zero_point %[[ZB]] :
+// CHECK-SAME:      (tensor<4x?x3xui8>, tensor<4x?x1xf32>, tensor<4x?x1xui8>, tensor<3x2xsi8>, tensor<1x2xf32>, tensor<1x2xsi8>) -> tensor<4x?x2xsi32>
+func.func @parameters(%x: tensor<4x?x3xui8> {onnx.dims = ["", "M", ""]}, %w: tensor<3x2xsi8>, %zx: tensor<4x?x1xui8> {onnx.dims = ["", "M", ""]}, %zw: tensor<2xsi8>) -> tensor<*xsi32> {
+  %0 = onnx.node "MatMulInteger"(%x, %w, %zx, %zw) {version = 10 : i64} : (tensor<4x?x3xui8>, tensor<3x2xsi8>, tensor<4x?x1xui8>, tensor<2xsi8>) -> tensor<*xsi32>
+  return %0 : tensor<*xsi32>
+}
+
+// -----
+
+// What dynamic quantizers write of two computed factors.
+
+// CHECK-LABEL: func.func @scores
+// CHECK:         %[[SA:.*]], %[[ZA:.*]] = qgraph.choose_params asymmetric %arg0
+// CHECK:         %[[SB:.*]], %[[ZB:.*]] = qgraph.choose_params asymmetric %arg1
+// CHECK:         %[[Y:.*]] = qgraph.quantized_matmul %{{.*}} scale %[[SA]] zero_point %[[ZA]], %{{.*}} scale %[[SB]] zero_point %[[ZB]] {name = "scores"} : {{.*}} -> tensor<?x2xf32>
+// CHECK-NEXT:    return %[[Y]]
+func.func @scores(%a: tensor<?x3xf32>, %b: tensor<3x2xf32>) -> tensor<*xf32> {
+  %0:3 = onnx.node "DynamicQuantizeLinear"(%a) {version = 11 : i64} : (tensor<?x3xf32>) -> (tensor<*xui8>, tensor<*xf32>, tensor<*xui8>)
+  %1:3 = onnx.node "DynamicQuantizeLinear"(%b) {version = 11 : i64} : (tensor<3x2xf32>) -> (tensor<*xui8>, tensor<*xf32>, tensor<*xui8>)
+  %s = onnx.node "Mul"(%0#1, %1#1) {version = 14 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  %2 = onnx.node "MatMulInteger"(%0#0, %1#0, %0#2, %1#2) {name = "scores", version = 10 : i64} : (tensor<*xui8>, tensor<*xui8>, tensor<*xui8>, tensor<*xui8>) -> tensor<*xsi32>
+  %3 = onnx.node "Cast"(%2) {version = 13 : i64, node_attributes = {to = 1 : si64}} : (tensor<*xsi32>) -> tensor<*xf32>
+  %4 = onnx.node "Mul"(%3, %s) {version = 14 : i64} : (tensor<*xf32>, tensor<*xf32>) -> tensor<*xf32>
+  return %4 : tensor<*xf32>
 }
 
 // -----

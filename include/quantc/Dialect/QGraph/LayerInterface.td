@@ -10,7 +10,25 @@
 
 include "mlir/IR/OpBase.td"
 
-def QGraph_LayerOpInterface : OpInterface<"LayerOpInterface"> {
+def QGraph_EpilogueOpInterface : OpInterface<"EpilogueOpInterface"> {
+  let cppNamespace = "::quantc::qgraph";
+  let description = [{
+    A sum of products with an epilogue that is applied to each result: layers,
+    and the product of two stored activations.
+  }];
+  let methods = [
+    InterfaceMethod<"The op's one result.", "::mlir::Value", "getResult">,
+    InterfaceMethod<"The `#qgraph.step`s.", "::mlir::ArrayAttr", "getEpilogue">,
+    InterfaceMethod<"Sets them.", "void", "setEpilogueAttr", (ins "::mlir::ArrayAttr":$steps)>,
+    InterfaceMethod<"What the steps refer to.", "::mlir::OperandRange", "getEpilogueOperands">,
+    InterfaceMethod<"The same, to be added to.", "::mlir::MutableOperandRange",
+                    "getEpilogueOperandsMutable">,
+    InterfaceMethod<"The ONNX node's name, or null.", "::mlir::StringAttr", "getNameAttr">
+  ];
+}
+
+def QGraph_LayerOpInterface
+    : OpInterface<"LayerOpInterface", [QGraph_EpilogueOpInterface]> {
   let cppNamespace = "::quantc::qgraph";
   let description = [{
     A layer: a sum of products with a weight whose first dimension is the
@@ -23,14 +41,7 @@ def QGraph_LayerOpInterface : OpInterface<"LayerOpInterface"> {
                     "::mlir::Value", "getWeight">,
     InterfaceMethod<"[columns], or null.", "::mlir::Value", "getBias">,
     InterfaceMethod<"The bias as an operand that can be set.",
-                    "::mlir::MutableOperandRange", "getBiasMutable">,
-    InterfaceMethod<"The layer's one result.", "::mlir::Value", "getResult">,
-    InterfaceMethod<"The `#qgraph.step`s.", "::mlir::ArrayAttr", "getEpilogue">,
-    InterfaceMethod<"Sets them.", "void", "setEpilogueAttr", (ins "::mlir::ArrayAttr":$steps)>,
-    InterfaceMethod<"What the steps refer to.", "::mlir::OperandRange", "getEpilogueOperands">,
-    InterfaceMethod<"The same, to be added to.", "::mlir::MutableOperandRange",
-                    "getEpilogueOperandsMutable">,
-    InterfaceMethod<"The ONNX node's name, or null.", "::mlir::StringAttr", "getNameAttr">
+                    "::mlir::MutableOperandRange", "getBiasMutable">
   ];
 }
 

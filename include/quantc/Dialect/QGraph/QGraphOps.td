@@ -460,6 +460,56 @@ def QGraph_MatmulOp : QGraph_ComputeOp<"matmul"> {
   let hasVerifier = 1;
 }
 
+def QGraph_QuantizedMatmulOp : QGraph_ComputeOp<"quantized_matmul",
+    [AttrSizedOperandSegments, QGraph_EpilogueOpInterface]> {
+  let summary = "activation times activation on stored values, integer sums";
+  let description = [{
+    `matmul` of stored integers of at most 8 bits. Let g run over blocks of 2^15
+    values of K, whose sums cannot leave 32 bits:
+
+        dot[g] = sum_{k in g} (a[.., m, k] - za[.., m]) * (b[.., k, n] - zb[.., n])    exact, i32
+        y      = epilogue(sum_g  f32(dot[g]) * (sa[.., m] * sb[.., n]))
+
+    as `quantized_linear` sums its groups: acc = fma(f32(dot[g]), sa * sb, acc) in
+    order of g from 0. Scales of f16 or bf16 are widened to f32 first. A result
+    of si32 is the sum over all of K, modulo 2^32: then there is no epilogue, and
+    the scales are not looked at.
+
+    A scale has the rank of its operand, 1 in the dimension of K, and in each
+    other dimension the operand's extent or 1; a zero point has the shape of its
+    scale. `transpose_rhs` reads b as [.., n, k].
+  }] # epilogueText # [{
+
+    Example:
+
+    ```mlir
+    %y = qgraph.quantized_matmul %a scale %sa zero_point %za, %b scale %sb {transpose_rhs}
+         : (tensor<2x4x8xsi8>, tensor<1x1x1xf32>, tensor<1x1x1xsi8>, tensor<2x3x8xsi8>,
+            tensor<1x3x1xf32>) -> tensor<2x4x3xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$lhs_scale,
+                       Optional<AnyRankedTensor>:$lhs_zero_point,
+                       AnyRankedTensor:$rhs, AnyRankedTensor:$rhs_scale,
+                       Optional<AnyRankedTensor>:$rhs_zero_point,
+                       Variadic<AnyRankedTensor>:$epilogue_operands,
+                       UnitAttr:$transpose_rhs,
+                       DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $lhs `scale` $lhs_scale (`zero_point` $lhs_zero_point^)? `,`
+    $rhs `scale` $rhs_scale (`zero_point` $rhs_zero_point^)?
+    (`epilogue` `(` $epilogue_operands^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Values of K whose sum is exact in 32 bits, whatever the codes are:
+    /// 2^15 * 255 * 255 < 2^31.
+    static constexpr int64_t kBlockK = 1 << 15;
+  }];
+}
+
 def QGraph_EmbeddingOp : QGraph_ComputeOp<"embedding"> {
   let summary = "rows of a table";
   let description = [{
