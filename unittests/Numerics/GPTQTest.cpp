@@ -343,6 +343,32 @@ TEST(GPTQ, RefittedScalesCannotBeBetter) {
     }
 }
 
+TEST(GPTQ, BlocksAreOnlyAboutSpeed) {
+  Calibrated layer(20, 70, 11);
+  GPTQOptions options;
+  options.encoding = of(Format::SI4);
+  options.groupSize = 14;
+  options.refinements = 2;
+  options.refitScales = false;
+  std::vector<float> scale(layer.N * 5, 0.04f);
+  ScaleArrays fixed{scale.data(), nullptr, nullptr};
+  std::vector<std::vector<float>> found;
+  for (int64_t blockSize : {1, 16, 33, 70}) {
+    options.blockSize = blockSize;
+    found.push_back(
+        valuesOf(options, layer,
+                 solverFor(options, layer)
+                     .solve(layer.N, layer.W.data(), runInOrder, &fixed)));
+  }
+  for (size_t b = 1; b < found.size(); ++b) {
+    // But for a rare tie that the order of sums decides.
+    int different = 0;
+    for (size_t i = 0; i < found[0].size(); ++i)
+      different += found[b][i] != found[0][i];
+    EXPECT_LE(different, 14) << b;
+  }
+}
+
 TEST(GPTQ, DoesNotDependOnWhoComputes) {
   Calibrated layer(200, 96, 2);
   GPTQOptions options;
@@ -393,6 +419,9 @@ TEST(GPTQ, DeadColumnsAreRoundedToNearest) {
           std::clamp(std::nearbyint(w / scale), -8.0f, 7.0f) * scale;
       EXPECT_EQ(found[n * layer.K + dead], nearest);
     }
+  // They need no damping.
+  options.damping = 0;
+  EXPECT_EQ(solverFor(options, layer).damping(), 0);
   // All dead: nothing is known, everything is rounded to nearest.
   std::fill(layer.H.begin(), layer.H.end(), 0.0f);
   result = solve(options, layer);

@@ -124,6 +124,14 @@ TEST(Knapsack, AnExactTableAndTheRelaxationAgree) {
   EXPECT_LT(relaxed.loss, 1.01 * exact.loss);
 }
 
+TEST(Knapsack, ExchangesImproveTheRelaxation) {
+  // By gain per cost: the first item's step, after which the second's does not
+  // fit; and at the end a choice that is on no hull.
+  Items items = {{{0, 10}, {6, 3}}, {{0, 10}, {10, 0}, {3, 9}}};
+  EXPECT_EQ(selectChoices(items, 10, 0).chosen, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(selectChoices(items, 9, 0).chosen, (std::vector<size_t>{1, 2}));
+}
+
 TEST(Knapsack, BudgetsThatCannotBeMet) {
   Items items = {{{10, 1.0}, {4, 5.0}}, {{7, 2.0}, {9, 0.5}}};
   Selection found = selectChoices(items, 10);
