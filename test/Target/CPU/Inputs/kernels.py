@@ -164,6 +164,36 @@ def common(function):
         "tensor<?x45xbf16>",
         2,
     )
+    quantized_matmul(function, "u1", "i1", 45, "?x?", "?x?", True)
+    quantized_matmul(function, "i1", "u1", 48, "?x48", "48x?", False)
+    quantized_matmul(function, "i1", "i1", 70, "?x70", "70x33", False)
+    quantized_matmul(function, "u1", "u1", 64, "?x64", "?x64", True)
+
+
+def quantized_matmul(function, lhs, rhs, k, shape, rhs_shape, transposed):
+    """Codes of any kind, with zero points of rows and of columns."""
+    def codes(type, *shape):
+        low, high = (0, 256) if type == "u1" else (-128, 128)
+        values = rng.integers(low, high, shape).astype(type)
+        values[0] = low
+        return values
+
+    n = 33
+    a = function.argument(codes(lhs, ROWS, k), shape=shape)
+    sa = function.argument(rng.uniform(0.01, 0.1, (ROWS, 1)).astype("f4"), shape="?x1")
+    za = function.argument(codes(lhs, ROWS, 1), shape="?x1")
+    across, columns = ((n, k), (n, 1)) if transposed else ((k, n), (1, n))
+    b = function.argument(codes(rhs, *across), shape=rhs_shape)
+    known = "x".join("?" if size == n and "?" in rhs_shape else str(size) for size in columns)
+    sb = function.argument(rng.uniform(0.01, 0.1, columns).astype("f4"), shape=known)
+    zb = function.argument(codes(rhs, *columns), shape=known)
+    width = "?" if "?" in rhs_shape else str(n)
+    attributes = "{transpose_rhs} " if transposed else ""
+    operands = f"{a[0]} scale {sa[0]} zero_point {za[0]}, {b[0]} scale {sb[0]} zero_point {zb[0]}"
+    types = ", ".join(value[1] for value in (a, sa, za, b, sb, zb))
+    function.result(
+        f"qgraph.quantized_matmul {operands} {attributes}: ({types})", f"tensor<?x{width}xf32>", 4
+    )
 
 
 def main():
