@@ -35,40 +35,19 @@ struct Packing {
   std::vector<float> scales, bias;
 };
 
-std::string readBias(LayerOpInterface layer, Packing &packing) {
-  Type element =
-      cast<RankedTensorType>(layer.getResult().getType()).getElementType();
-  if (!element.isF32() && !quantizeStep(layer.getEpilogue()))
-    return llvm::formatv("its result is {0}, not f32", element);
+std::string readConvBias(LayerOpInterface layer, Packing &packing) {
   auto input = cast<RankedTensorType>(layer.getInput().getType());
   if (input.isDynamicDim(input.getRank() - 1))
     return "the channels of its input are dynamic";
-  if (!layer.getBias())
-    return {};
-  std::optional<ConstantTensor> bias;
-  if (std::string why = readConstant("bias", layer.getBias(), bias);
-      !why.empty())
-    return why;
-  packing.bias = bias->readFloats();
-  return {};
+  return readBias(layer, /*sums=*/false, packing.bias);
 }
 
 /// Reads what is constant of a layer, or says why it is left to the plain way.
 std::string prepare(ConvOp conv, Packing &packing) {
-  for (auto [what, value] :
-       {std::pair<StringRef, Value>("input", conv.getInput()),
-        {"weight", conv.getWeight()}}) {
-    Type element = cast<RankedTensorType>(value.getType()).getElementType();
-    if (!element.isF32())
-      return llvm::formatv("its {0} is {1}; float panels hold f32", what,
-                           element);
-  }
-  if (std::string why =
-          readConstant("weight", conv.getWeight(), packing.weight);
-      !why.empty())
+  if (std::string why = readFloatWeight(conv, packing.weight); !why.empty())
     return why;
   packing.floats = packing.weight->readFloats();
-  return readBias(conv, packing);
+  return readConvBias(conv, packing);
 }
 
 template <typename OpT>
@@ -110,7 +89,7 @@ std::string prepareStored(OpT conv, Packing &packing) {
   }
   packing.scales = scale->readFloats();
   packing.scales.resize(columns, packing.scales.front());
-  return readBias(conv, packing);
+  return readConvBias(conv, packing);
 }
 
 std::string prepare(QuantizedConvOp conv, Packing &packing) {

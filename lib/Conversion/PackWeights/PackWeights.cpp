@@ -43,6 +43,36 @@ std::string readConstant(StringRef what, Value value,
   return {};
 }
 
+std::string readFloatWeight(LayerOpInterface layer,
+                            std::optional<ConstantTensor> &weight) {
+  for (auto [what, value] :
+       {std::pair<StringRef, Value>("input", layer.getInput()),
+        {"weight", layer.getWeight()}}) {
+    Type element = cast<RankedTensorType>(value.getType()).getElementType();
+    if (!element.isF32())
+      return llvm::formatv("its {0} is {1}; float panels hold f32", what,
+                           element);
+  }
+  return readConstant("weight", layer.getWeight(), weight);
+}
+
+std::string readBias(LayerOpInterface layer, bool sums,
+                     std::vector<float> &bias) {
+  Type element =
+      cast<RankedTensorType>(layer.getResult().getType()).getElementType();
+  if (!element.isF32() && !(sums && element.isSignedInteger(32)) &&
+      !quantizeStep(layer.getEpilogue()))
+    return llvm::formatv("its result is {0}, not f32", element);
+  if (!layer.getBias())
+    return {};
+  std::optional<ConstantTensor> constant;
+  if (std::string why = readConstant("bias", layer.getBias(), constant);
+      !why.empty())
+    return why;
+  bias = constant->readFloats();
+  return {};
+}
+
 void eraseUnread(ArrayRef<Value> values) {
   for (Value value :
        llvm::SmallSetVector<Value, 8>(values.begin(), values.end()))
@@ -67,22 +97,6 @@ struct Panels {
   std::vector<float> bias;         // empty: none
   int64_t inputGroup = 0;
 };
-
-template <typename LayerOp>
-std::string readBias(LayerOp layer, Panels &panels) {
-  Type element = layer.getType().getElementType();
-  if (!element.isF32() && !element.isSignedInteger(32) &&
-      !quantizeStep(layer.getEpilogue()))
-    return llvm::formatv("its result is {0}, not f32", element);
-  if (!layer.getBias())
-    return {};
-  std::optional<ConstantTensor> bias;
-  if (std::string why = readConstant("bias", layer.getBias(), bias);
-      !why.empty())
-    return why;
-  panels.bias = bias->readFloats();
-  return {};
-}
 
 /// The block of the input that the kernels can do: a scale a row, whole or in
 /// groups, or one scale for all. Fills `group`.
@@ -207,21 +221,11 @@ std::string prepare(LinearOp linear, Panels &panels) {
                        stored.getZeroPoint(), stored.getBlock(), panels);
         !why.empty())
       return why;
-    return readBias(linear, panels);
+    return readBias(linear, /*sums=*/true, panels.bias);
   }
-  for (auto [what, value] :
-       {std::pair<StringRef, Value>("input", linear.getInput()),
-        {"weight", linear.getWeight()}}) {
-    Type element = cast<RankedTensorType>(value.getType()).getElementType();
-    if (!element.isF32())
-      return llvm::formatv("its {0} is {1}; float panels hold f32", what,
-                           element);
-  }
-  if (std::string why =
-          readConstant("weight", linear.getWeight(), panels.weight);
-      !why.empty())
+  if (std::string why = readFloatWeight(linear, panels.weight); !why.empty())
     return why;
-  return readBias(linear, panels);
+  return readBias(linear, /*sums=*/true, panels.bias);
 }
 
 std::string prepare(QuantizedLinearOp linear, Panels &panels) {
@@ -243,7 +247,7 @@ std::string prepare(QuantizedLinearOp linear, Panels &panels) {
         "its input has groups of {0}, its weight of {1} (0: one group); they "
         "must be equal, or the input must have one",
         panels.inputGroup, layout.group);
-  return readBias(linear, panels);
+  return readBias(linear, /*sums=*/true, panels.bias);
 }
 
 class PackWeightsPass : public impl::PackWeightsBase<PackWeightsPass> {

@@ -11,12 +11,24 @@
 #include "quantc/Analysis/ConstantTensor.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace quantc {
 
 /// Reads a constant operand; says why that cannot be, or nothing.
 std::string readConstant(llvm::StringRef what, mlir::Value value,
                          std::optional<ConstantTensor> &result);
+
+/// Reads the weight of a layer of floats, whose input must be f32 too; says why
+/// that cannot be, or nothing.
+std::string readFloatWeight(qgraph::LayerOpInterface layer,
+                            std::optional<ConstantTensor> &weight);
+
+/// Reads the bias, if there is one, of a layer whose result is f32 or codes, or
+/// with `sums` si32; says why that cannot be, or nothing.
+std::string readBias(qgraph::LayerOpInterface layer, bool sums,
+                     std::vector<float> &bias);
 
 /// Constants that nobody reads any more go.
 void eraseUnread(llvm::ArrayRef<mlir::Value> values);
