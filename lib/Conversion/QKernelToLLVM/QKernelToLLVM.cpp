@@ -65,18 +65,22 @@ Value toI64(OpBuilder &b, Location loc, Value index) {
   return arith::IndexCastOp::create(b, loc, b.getI64Type(), index);
 }
 
-/// Replaces `op` by the descriptor of a dense memref at `data`, of its type and
-/// with these dynamic sizes.
-void replaceWithMemRef(Operation *op, Value data, ValueRange dynamicSizes,
-                       PatternRewriter &b, const LLVMTypeConverter &converter) {
-  Location loc = op->getLoc();
-  auto type = cast<MemRefType>(op->getResult(0).getType());
+/// Replaces a buffer or a part of the heap by the descriptor of a dense memref
+/// of its type and sizes, its offset behind `data`.
+template <typename OpT>
+void replaceWithMemRef(OpT op, Value data, PatternRewriter &b,
+                       const LLVMTypeConverter &converter) {
+  Location loc = op.getLoc();
+  auto type = cast<MemRefType>(op.getResult().getType());
   Type i64 = b.getI64Type();
+  if (Value offset = op.getOffset())
+    data = LLVM::GEPOp::create(b, loc, data.getType(), b.getI8Type(), data,
+                               ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
   SmallVector<Value> values = {
       data, data,
       LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(0))};
   SmallVector<Value> sizes, strides(type.getRank());
-  auto dynamic = dynamicSizes.begin();
+  auto dynamic = op.getSizes().begin();
   for (int64_t size : type.getShape())
     sizes.push_back(
         ShapedType::isDynamic(size)
@@ -108,10 +112,7 @@ struct BufferPattern : OpRewritePattern<BufferOp> {
                              fields[static_cast<int>(op.getKind())]);
     if (op.getKind() == BufferKind::Input || op.getKind() == BufferKind::Output)
       data = loadPointer(b, loc, data, op.getIndex());
-    if (Value offset = op.getOffset())
-      data = LLVM::GEPOp::create(b, loc, data.getType(), b.getI8Type(), data,
-                                 ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
-    replaceWithMemRef(op, data, op.getSizes(), b, converter);
+    replaceWithMemRef(op, data, b, converter);
     return success();
   }
   const LLVMTypeConverter &converter;
@@ -127,10 +128,7 @@ struct HeapPattern : OpRewritePattern<HeapOp> {
     Location loc = op.getLoc();
     Value heap = loadPointer(b, loc, op.getFrame(), kHeap);
     Value data = loadPointer(b, loc, heap, op.getSlot() * kSlotWords);
-    if (Value offset = op.getOffset())
-      data = LLVM::GEPOp::create(b, loc, data.getType(), b.getI8Type(), data,
-                                 ArrayRef<LLVM::GEPArg>{toI64(b, loc, offset)});
-    replaceWithMemRef(op, data, op.getSizes(), b, converter);
+    replaceWithMemRef(op, data, b, converter);
     return success();
   }
   const LLVMTypeConverter &converter;
@@ -222,19 +220,30 @@ struct MarkPattern : OpRewritePattern<MarkOp> {
   }
 };
 
+/// Replaces `op` by a call of a function of the runtime where its condition
+/// does not hold.
+template <typename OpT>
+void callUnless(PatternRewriter &b, OpT op, StringRef name,
+                ArrayRef<Value> arguments) {
+  Location loc = op.getLoc();
+  Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
+  Value failed = arith::XOrIOp::create(b, loc, op.getCondition(), yes);
+  auto branch = scf::IfOp::create(b, loc, failed, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  SmallVector<Value> operands = {constantI64(b, loc, op.getCode()), op.getA(),
+                                 op.getB()};
+  llvm::append_range(operands, arguments);
+  callRuntime(b, op, name, op.getFrame(), operands);
+  b.eraseOp(op);
+}
+
 /// qkernel.check %frame, %ok, code, %a, %b  →  if (!ok) quantc_rt_fail(frame,
 /// code, a, b)
 struct CheckPattern : OpRewritePattern<CheckOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(CheckOp op, PatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
-    Value failed = arith::XOrIOp::create(b, loc, op.getCondition(), yes);
-    auto branch = scf::IfOp::create(b, loc, failed, /*withElseRegion=*/false);
-    b.setInsertionPointToStart(branch.thenBlock());
-    callRuntime(b, op, "quantc_rt_fail", op.getFrame(),
-                {constantI64(b, loc, op.getCode()), op.getA(), op.getB()});
-    b.eraseOp(op);
+    callUnless(b, op, "quantc_rt_fail", {});
     return success();
   }
 };
@@ -245,15 +254,7 @@ struct RequirePattern : OpRewritePattern<RequireOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(RequireOp op,
                                 PatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    Value yes = arith::ConstantOp::create(b, loc, b.getBoolAttr(true));
-    Value failed = arith::XOrIOp::create(b, loc, op.getCondition(), yes);
-    auto branch = scf::IfOp::create(b, loc, failed, /*withElseRegion=*/false);
-    b.setInsertionPointToStart(branch.thenBlock());
-    callRuntime(b, op, "quantc_rt_leave", op.getFrame(),
-                {constantI64(b, loc, op.getCode()), op.getA(), op.getB(),
-                 op.getThread()});
-    b.eraseOp(op);
+    callUnless(b, op, "quantc_rt_leave", {op.getThread()});
     return success();
   }
 };
