@@ -124,15 +124,23 @@ LogicalResult LinearOp::reifyResultShapes(OpBuilder &builder,
 // The schedule
 //===----------------------------------------------------------------------===//
 
-LogicalResult BufferOp::verify() {
-  auto type = cast<MemRefType>(getResult().getType());
+/// What buffers and parts of the heap have in common.
+template <typename OpT>
+static LogicalResult verifyMemory(OpT op) {
+  auto type = cast<MemRefType>(op.getResult().getType());
   if (!type.getLayout().isIdentity())
-    return emitOpError() << "has type " << type
-                         << "; a buffer is dense and row-major";
-  if (static_cast<size_t>(type.getNumDynamicDims()) != getSizes().size())
-    return emitOpError() << "has " << getSizes().size() << " sizes for the "
-                         << type.getNumDynamicDims()
-                         << " dynamic dimensions of " << type;
+    return op.emitOpError()
+           << "has type " << type << "; a buffer is dense and row-major";
+  if (static_cast<size_t>(type.getNumDynamicDims()) != op.getSizes().size())
+    return op.emitOpError()
+           << "has " << op.getSizes().size() << " sizes for the "
+           << type.getNumDynamicDims() << " dynamic dimensions of " << type;
+  return success();
+}
+
+LogicalResult BufferOp::verify() {
+  if (failed(verifyMemory(*this)))
+    return failure();
   bool hasOffset =
       getKind() == BufferKind::Weights || getKind() == BufferKind::Arena;
   if (hasOffset != bool(getOffset()))
@@ -145,17 +153,7 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
-LogicalResult HeapOp::verify() {
-  auto type = cast<MemRefType>(getResult().getType());
-  if (!type.getLayout().isIdentity())
-    return emitOpError() << "has type " << type
-                         << "; a buffer is dense and row-major";
-  if (static_cast<size_t>(type.getNumDynamicDims()) != getSizes().size())
-    return emitOpError() << "has " << getSizes().size() << " sizes for the "
-                         << type.getNumDynamicDims()
-                         << " dynamic dimensions of " << type;
-  return success();
-}
+LogicalResult HeapOp::verify() { return verifyMemory(*this); }
 
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(
