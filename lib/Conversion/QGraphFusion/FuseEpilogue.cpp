@@ -13,6 +13,7 @@
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Dialect/ONNX/Elementwise.h"
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
+#include "quantc/Numerics/Reciprocal.h"
 
 #define DEBUG_TYPE "qgraph-fuse-epilogue"
 
@@ -34,16 +35,21 @@ struct Step {
   Value operand, scale, zeroPoint;
 };
 
-/// True for one constant f32 scale for which a step's quotients are those of a
-/// division: neither the scale's reciprocal nor what a product with it leaves
-/// over may be subnormal. ONNX asks for positive scales.
+/// True for one constant f32 scale for which a step, which has no division,
+/// gives the codes that a division would. ONNX asks for positive scales.
 bool isStepScale(Value scale) {
   DenseFPElementsAttr values;
-  if (!matchPattern(scale, m_Constant(&values)) ||
-      values.getNumElements() != 1 || !values.getElementType().isF32())
-    return false;
-  float number = values.getValues<float>()[0];
-  return number >= 0x1p-100f && number <= 0x1p100f;
+  return matchPattern(scale, m_Constant(&values)) &&
+         values.getNumElements() == 1 && values.getElementType().isF32() &&
+         numerics::roundsAsDivision(values.getValues<float>()[0]);
+}
+
+/// True if all that is negative gets the code of 0.
+bool startsAtZero(Value zeroPoint) {
+  DenseIntElementsAttr values;
+  return zeroPoint && matchPattern(zeroPoint, m_Constant(&values)) &&
+         values.getNumElements() == 1 &&
+         values.getValues<APInt>()[0].isMinSignedValue();
 }
 
 /// True for a quantization to si8 with one constant scale: what a step can do.
@@ -196,6 +202,12 @@ private:
     int64_t operand = placeOf(step.operand), scale = placeOf(step.scale),
             zeroPoint = placeOf(step.zeroPoint);
     SmallVector<Attribute> steps(layer.getEpilogue().getValue());
+    // A Relu leaves the codes alone that begin at 0.
+    if ((step.op == StepAttr::kQuantize ||
+         step.op == StepAttr::kQuantizeDequantize) &&
+        startsAtZero(step.zeroPoint) && !steps.empty() &&
+        cast<StepAttr>(steps.back()).getOp() == "Relu")
+      steps.pop_back();
     DictionaryAttr attributes = step.attributes;
     if (attributes && attributes.empty())
       attributes = {};

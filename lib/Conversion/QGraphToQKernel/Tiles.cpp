@@ -17,6 +17,12 @@ using namespace mlir;
 
 namespace quantc::qkernel {
 
+/// Vectors that go through an epilogue together.
+static constexpr size_t kTogether = 4;
+/// What is small beside this float is rounded to a whole number, half to even,
+/// when it is added; the low bits of the sum are that number.
+static constexpr float kWhole = 0x1.8p23f;
+
 VectorType laneType(Type element) { return VectorType::get({kLanes}, element); }
 
 std::pair<int64_t, int64_t> registerTile(Operation *op, StringRef format) {
@@ -44,6 +50,28 @@ void forRowTiles(KernelBody &body, Value lo, Value hi, int64_t maxRows,
     body.loop(lo, end, size, [&](Value m) { tile(m, size); });
     lo = end;
   }
+}
+
+RowsOrTiles::RowsOrTiles(KernelBody &body, Value rows, int64_t grain,
+                         int64_t tiles, int64_t rowsPerThread) {
+  OpBuilder &builder = body.builder;
+  Location loc = body.loc;
+  auto [rowBegin, rowEnd] = body.share(rows, grain);
+  auto [tileBegin, tileEnd] = body.share(body.index(tiles));
+  Value enough = body.mul(body.threads, body.index(rowsPerThread));
+  Value byRows = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge,
+                                       rows, enough);
+  Value last =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, body.thread,
+                            body.sub(body.threads, body.index(1)));
+  auto select = [&](Value a, Value b) -> Value {
+    return arith::SelectOp::create(builder, loc, byRows, a, b);
+  };
+  rowLo = select(rowBegin, body.index(0));
+  rowHi = select(rowEnd, rows);
+  tileLo = select(body.index(0), tileBegin);
+  tileHi = select(body.index(tiles), tileEnd);
+  rest = arith::OrIOp::create(builder, loc, byRows, last);
 }
 
 static SmallVector<Value> tileDot(KernelBody &body, Value a, Value m, Value k,
@@ -233,9 +261,13 @@ Epilogue::Stored Epilogue::prepare(qgraph::StepAttr step) {
   };
   Stored result;
   Value scale = only(step.getScale());
+  Value one = body.f32(1);
+  Value inverse = arith::DivFOp::create(builder, loc, one, scale);
+  Value over = math::FmaOp::create(
+      builder, loc, arith::NegFOp::create(builder, loc, inverse), scale, one);
   result.scale = splat(body, scale);
-  result.inverse =
-      splat(body, arith::DivFOp::create(builder, loc, body.f32(1), scale));
+  result.inverse = splat(body, inverse);
+  result.rest = splat(body, arith::DivFOp::create(builder, loc, over, scale));
   Value least = body.f32(-128), greatest = body.f32(127);
   if (step.getZeroPoint() >= 0) {
     Value zero = arith::ExtSIOp::create(builder, loc, builder.getI32Type(),
@@ -246,35 +278,37 @@ Epilogue::Stored Epilogue::prepare(qgraph::StepAttr step) {
     least = arith::SubFOp::create(builder, loc, least, shift);
     greatest = arith::SubFOp::create(builder, loc, greatest, shift);
   }
-  result.least = splat(body, least);
-  result.greatest = splat(body, greatest);
+  auto product = [&](Value bound) {
+    return splat(body, arith::MulFOp::create(builder, loc, bound, scale));
+  };
+  result.least = product(least);
+  result.greatest = product(greatest);
   return result;
 }
 
-/// clamp(round(y / scale) + z) as i32. The bounds are whole, so that clamping
-/// before rounding is the same; a NaN becomes the lower one.
-Value Epilogue::encode(Value lanes, const Stored &stored) {
+/// Replaces y by kWhole + clamp(round(y / scale)), as floats. Two products
+/// round to whole numbers as the division does, for the scales of
+/// Numerics/Reciprocal.h. Clamping goes first: bounds times scale have
+/// quotients that round to the bounds, all beyond them is finite then, and a
+/// NaN becomes the lower one.
+void Epilogue::roundQuotients(MutableArrayRef<TileLanes> lanes,
+                              const Stored &stored) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
-  // The quotient as a division rounds it (Markstein): the product with 1 /
-  // scale is at most an ulp off, and what it leaves over is exact. Infinities
-  // leave NaN, which becomes the lower bound below; so the product is kept from
-  // the one that is to become the upper.
-  Value near =
-      body.smaller(arith::MulFOp::create(builder, loc, lanes, stored.inverse),
-                   stored.greatest);
-  Value left = math::FmaOp::create(builder, loc,
-                                   arith::NegFOp::create(builder, loc, near),
-                                   stored.scale, lanes);
-  lanes = math::FmaOp::create(builder, loc, left, stored.inverse, near);
-  lanes = body.larger(lanes, stored.least);
-  lanes = body.smaller(lanes, stored.greatest);
-  lanes = math::RoundEvenOp::create(builder, loc, lanes);
-  Value codes = arith::FPToSIOp::create(builder, loc,
-                                        laneType(builder.getI32Type()), lanes);
-  if (stored.zeroPoint)
-    codes = arith::AddIOp::create(builder, loc, codes, stored.zeroPoint);
-  return codes;
+  Value whole = splat(body, body.f32(kWhole));
+  for (TileLanes &lane : lanes)
+    lane.value = body.larger(lane.value, stored.least);
+  for (TileLanes &lane : lanes)
+    lane.value = body.smaller(lane.value, stored.greatest);
+  SmallVector<Value> rests;
+  for (TileLanes &lane : lanes)
+    rests.push_back(
+        arith::MulFOp::create(builder, loc, lane.value, stored.rest));
+  for (auto [lane, rest] : llvm::zip_equal(lanes, rests))
+    lane.value =
+        math::FmaOp::create(builder, loc, lane.value, stored.inverse, rest);
+  for (TileLanes &lane : lanes)
+    lane.value = arith::AddFOp::create(builder, loc, lane.value, whole);
 }
 
 /// scale * (codes - z).
@@ -289,14 +323,13 @@ Value Epilogue::decode(Value codes, const Stored &stored) {
 }
 
 /// The second operand of a step, before it is decoded.
-Value Epilogue::loadOperand(qgraph::StepAttr step, Value row, Value column,
-                            int64_t valid) {
+Value Epilogue::loadOperand(qgraph::StepAttr step, const TileLanes &lanes) {
   auto [shape, memref] = operands[step.getOperand()];
   switch (shape) {
   case Shape::Full:
-    return loadLanes(body, memref, {row, column}, valid);
+    return loadLanes(body, memref, {lanes.row, lanes.column}, lanes.valid);
   case Shape::Row:
-    return loadLanes(body, memref, {column}, valid);
+    return loadLanes(body, memref, {lanes.column}, lanes.valid);
   case Shape::Scalar:
     return splat(body, memref::LoadOp::create(body.builder, body.loc, memref,
                                               ValueRange{body.index(0)}));
@@ -304,41 +337,75 @@ Value Epilogue::loadOperand(qgraph::StepAttr step, Value row, Value column,
   llvm_unreachable("unknown shape");
 }
 
-Value Epilogue::emit(Value lanes, Value row, Value column, int64_t valid) {
+Value Epilogue::emit(Value value, Value row, Value column, int64_t valid) {
+  TileLanes lanes{value, row, column, valid};
+  apply(lanes);
+  return lanes.value;
+}
+
+void Epilogue::store(ArrayRef<TileLanes> lanes, Value output) {
+  for (; !lanes.empty();
+       lanes = lanes.drop_front(std::min(lanes.size(), kTogether))) {
+    SmallVector<TileLanes> group(lanes.take_front(kTogether));
+    apply(group);
+    for (const TileLanes &lane : group)
+      storeLanes(body, lane.value, output, {lane.row, lane.column}, lane.valid);
+  }
+}
+
+/// Step by step for all `lanes`, so that neighbours depend on nothing of each
+/// other.
+void Epilogue::apply(MutableArrayRef<TileLanes> lanes) {
   OpBuilder &builder = body.builder;
   Location loc = body.loc;
+  Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
   for (auto [step, stored] :
        llvm::zip_equal(steps.getAsRange<qgraph::StepAttr>(), stored)) {
     if (step.isQuantize()) {
-      lanes = arith::TruncIOp::create(
-          builder, loc, laneType(builder.getI8Type()), encode(lanes, stored));
+      roundQuotients(lanes, stored);
+      // The low bits of kWhole + n are those of n.
+      for (TileLanes &lane : lanes) {
+        Value codes =
+            vector::BitCastOp::create(builder, loc, laneType(i32), lane.value);
+        if (stored.zeroPoint)
+          codes = arith::AddIOp::create(builder, loc, codes, stored.zeroPoint);
+        lane.value = arith::TruncIOp::create(
+            builder, loc, laneType(builder.getI8Type()), codes);
+      }
       continue;
     }
     if (step.isQuantizeDequantize()) {
       // The code and the zero point cancel: what is left is round(clamp).
-      Stored centred = stored;
-      centred.zeroPoint = Value();
-      lanes = decode(encode(lanes, centred), centred);
+      roundQuotients(lanes, stored);
+      Value whole = splat(body, body.f32(kWhole));
+      for (TileLanes &lane : lanes)
+        lane.value = arith::SubFOp::create(builder, loc, lane.value, whole);
+      for (TileLanes &lane : lanes)
+        lane.value =
+            arith::MulFOp::create(builder, loc, lane.value, stored.scale);
       continue;
     }
-    SmallVector<Value> values = {lanes};
-    if (step.getOperand() >= 0) {
-      Value operand = loadOperand(step, row, column, valid);
-      if (step.getScale() >= 0)
-        operand =
-            decode(arith::ExtSIOp::create(
-                       builder, loc, laneType(builder.getI32Type()), operand),
+    SmallVector<Value> seconds;
+    if (step.getOperand() >= 0)
+      for (TileLanes &lane : lanes)
+        seconds.push_back(loadOperand(step, lane));
+    if (step.getScale() >= 0)
+      for (Value &second : seconds)
+        second =
+            decode(arith::ExtSIOp::create(builder, loc, laneType(i32), second),
                    stored);
-      values.push_back(operand);
-    }
-    SmallVector<Type> types(values.size() + 1, builder.getF32Type());
     DictionaryAttr attributes = step.getAttributes();
     if (!attributes)
       attributes = builder.getDictionaryAttr({});
-    lanes = onnx_ir::lookupElementwise(step.getOp())
-                ->build(builder, loc, values, types, attributes);
+    for (auto [i, lane] : llvm::enumerate(lanes)) {
+      SmallVector<Value> values = {lane.value};
+      if (!seconds.empty())
+        values.push_back(seconds[i]);
+      SmallVector<Type> types(values.size() + 1, f32);
+      lane.value = onnx_ir::lookupElementwise(step.getOp())
+                       ->build(builder, loc, values, types, attributes);
+    }
   }
-  return lanes;
 }
 
 } // namespace quantc::qkernel

@@ -32,6 +32,19 @@ void forRowTiles(KernelBody &body, mlir::Value lo, mlir::Value hi,
                  int64_t maxRows,
                  llvm::function_ref<void(mlir::Value, int64_t)> tile);
 
+/// What a thread does of a matrix of rows by tiles of panels: a range of rows
+/// and all panels where there are many rows, else all rows and a range of
+/// tiles. No sum depends on the choice.
+struct RowsOrTiles {
+  mlir::Value rowLo, rowHi, tileLo, tileHi;
+  mlir::Value rest; // i1: the panels behind the last tile too
+
+  /// Rows are shared in multiples of `grain`, if there are `rowsPerThread` for
+  /// each thread.
+  RowsOrTiles(KernelBody &body, mlir::Value rows, int64_t grain, int64_t tiles,
+              int64_t rowsPerThread);
+};
+
 /// Where the packed panels of a tile stand.
 struct PanelRef {
   mlir::Value packed; // memref<?xi8>
@@ -62,7 +75,14 @@ mlir::Value
 reduceLanes(KernelBody &body, mlir::Value lanes,
             llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
 
-/// The steps that follow a linear, on 16 columns of one row.
+/// A vector of a tile: 16 columns of a row of the result from `column` on, of
+/// which `valid` are there.
+struct TileLanes {
+  mlir::Value value, row, column;
+  int64_t valid;
+};
+
+/// The steps that follow a layer, on vectors of 16 columns.
 class Epilogue {
 public:
   /// `operands` are the kernel's memrefs for `epilogue_operands`, `types` their
@@ -76,19 +96,22 @@ public:
   /// The result's lanes; i8 if the last step is Quantize.
   mlir::Value emit(mlir::Value lanes, mlir::Value row, mlir::Value column,
                    int64_t valid);
+  /// The same for several vectors, which are stored to `output`.
+  void store(llvm::ArrayRef<TileLanes> lanes, mlir::Value output);
 
 private:
-  /// What a step with a scale needs, in all lanes: the scale, 1 / scale, the
-  /// zero point (i32, or null) and the least and greatest code before it is
-  /// added.
+  /// What a step with a scale needs, in all lanes: the scale; 1 / scale as a
+  /// float and what that leaves over; the zero point (i32, or null); the least
+  /// and greatest values that are not clamped.
   struct Stored {
-    mlir::Value scale, inverse, zeroPoint, least, greatest;
+    mlir::Value scale, inverse, rest, zeroPoint, least, greatest;
   };
   Stored prepare(qgraph::StepAttr step);
-  mlir::Value encode(mlir::Value lanes, const Stored &stored);
+  void apply(llvm::MutableArrayRef<TileLanes> lanes);
+  void roundQuotients(llvm::MutableArrayRef<TileLanes> lanes,
+                      const Stored &stored);
   mlir::Value decode(mlir::Value codes, const Stored &stored);
-  mlir::Value loadOperand(qgraph::StepAttr step, mlir::Value row,
-                          mlir::Value column, int64_t valid);
+  mlir::Value loadOperand(qgraph::StepAttr step, const TileLanes &lanes);
 
   enum class Shape { Full, Row, Scalar };
   static std::optional<Shape> shapeOf(mlir::Type operand,

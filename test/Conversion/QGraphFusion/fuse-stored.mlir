@@ -64,3 +64,43 @@ func.func @tiny_scale(%x: tensor<4x6xf32>, %w: tensor<8x6xf32>) -> tensor<4x8xsi
   %1 = qgraph.quantize %0 scale %s {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>) -> tensor<4x8xsi8>
   return %1 : tensor<4x8xsi8>
 }
+
+// -----
+
+// Nor is one for which two products do not round as a division does: its last
+// bits are 8 after 16 of 0. With 9 they do.
+
+// CHECK-LABEL: @close_scale
+// CHECK: %[[Y:.*]] = qgraph.linear %{{[^ ]*}}, %{{[^ ]*}} : {{.*}} -> tensor<4x8xf32>
+// CHECK: qgraph.quantize %[[Y]]
+// CHECK: qgraph.linear {{.*}} {epilogue = [#qgraph.step<"Quantize", scale = 0>]}
+func.func @close_scale(%x: tensor<4x6xf32>, %w: tensor<8x6xf32>) -> (tensor<4x8xsi8>, tensor<4x8xsi8>) {
+  %s = qgraph.constant dense<0x3F800008> : tensor<1x1xf32>
+  %t = qgraph.constant dense<0x3F800009> : tensor<1x1xf32>
+  %0 = qgraph.linear %x, %w : (tensor<4x6xf32>, tensor<8x6xf32>) -> tensor<4x8xf32>
+  %1 = qgraph.quantize %0 scale %s {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>) -> tensor<4x8xsi8>
+  %2 = qgraph.linear %x, %w : (tensor<4x6xf32>, tensor<8x6xf32>) -> tensor<4x8xf32>
+  %3 = qgraph.quantize %2 scale %t {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>) -> tensor<4x8xsi8>
+  return %1, %3 : tensor<4x8xsi8>, tensor<4x8xsi8>
+}
+
+// -----
+
+// A Relu before codes that begin at that of 0 changes none of them; before others
+// it does.
+
+// CHECK-LABEL: @relu
+// CHECK: qgraph.linear {{.*}} {epilogue = [#qgraph.step<"Quantize", scale = 0, zero_point = 1>]}
+// CHECK: qgraph.linear {{.*}} {epilogue = [#qgraph.step<"Relu">, #qgraph.step<"Quantize", scale = 0, zero_point = 1>]}
+func.func @relu(%x: tensor<4x6xf32>, %w: tensor<8x6xf32>) -> (tensor<4x8xsi8>, tensor<4x8xsi8>) {
+  %s = qgraph.constant dense<0.5> : tensor<1x1xf32>
+  %z = qgraph.constant dense<-128> : tensor<1x1xsi8>
+  %u = qgraph.constant dense<-127> : tensor<1x1xsi8>
+  %0 = qgraph.linear %x, %w : (tensor<4x6xf32>, tensor<8x6xf32>) -> tensor<4x8xf32>
+  %1 = onnx.node "Relu"(%0) {version = 14 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %2 = qgraph.quantize %1 scale %s zero_point %z {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>, tensor<1x1xsi8>) -> tensor<4x8xsi8>
+  %3 = qgraph.linear %x, %w : (tensor<4x6xf32>, tensor<8x6xf32>) -> tensor<4x8xf32>
+  %4 = onnx.node "Relu"(%3) {version = 14 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  %5 = qgraph.quantize %4 scale %s zero_point %u {block = array<i64: 0, 0>} : (tensor<4x8xf32>, tensor<1x1xf32>, tensor<1x1xsi8>) -> tensor<4x8xsi8>
+  return %2, %5 : tensor<4x8xsi8>, tensor<4x8xsi8>
+}

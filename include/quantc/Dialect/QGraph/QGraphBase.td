@@ -93,8 +93,9 @@ def QGraph_StepAttr : QGraph_Attr<"Step", "step"> {
     each: an operand with a scale is stored, and its real value is
     scale * (operand - zero_point) (0 without one).
 
-    Two steps are no rows of the table. They take a scale s, between 2^-100 and
-    2^100, and perhaps a zero point z of si8:
+    Two steps are no rows of the table. They take a scale s, one for which
+    `roundsAsDivision` (quantc/Numerics/Reciprocal.h) is true, and perhaps a zero
+    point z of si8:
 
     * `Quantize`, the last step: clamp(round(y / s) + z, qmin, qmax), the range
       being that of the result's element type, which is si8: what
