@@ -194,9 +194,11 @@ void packPanel(const PanelLayout &layout, const PanelSource &source,
       out = params + layout.paramBytes();
     }
   }
+  // Never -0: see numerics::PanelSource.
   for (int64_t c = 0; c < kPanel; ++c)
-    storeFloat(out + 4 * c,
-               source.bias && c < columns ? source.bias[first + c] : 0.0f);
+    storeFloat(out + 4 * c, source.bias && c < columns
+                                ? source.bias[first + c] + 0.0f
+                                : 0.0f);
 }
 
 } // namespace quantc::numerics

@@ -86,7 +86,8 @@ struct PanelSource {
   /// range; otherwise they are subtracted from the codes, and the difference
   /// must fit the layout's format.
   const int32_t *zeroPoints = nullptr;
-  /// [N] floats, or null.
+  /// [N] floats, or null. -0 is stored as +0, so that sum + bias is what 0 +
+  /// sum + bias is, the order of numerics::dotOverK, for a sum of -0 too.
   const float *bias = nullptr;
 };
 

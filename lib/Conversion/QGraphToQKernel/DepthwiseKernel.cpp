@@ -10,9 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConvShape.h"
+#include "ConvOperands.h"
 #include "Kernels.h"
-#include "Tiles.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -29,7 +28,7 @@ namespace quantc::qkernel {
 static constexpr int64_t kTilePixels = 7;
 
 namespace {
-class DepthwiseKernel {
+class DepthwiseKernel : ConvOperands {
 public:
   DepthwiseKernel(ConvOp op, KernelBody &body);
   void emit();
@@ -49,48 +48,26 @@ private:
   Value loadInput(Value at, int64_t valid);
   Value widen(Value codes);
   Value loadWeight(Value panel, Value tap);
-  Value loadParams(Value offset, Type type);
   Value multiplyAdd(Value x, Value w, Value sum);
 
-  KernelBody &body;
-  OpBuilder &builder;
-  Location loc;
   ConvShape shape;
   numerics::PanelLayout layout;
   bool isFloat, takesUnsigned;
   int64_t tilePixels;
-  Value input, scale, zeroPoint, packed, output;
-  ConvExtents extents;
-  Epilogue epilogue;
   // Of the row that is worked on: its image, the result's row of its first
   // pixel, and of its image the scale and zero point in all lanes.
-  Value image, first, imageScale, imageZero;
+  Value image, first, rowScale, rowZero;
 };
 } // namespace
 
 DepthwiseKernel::DepthwiseKernel(ConvOp op, KernelBody &body)
-    : body(body), builder(body.builder), loc(body.loc), shape(op),
+    : ConvOperands(op, ConvShape(op), body), shape(op),
       layout(op.getPanelLayout()),
-      isFloat(layout.format == numerics::Format::F32), input(body.inputs[0]),
-      output(body.outputs[0]), extents(shape, body, input, output),
-      epilogue(body, op.getEpilogue(),
-               ArrayRef<Value>(body.inputs)
-                   .drop_back(op.getDims().size())
-                   .take_back(op.getEpilogueOperands().size()),
-               op.getEpilogueOperands().getTypes(),
-               cast<RankedTensorType>(op.getType())) {
-  takesUnsigned =
-      tensorType(op.getInput()).getElementType().isUnsignedInteger();
+      isFloat(layout.format == numerics::Format::F32),
+      takesUnsigned(
+          tensorType(op.getInput()).getElementType().isUnsignedInteger()) {
   auto [rows, panels] = registerTile(op, "f32");
   tilePixels = std::min(kTilePixels, rows * panels);
-  unsigned next = 1;
-  if (op.getInputScale())
-    scale = body.flatten(body.inputs[next++]);
-  if (op.getInputZeroPoint())
-    zeroPoint = body.flatten(body.inputs[next++]);
-  packed = body.inputs[next];
-  input = body.flatten(input);
-  output = body.asRows(output);
 }
 
 /// The taps of a pixel along dimension d.
@@ -110,8 +87,8 @@ DepthwiseKernel::Range DepthwiseKernel::rangeOf(Value place, int64_t d) {
 }
 
 void DepthwiseKernel::emit() {
-  Value perImage = body.mul(extents.out[0], extents.out[1]);
-  auto [lo, hi] = body.share(body.mul(extents.batch, perImage));
+  Value rowsOfImage = body.mul(extents.out[0], extents.out[1]);
+  auto [lo, hi] = body.share(body.mul(extents.batch, rowsOfImage));
   // Pixels [inner, outer) have all their taps inside.
   auto signedDiv = [&](Value a, bool up) -> Value {
     Value by = body.index(shape.strides[2]);
@@ -136,19 +113,9 @@ void DepthwiseKernel::emit() {
     image = builder.createOrFold<arith::DivUIOp>(loc, rest, extents.out[0]);
     first = body.mul(row, extents.out[2]);
     if (!isFloat) {
-      auto own = [&](Value memref) -> Value {
-        auto type = cast<MemRefType>(memref.getType());
-        bool one = type.hasStaticShape() && type.getNumElements() == 1;
-        return memref::LoadOp::create(builder, loc, memref,
-                                      ValueRange{one ? body.index(0) : image});
-      };
-      Value factor = own(scale);
-      if (!factor.getType().isF32())
-        factor =
-            arith::ExtFOp::create(builder, loc, builder.getF32Type(), factor);
-      imageScale = splat(body, factor);
+      rowScale = imageScale(image);
       if (zeroPoint)
-        imageZero = splat(body, widen(own(zeroPoint)));
+        rowZero = splat(body, widen(perImage(zeroPoint, image)));
     }
     Range ranges[] = {rangeOf(z, 0), rangeOf(y, 1)};
     auto border = [&](Value from, Value to) {
@@ -190,13 +157,6 @@ Value DepthwiseKernel::widen(Value codes) {
   if (takesUnsigned)
     return arith::ExtUIOp::create(builder, loc, wide, codes);
   return arith::ExtSIOp::create(builder, loc, wide, codes);
-}
-
-Value DepthwiseKernel::loadParams(Value offset, Type type) {
-  Value raw = vector::LoadOp::create(
-      builder, loc, VectorType::get({kLanes * 4}, builder.getI8Type()), packed,
-      ValueRange{offset});
-  return vector::BitCastOp::create(builder, loc, laneType(type), raw);
 }
 
 /// 16 columns of tap `tap`; four taps of a column stand side by side in si8.
@@ -243,8 +203,8 @@ void DepthwiseKernel::tile(const Range &z, const Range &y, Value pixel,
       Value place =
           body.add(at, body.index(p * shape.strides[2] * shape.channels));
       Value lanes = loadInput(place, valid);
-      if (imageZero)
-        lanes = arith::SubIOp::create(builder, loc, lanes, imageZero);
+      if (rowZero)
+        lanes = arith::SubIOp::create(builder, loc, lanes, rowZero);
       next.push_back(multiplyAdd(lanes, weight, sums[p]));
     }
     return next;
@@ -294,12 +254,10 @@ void DepthwiseKernel::finish(Value sum, Value to, Value params, Value column,
       loadParams(body.add(params, body.index(layout.paramBytes())), f32);
   Value value;
   if (isFloat) {
-    // As sums of blocks are: their total begins with +0.
-    value = arith::AddFOp::create(builder, loc, splat(body, body.f32(0)), sum);
-    value = arith::AddFOp::create(builder, loc, value, bias);
+    value = arith::AddFOp::create(builder, loc, sum, bias);
   } else {
-    Value factor = arith::MulFOp::create(builder, loc, imageScale,
-                                         loadParams(params, f32));
+    Value factor =
+        arith::MulFOp::create(builder, loc, rowScale, loadParams(params, f32));
     value = math::FmaOp::create(
         builder, loc, arith::SIToFPOp::create(builder, loc, laneType(f32), sum),
         factor, bias);
