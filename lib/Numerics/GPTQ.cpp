@@ -193,8 +193,8 @@ std::string calibrationTarget(int64_t N, int64_t K, const float *W,
       return reason;
     U = std::move(solver.U);
   }
-  std::vector<float> difference(K * K);
-  for (int64_t i = 0; i < K * K; ++i)
+  std::vector<float> difference(inputs.cross ? K * K : 0);
+  for (size_t i = 0; i < difference.size(); ++i)
     difference[i] = static_cast<float>(
         inputs.strength * (static_cast<double>(inputs.cross[i]) - inputs.H[i]));
   target.assign(W, W + N * K);
@@ -206,8 +206,9 @@ std::string calibrationTarget(int64_t N, int64_t K, const float *W,
       for (int64_t i = 0; i < rows * K; ++i)
         a[i] = static_cast<float>(inputs.residualStrength *
                                   inputs.residual[begin * K + i]);
-    gemm(false, false, rows, K, K, 1.0f, W + begin * K, K, difference.data(), K,
-         1.0f, a.data(), K);
+    if (inputs.cross)
+      gemm(false, false, rows, K, K, 1.0f, W + begin * K, K, difference.data(),
+           K, 1.0f, a.data(), K);
     // (H + damping)⁻¹ = Uᵀ U.
     gemm(false, true, rows, K, K, 1.0f, a.data(), K, U.data(), K, 0.0f,
          b.data(), K);

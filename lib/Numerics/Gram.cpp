@@ -11,7 +11,7 @@ namespace quantc::numerics {
 namespace {
 
 /// Columns of X of one part of the work, and rows that are weighted at once.
-constexpr int64_t kColumns = 256, kRows = 512;
+constexpr int64_t kColumns = 128, kRows = 512;
 
 /// The columns [begin, begin + width) of Xᵀ diag(weights) Y; of Y those from
 /// `first` on.

@@ -64,8 +64,12 @@ double sampledError(const SmoothingOptions &options,
          rows);
     gemm(false, true, count, rows, K, -1.0f, x.data(), K, scaled.data(), K,
          1.0f, y.data(), rows);
-    for (float difference : y)
-      sums[p] += static_cast<double>(difference) * difference;
+    for (int64_t t = 0; t < count; ++t) {
+      double sum = 0;
+      for (int64_t r = 0; r < rows; ++r)
+        sum += static_cast<double>(y[t * rows + r]) * y[t * rows + r];
+      sums[p] += input.weights ? input.weights[t] * sum : sum;
+    }
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
@@ -98,28 +102,67 @@ double modelledError(const SmoothingOptions &options,
 
 std::vector<float> jointSmoothingScales(const SmoothingInput &input,
                                         const std::vector<Consumer> &consumers,
+                                        SmoothingFormula formula,
                                         double alpha) {
   int64_t K = input.K;
+  std::vector<float> x(K), w(K, 1.0f);
+  switch (formula) {
+  case SmoothingFormula::Max:
+    std::copy(input.absMax, input.absMax + K, x.begin());
+    std::fill(w.begin(), w.end(), 0.0f);
+    for (const Consumer &consumer : consumers)
+      for (int64_t i = 0; i < consumer.N * K; ++i)
+        w[i % K] = std::max(w[i % K], std::fabs(consumer.W[i]));
+    break;
+  case SmoothingFormula::RootMeanSquare: {
+    std::vector<double> squares(K);
+    int64_t rows = 0;
+    for (const Consumer &consumer : consumers) {
+      rows += consumer.N;
+      for (int64_t i = 0; i < consumer.N * K; ++i)
+        squares[i % K] += static_cast<double>(consumer.W[i]) * consumer.W[i];
+    }
+    for (int64_t j = 0; j < K; ++j) {
+      x[j] = std::sqrt(input.meanSquare[j]);
+      w[j] =
+          static_cast<float>(std::sqrt(squares[j] / static_cast<double>(rows)));
+    }
+    break;
+  }
+  case SmoothingFormula::Mixed:
+    for (int64_t j = 0; j < K; ++j)
+      x[j] = std::sqrt(input.absMax[j] * std::sqrt(input.meanSquare[j]));
+    break;
+  }
+
   auto factorOf = [&](int64_t j) {
     return input.factorOf.empty() ? j : input.factorOf[j];
   };
   int64_t factors = 0;
   for (int64_t j = 0; j < K; ++j)
     factors = std::max<int64_t>(factors, factorOf(j) + 1);
-  std::vector<float> x(factors), w(factors);
+  std::vector<float> ofX(factors), ofW(factors);
   for (int64_t j = 0; j < K; ++j) {
-    float &most = x[factorOf(j)];
-    most = std::max(most, input.absMax[j]);
+    float &mostX = ofX[factorOf(j)], &mostW = ofW[factorOf(j)];
+    mostX = std::max(mostX, x[j]);
+    mostW = std::max(mostW, w[j]);
   }
-  for (const Consumer &consumer : consumers)
-    for (int64_t n = 0; n < consumer.N; ++n)
-      for (int64_t j = 0; j < K; ++j) {
-        float &most = w[factorOf(j)];
-        most = std::max(most, std::fabs(consumer.W[n * K + j]));
-      }
-  std::vector<float> scales = smoothingScales(x, w, alpha), result(K);
+  std::vector<float> scales = smoothingScales(ofX, ofW, alpha), result(K);
+
+  double logs = 0;
+  int64_t used = 0;
+  auto isUsed = [&](int64_t f) { return ofX[f] > 0 && ofW[f] > 0; };
   for (int64_t j = 0; j < K; ++j)
-    result[j] = scales[factorOf(j)];
+    if (isUsed(factorOf(j))) {
+      logs += std::log(static_cast<double>(scales[factorOf(j)]));
+      ++used;
+    }
+  double mean = used > 0 ? std::exp(logs / static_cast<double>(used)) : 1;
+  for (int64_t j = 0; j < K; ++j) {
+    auto scale = static_cast<float>(scales[factorOf(j)] / mean);
+    result[j] =
+        isUsed(factorOf(j)) && scale > 0 && std::isfinite(scale) ? scale : 1;
+  }
   return result;
 }
 
@@ -143,16 +186,19 @@ SmoothingResult searchSmoothing(
   SmoothingResult result;
   result.factor.assign(input.K, 1.0f);
   result.plainError = result.error = measure(result.factor);
-  for (int step = 0; step <= options.steps; ++step) {
-    double alpha = static_cast<double>(step) / options.steps;
-    std::vector<float> tried = jointSmoothingScales(input, consumers, alpha);
-    double found = measure(tried);
-    if (found < result.error) {
-      result.alpha = alpha;
-      result.factor = std::move(tried);
-      result.error = found;
+  for (SmoothingFormula formula : options.formulas)
+    for (int step = 0; step <= options.steps; ++step) {
+      double alpha = static_cast<double>(step) / options.steps;
+      std::vector<float> tried =
+          jointSmoothingScales(input, consumers, formula, alpha);
+      double found = measure(tried);
+      if (found < result.error) {
+        result.alpha = alpha;
+        result.formula = formula;
+        result.factor = std::move(tried);
+        result.error = found;
+      }
     }
-  }
   return result;
 }
 

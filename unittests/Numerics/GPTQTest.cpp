@@ -533,6 +533,25 @@ TEST(GPTQ, TargetMakesUpForTheLayersBefore) {
     EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, half), "");
     EXPECT_NEAR(half[3], (V[3] + layer.W[3]) / 2, 1e-5);
   }
+  // The same, with all errors of the output as one sum.
+  std::vector<float> all(layer.N * K);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t n = 0; n < layer.N; ++n) {
+      double e = R[t * layer.N + n];
+      for (int64_t j = 0; j < K; ++j)
+        e += double(exact.X[t * K + j] - layer.X[t * K + j]) *
+             layer.W[n * K + j];
+      for (int64_t j = 0; j < K; ++j)
+        all[n * K + j] += static_cast<float>(e) * layer.X[t * K + j];
+    }
+  inputs.strength = inputs.residualStrength = 1;
+  EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, V), "");
+  inputs.cross = nullptr;
+  inputs.residual = all.data();
+  std::vector<float> same;
+  EXPECT_EQ(calibrationTarget(layer.N, K, layer.W.data(), inputs, same), "");
+  for (size_t i = 0; i < V.size(); ++i)
+    EXPECT_NEAR(same[i], V[i], 1e-4);
 }
 
 } // namespace

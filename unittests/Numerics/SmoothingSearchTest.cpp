@@ -52,11 +52,21 @@ struct Case {
       s[j] = static_cast<float>(std::pow(absMax[j], alpha) /
                                 std::pow(w, 1 - alpha));
     }
+    return normalized(s);
+  }
+
+  static std::vector<float> normalized(std::vector<float> s) {
+    double product = 1;
+    for (float v : s)
+      product *= v;
+    for (float &v : s)
+      v /= static_cast<float>(std::pow(product, 1.0 / 24));
     return s;
   }
 
   /// int8 on both sides, element by element.
-  double direct(const std::vector<float> &s, bool perToken) const {
+  double direct(const std::vector<float> &s, bool perToken,
+                const std::vector<float> &weights = {}) const {
     auto step = [&](auto value, int64_t count) {
       double most = 0;
       for (int64_t i = 0; i < count; ++i)
@@ -81,7 +91,7 @@ struct Case {
             y += value(j) * weight(j) -
                  std::nearbyint(value(j) / stepX) * stepX *
                      std::nearbyint(weight(j) / stepW) * stepW;
-          total += y * y;
+          total += y * y * (weights.empty() ? 1 : weights[t]);
         }
       }
     return total;
@@ -131,17 +141,64 @@ TEST(SmoothingSearch, WithoutRowsTheModelOfTheErrorIsNearIt) {
             0.5 * c.direct(std::vector<float>(24, 1.0f), false));
 }
 
-TEST(SmoothingSearch, SharedFactorsZerosAndOwnErrors) {
+TEST(SmoothingSearch, OtherFormulasAndWeightedRows) {
+  Case c;
+  std::vector<float> square(24), weights(60);
+  for (size_t i = 0; i < c.a.X.size(); ++i)
+    square[i % 24] += c.a.X[i] * c.a.X[i] / 60;
+  for (int t = 0; t < 60; ++t)
+    weights[t] = t % 3 == 0 ? 1.0f : 0.01f;
+  c.input.meanSquare = square.data();
+  c.input.weights = weights.data();
+  c.options.steps = 5;
+  c.options.formulas = {SmoothingFormula::Max, SmoothingFormula::RootMeanSquare,
+                        SmoothingFormula::Mixed};
+  double best = INFINITY;
+  for (SmoothingFormula formula : c.options.formulas)
+    for (int i = 0; i <= 5; ++i) {
+      double alpha = 0.2 * i;
+      std::vector<float> s = c.scales(alpha);
+      if (formula != SmoothingFormula::Max)
+        for (int64_t j = 0; j < 24; ++j) {
+          double w = 0;
+          for (const Calibrated *layer : {&c.a, &c.b})
+            for (int64_t n = 0; n < layer->N; ++n)
+              w += std::pow(layer->W[n * 24 + j], 2) / 90;
+          s[j] = static_cast<float>(
+              formula == SmoothingFormula::Mixed
+                  ? std::pow(c.absMax[j] * std::sqrt(square[j]), alpha / 2)
+                  : std::pow(square[j], alpha / 2) /
+                        std::pow(w, (1 - alpha) / 2));
+        }
+      s = Case::normalized(s);
+      std::vector<float> found =
+          jointSmoothingScales(c.input, c.consumers, formula, alpha);
+      for (int64_t j = 0; j < 24; ++j)
+        EXPECT_NEAR(found[j], s[j], 1e-4 * s[j]) << int(formula) << alpha;
+      best = std::min(best, c.direct(s, true, weights));
+    }
+  SmoothingResult found = searchSmoothing(c.options, c.input, c.consumers);
+  EXPECT_NEAR(found.error, best, 0.02 * best);
+  EXPECT_NEAR(c.direct(found.factor, true, weights), best, 0.02 * best);
+}
+
+TEST(SmoothingSearch, SharedFactorsAndZeros) {
   Case c;
   c.absMax[5] = 0;
   for (int32_t j = 0; j < 24; ++j)
     c.input.factorOf.push_back(j / 2);
-  std::vector<float> s = jointSmoothingScales(c.input, c.consumers, 0.5);
+  std::vector<float> s =
+      jointSmoothingScales(c.input, c.consumers, SmoothingFormula::Max, 0.5);
   for (int64_t j = 0; j < 24; j += 2)
     EXPECT_EQ(s[j], s[j + 1]);
   c.input.factorOf.clear();
-  EXPECT_EQ(jointSmoothingScales(c.input, c.consumers, 0.5)[5], 1);
+  EXPECT_EQ(
+      jointSmoothingScales(c.input, c.consumers, SmoothingFormula::Max, 0.5)[5],
+      1);
+}
 
+TEST(SmoothingSearch, TakesAnErrorOfTheCallers) {
+  Case c;
   int calls = 0;
   SmoothingResult found =
       searchSmoothing(c.options, c.input, c.consumers, runInOrder,

@@ -136,24 +136,26 @@ private:
 
 /// What the layers before have made of a layer's input: X̃ is what it is in the
 /// float model, X in the quantized one, over the same tokens, with the weights
-/// that H has. Row t of R̃ - R [tokens, N] is by how much else the layer's
-/// output should make up for, such as the residual stream it is added to.
+/// that H has (all sums are of one scale). Row t of E [tokens, N] is by how
+/// much the layer's output should differ from that of W for x_t for other
+/// reasons, such as the error of the residual stream it is added to; or for all
+/// reasons, where there is no `cross`.
 struct TargetInputs {
   const float *H = nullptr;        ///< XᵀX [K, K]
-  const float *cross = nullptr;    ///< X̃ᵀX [K, K]; [i, j] sums x̃_i x_j
-  const float *residual = nullptr; ///< (R̃ - R)ᵀX [N, K], or null
+  const float *cross = nullptr;    ///< X̃ᵀX [K, K], sums of x̃_i x_j; or null
+  const float *residual = nullptr; ///< EᵀX [N, K], or null
   double strength = 1;             ///< of what `cross` says
   double residualStrength = 1;     ///< of what `residual` says
   /// Fraction of H's mean diagonal. Larger than for rounding: what a few
   /// samples say of the errors of other layers holds for these samples.
-  double damping = 0.1;
+  double damping = 0.3;
 };
 
 /// The weights to round instead of W [N, K]: with strength 1
 ///
-///     W + (W (X̃ᵀX - H) + (R̃ - R)ᵀX) (H + damping)⁻¹
+///     W + (W (X̃ᵀX - H) + EᵀX) (H + damping)⁻¹
 ///
-/// minimizes |X̃ Wᵀ + R̃ - R - X Vᵀ|² (GPTAQ, arXiv:2504.02692, as a change of
+/// minimizes |X̃ Wᵀ + E - X Vᵀ|² (GPTAQ, arXiv:2504.02692, as a change of
 /// the target). Returns why not (as GPTQSolver::create), else an empty text.
 std::string calibrationTarget(int64_t N, int64_t K, const float *W,
                               const TargetInputs &inputs,
