@@ -238,11 +238,29 @@ DimArithmetic::divideExactly(const Polynomial &a, const Polynomial &b) {
   return quotient;
 }
 
+/// choose(value == 0, a number, value): what this function makes of a divisor,
+/// and what is read of it in a model that was exported.
+static bool isNeverZero(Dim dim) {
+  auto value = dyn_cast<Value>(dim);
+  auto select = value ? value.getDefiningOp<arith::SelectOp>() : nullptr;
+  auto bit =
+      select ? select.getCondition().getDefiningOp<arith::CmpIOp>() : nullptr;
+  auto flag =
+      bit ? bit.getLhs().getDefiningOp<arith::IndexCastUIOp>() : nullptr;
+  auto isZero = flag ? flag.getIn().getDefiningOp<arith::CmpIOp>() : nullptr;
+  return isZero && getConstantIntValue(select.getTrueValue()).value_or(0) &&
+         bit.getPredicate() == arith::CmpIPredicate::ne &&
+         getConstantIntValue(bit.getRhs()) == 0 &&
+         isZero.getPredicate() == arith::CmpIPredicate::eq &&
+         isZero.getLhs() == select.getFalseValue() &&
+         getConstantIntValue(isZero.getRhs()) == 0;
+}
+
 void DimArithmetic::guardDivision(Dim &a, Dim &b) {
   Bounds range = boundsOf(b);
   if (range.low == 0)
     b = max(b, constant(1));
-  else if (range.low < 0 && range.high >= 0)
+  else if (range.low < 0 && range.high >= 0 && !isNeverZero(b))
     b = choose(compare(arith::CmpIPredicate::eq, b, constant(0)), constant(1),
                b);
   if (range.low < 0 && range.high >= -1 && boundsOf(a).low == lowest)
@@ -310,7 +328,46 @@ bool DimArithmetic::lessEqual(Dim a, Dim b) {
     if (!rest)
       difference.erase(monomial);
   }
-  return boundsOf(difference).high <= 0;
+  return notPositive(difference, /*depth=*/2);
+}
+
+bool DimArithmetic::notPositive(const Polynomial &terms, unsigned depth) {
+  if (boundsOf(terms).high <= 0)
+    return true;
+  if (!depth)
+    return false;
+  // A minimum is no more than either of its operands, a maximum is one of them:
+  // put in their place. With a negative coefficient it is the other way round.
+  for (const auto &[monomial, coefficient] : terms) {
+    Operation *op = monomial.size() == 1
+                        ? atoms[monomial.front()].getDefiningOp()
+                        : nullptr;
+    bool isMinimum = isa_and_nonnull<arith::MinSIOp>(op);
+    if (!isMinimum && !isa_and_nonnull<arith::MaxSIOp>(op))
+      continue;
+    bool eitherWill = isMinimum == (coefficient > 0);
+    auto with = [&, &monomial = monomial,
+                 &coefficient = coefficient](Value operand) {
+      Polynomial changed = terms;
+      changed.erase(monomial);
+      for (const auto &[other, number] : polynomial(operand)) {
+        int64_t &rest = changed[other];
+        int64_t term;
+        if (llvm::MulOverflow(number, coefficient, term) ||
+            llvm::AddOverflow(rest, term, rest))
+          return false;
+        if (!rest)
+          changed.erase(other);
+      }
+      return notPositive(changed, depth - 1);
+    };
+    bool first = with(op->getOperand(0));
+    if (first != eitherWill)
+      first = with(op->getOperand(1));
+    if (first)
+      return true;
+  }
+  return false;
 }
 
 Dim DimArithmetic::min(Dim a, Dim b) {

@@ -161,6 +161,9 @@ private:
   /// a / b where it leaves no remainder whatever the atoms are.
   static std::optional<Polynomial> divideExactly(const Polynomial &a,
                                                  const Polynomial &b);
+  /// True if it is proven that the terms are never above 0; looks into
+  /// minima and maxima so deep.
+  bool notPositive(const Polynomial &terms, unsigned depth);
   /// The result of an operation that is no polynomial, once for its operands.
   template <typename OpT, typename... Args>
   Dim atom(Bounds range, Dim a, Dim b, Args... args);

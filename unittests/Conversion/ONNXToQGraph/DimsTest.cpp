@@ -112,6 +112,36 @@ TEST_F(DimsTest, BoundsDecide) {
   EXPECT_FALSE(arith.lessEqual(arith.add(s, symbols[0]), s));
 }
 
+TEST_F(DimsTest, MinimaAndMaximaDecide) {
+  Dim a = symbols[0], b = symbols[1], c = symbols[2];
+  Dim start = arith.min(a, c), stop = arith.min(b, c);
+  EXPECT_TRUE(arith.lessEqual(start, a));
+  EXPECT_TRUE(arith.lessEqual(start, c));
+  EXPECT_FALSE(arith.lessEqual(a, start));
+  EXPECT_FALSE(arith.lessEqual(start, b));
+  EXPECT_TRUE(arith.lessEqual(a, arith.max(a, b)));
+  EXPECT_FALSE(arith.lessEqual(arith.max(a, b), a));
+  // A slice of c from `start` to `stop` ends within c, and is as long as it is.
+  Dim length = arith.max(arith.sub(stop, start), arith.constant(0));
+  Dim end = arith.add(start, length);
+  EXPECT_EQ(arith.min(end, c), end);
+  EXPECT_EQ(arith.max(arith.sub(end, start), arith.constant(0)), length);
+  EXPECT_FALSE(arith.lessEqual(end, stop)); // not where stop < start
+}
+
+TEST_F(DimsTest, DivisorsAreGuardedOnce) {
+  Dim divisor = arith.symbol(
+      block.addArgument(builder.getIndexType(), builder.getLoc()), {-5, 5});
+  auto by = [](Dim quotient) {
+    return cast<Value>(quotient).getDefiningOp<arith::DivSIOp>().getRhs();
+  };
+  Value guarded = by(arith.div(symbols[0], divisor));
+  EXPECT_NE(Dim(guarded), divisor);
+  EXPECT_EQ(by(arith.div(symbols[1], guarded)), guarded);
+  EXPECT_EQ(evaluate(arith.div(symbols[0], divisor), {7, 0, 0, 0}), 7);
+  EXPECT_EQ(evaluate(arith.div(symbols[0], divisor), {7, 0, 0, -2}), -3);
+}
+
 TEST_F(DimsTest, BroadcastProvesBounds) {
   Dim s = symbols[1];
   Dim rows = arith.min(s, arith.constant(100));
