@@ -29,8 +29,8 @@ struct GPTQSolver::Tile {
                 options.scaleFormat) {}
 
   void run(const ScaleArrays *fixed);
-  /// Writes the tile's rows; returns error and energy.
-  std::pair<double, double> finish(GPTQResult &result);
+  /// Writes the tile's rows and their errors; returns their energy.
+  double finish(GPTQResult &result);
 
 private:
   int64_t original(int64_t column) const {
@@ -347,7 +347,7 @@ void GPTQSolver::Tile::run(const ScaleArrays *fixed) {
   }
 }
 
-std::pair<double, double> GPTQSolver::Tile::finish(GPTQResult &result) {
+double GPTQSolver::Tile::finish(GPTQResult &result) {
   QuantizedWeights &out = result.weights;
   unsigned bytes = storageBytes(options.encoding.format);
   for (int64_t r = 0; r < rows; ++r) {
@@ -365,21 +365,23 @@ std::pair<double, double> GPTQSolver::Tile::finish(GPTQResult &result) {
     }
   }
 
-  // The damping is taken off again.
-  auto undamped = [&](const std::vector<float> &values,
-                      const std::vector<float> &products) {
+  // Without the damping.
+  auto undamped = [&](const std::vector<float> &values, int64_t r) {
     double sum = 0;
-    for (int64_t j = 0; j < K; ++j)
-      for (int64_t r = 0; r < kTileRows; ++r) {
-        double value = values[j * kTileRows + r];
-        sum += value * (products[j * kTileRows + r] - value * solver.shift[j]);
-      }
+    for (int64_t j = 0; j < K; ++j) {
+      double value = values[j * kTileRows + r];
+      sum += value * (gradient[j * kTileRows + r] - value * solver.shift[j]);
+    }
     return sum;
   };
-  double found = undamped(error, gradient);
+  for (int64_t r = 0; r < rows; ++r)
+    result.rowError[firstRow + r] = undamped(error, r);
   gemm(false, false, K, kTileRows, K, 1.0f, solver.H.data(), K, weights.data(),
        kTileRows, 0.0f, gradient.data(), kTileRows);
-  return {found, undamped(weights, gradient)};
+  double energy = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    energy += undamped(weights, r);
+  return energy;
 }
 
 GPTQResult GPTQSolver::solve(int64_t N, const float *W,
@@ -394,16 +396,37 @@ GPTQResult GPTQSolver::solve(int64_t N, const float *W,
   result.weights.stored.resize(N * K * storageBytes(options.encoding.format));
   Levels levels(options.encoding);
   int64_t tiles = (N + kTileRows - 1) / kTileRows;
-  std::vector<std::pair<double, double>> sums(tiles);
+  std::vector<double> energies(tiles);
+  result.rowError.resize(N);
   parallel(tiles, [&](int64_t t) {
     Tile tile(*this, levels, N, W, t * kTileRows);
     tile.run(fixed);
-    sums[t] = tile.finish(result);
+    energies[t] = tile.finish(result);
   });
-  for (const auto &[error, energy] : sums) {
-    result.error += error;
-    result.energy += energy;
+  result.error =
+      std::accumulate(result.rowError.begin(), result.rowError.end(), 0.0);
+  result.energy = std::accumulate(energies.begin(), energies.end(), 0.0);
+  return result;
+}
+
+GPTQResult betterRows(const GPTQResult &a, const GPTQResult &b) {
+  GPTQResult result = a;
+  size_t rows = a.rowError.size();
+  auto copyRow = [&](auto &to, const auto &from, size_t r) {
+    size_t width = from.size() / rows;
+    std::copy(from.begin() + r * width, from.begin() + (r + 1) * width,
+              to.begin() + r * width);
+  };
+  for (size_t r = 0; r < rows; ++r) {
+    if (!(b.rowError[r] < a.rowError[r]))
+      continue;
+    result.rowError[r] = b.rowError[r];
+    copyRow(result.weights.stored, b.weights.stored, r);
+    copyRow(result.weights.scale, b.weights.scale, r);
+    copyRow(result.weights.zeroPoint, b.weights.zeroPoint, r);
   }
+  result.error =
+      std::accumulate(result.rowError.begin(), result.rowError.end(), 0.0);
   return result;
 }
 

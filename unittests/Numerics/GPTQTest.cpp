@@ -369,6 +369,41 @@ TEST(GPTQ, BlocksAreOnlyAboutSpeed) {
   }
 }
 
+TEST(GPTQ, BetterRowsTakesTheBetterOfTwo) {
+  Calibrated layer(70, 48, 13);
+  GPTQOptions options;
+  options.encoding = of(Format::UI3);
+  options.scheme = Scheme::Asymmetric;
+  options.groupSize = 16;
+  options.order = ActOrder::Columns;
+  GPTQResult a = solve(options, layer);
+  options.order = ActOrder::Groups;
+  GPTQResult b = solve(options, layer);
+  GPTQResult both = betterRows(a, b);
+  double sum = 0;
+  int fromA = 0;
+  for (int64_t n = 0; n < layer.N; ++n) {
+    Calibrated row = layer;
+    row.N = 1;
+    row.W.assign(layer.W.begin() + n * layer.K,
+                 layer.W.begin() + (n + 1) * layer.K);
+    auto errorOf = [&](const GPTQResult &result) {
+      std::vector<float> values = valuesOf(options, layer, result);
+      return row.error(
+          {values.begin() + n * layer.K, values.begin() + (n + 1) * layer.K});
+    };
+    double least = std::min(errorOf(a), errorOf(b));
+    EXPECT_NEAR(a.rowError[n], errorOf(a), 1e-3 * a.rowError[n]);
+    EXPECT_NEAR(errorOf(both), least, 1e-3 * least);
+    sum += least;
+    fromA += a.rowError[n] <= b.rowError[n];
+  }
+  EXPECT_NEAR(both.error, sum, 1e-3 * sum);
+  EXPECT_EQ(both.energy, a.energy);
+  EXPECT_GT(fromA, 5);
+  EXPECT_LT(fromA, 65);
+}
+
 TEST(GPTQ, DoesNotDependOnWhoComputes) {
   Calibrated layer(200, 96, 2);
   GPTQOptions options;

@@ -86,8 +86,14 @@ struct GPTQResult {
   /// tr((W - Ŵ) H (W - Ŵ)ᵀ) and tr(W H Wᵀ), without damping.
   double error = 0;
   double energy = 0;
+  std::vector<double> rowError; ///< each row's part of `error` [N]
   double relativeError() const { return energy > 0 ? error / energy : 0; }
 };
+
+/// Of two results for one W and H, with the same format, groups and columns'
+/// order of storage, each row from the one with the smaller error: which order
+/// of rounding is better differs from row to row.
+GPTQResult betterRows(const GPTQResult &a, const GPTQResult &b);
 
 struct TargetInputs;
 
