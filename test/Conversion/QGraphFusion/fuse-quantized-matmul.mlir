@@ -3,12 +3,12 @@
 // Two dequantized operands become one product of integers; what follows, up to the codes, its epilogue.
 
 // CHECK-LABEL: func.func @scores
-// CHECK-SAME:    %[[Q:[^:]*]]: tensor<?x2x?x16xsi8>, %[[K:[^:]*]]: tensor<?x2x?x16xsi8>
-// CHECK:         %[[Y:.*]] = qgraph.quantized_matmul %[[Q]] scale %{{.*}} zero_point %{{.*}}, %[[K]] scale %{{.*}} epilogue(%{{.*}}, %{{.*}})
+// CHECK-SAME:    %[[Q:[^:]*]]: tensor<?x2x?x16xsi8> {{.*}}, %[[K:[^:]*]]: tensor<?x2x?x16xsi8>
+// CHECK:         %[[Y:.*]] = qgraph.quantized_matmul %[[Q]] scale %{{.*}} zero_point %{{.*}}, %[[K]] scale %{{.*}} epilogue(%{{[^,]*}}, %{{[^)]*}})
 // CHECK-SAME:      {epilogue = [#qgraph.step<"Mul", operand = 0>, #qgraph.step<"Quantize", scale = 1>], name = "scores", transpose_rhs}
 // CHECK-SAME:      -> tensor<?x2x?x?xsi8>
 // CHECK-NEXT:    return %[[Y]]
-func.func @scores(%q: tensor<?x2x?x16xsi8>, %k: tensor<?x2x?x16xsi8>) -> tensor<?x2x?x?xsi8> {
+func.func @scores(%q: tensor<?x2x?x16xsi8> {onnx.dims = ["B", "", "S", ""]}, %k: tensor<?x2x?x16xsi8> {onnx.dims = ["B", "", "T", ""]}) -> tensor<?x2x?x?xsi8> {
   %s = qgraph.constant dense<0.5> : tensor<1x1x1x1xf32>
   %t = qgraph.constant dense<0.25> : tensor<1x1x1x1xf32>
   %z = qgraph.constant dense<3> : tensor<1x1x1x1xsi8>
