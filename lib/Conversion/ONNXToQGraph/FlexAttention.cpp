@@ -109,8 +109,11 @@ static LogicalResult handleFlexAttention(Node &node) {
     return node.unsupported("the size of a head is not fixed");
   double scale = node.real("scale", width ? 1 / std::sqrt(double(*width)) : 1);
 
-  TensorInfo factor = walk.scalar(scale, element);
-  query = *walk.elementwise("Mul", {&query, &factor}, element);
+  // Half of the scale on each side, as the function body has it: scores of f16
+  // are rounded.
+  TensorInfo half = walk.scalar(std::sqrt(scale), element);
+  for (TensorInfo *operand : {&query, &key})
+    *operand = *walk.elementwise("Mul", {operand, &half}, element);
   key = repeatHeads(walk, key, heads, times);
   value = repeatHeads(walk, value, heads, times);
   FailureOr<TensorInfo> product =

@@ -253,7 +253,7 @@ func.func @repeated_in_turn(%q: tensor<2x4x?x8xf32>, %k: tensor<2x2x?x8xf32>) ->
 // CHECK:         %[[P:.*]] = onnx.node "Softmax"(%[[T]])
 // CHECK:         %[[N:.*]] = onnx.node "Neg"(%[[P]])
 // CHECK:         qgraph.matmul %[[N]], %arg2
-// CHECK:         qgraph.attention %{{.*}}, %{{.*}}, %{{.*}} mask %arg3 {scale = 5.000000e-01 : f32}
+// CHECK:         qgraph.attention %{{.*}}, %{{.*}}, %{{.*}} mask %arg3 {scale = 0.49999997 : f32}
 // CHECK-NOT:     Softmax
 func.func @flex(%q: tensor<1x2x3x4xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x4xf32>, %m: tensor<1x1x3x5xf32>)
     -> (!onnx.unknown, !onnx.unknown) {
