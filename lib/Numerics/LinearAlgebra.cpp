@@ -6,6 +6,7 @@
 
 // The Fortran interface, which every build of OpenBLAS has: column-major, 32
 // bit integers.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 void sgemm_(const char *transA, const char *transB, const int *m, const int *n,
             const int *k, const float *alpha, const float *a, const int *lda,
@@ -26,6 +27,7 @@ void dorgqr_(const int *m, const int *n, const int *k, double *a,
              int *info);
 void openblas_set_num_threads(int count);
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace quantc::numerics {
 namespace {
