@@ -24,6 +24,7 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 
@@ -213,6 +214,17 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
     options.dims = model.dims = dimsOf(*model.module, options.dims);
     options.requireMatch = false;
   }
+  std::optional<llvm::FileRemover> remover;
+  if (!options.calibration.empty() && options.statistics.empty()) {
+    llvm::SmallString<128> path;
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("quantc", "statistics", path))
+      return llvm::createStringError(
+          code, "cannot make a file in TMPDIR for statistics: %s",
+          code.message().c_str());
+    remover.emplace(path);
+    options.statistics = path.str();
+  }
   llvm::Expected<std::string> pipeline = graphPipeline(options, stage);
   if (!pipeline)
     return pipeline.takeError();
@@ -284,6 +296,19 @@ static llvm::Error readPassOptions(const std::vector<std::string> &options) {
   return llvm::Error::success();
 }
 
+static GraphStage stageOf(Emit emit) {
+  switch (emit) {
+  case Emit::Statistics:
+    return GraphStage::Statistics;
+  case Emit::QGraph:
+    return GraphStage::QGraph;
+  case Emit::Fused:
+    return GraphStage::Fused;
+  default:
+    return GraphStage::Packed;
+  }
+}
+
 llvm::Expected<CompileResult> Compiler::run() {
   if (!request.passOptions.empty())
     if (llvm::Error error = readPassOptions(request.passOptions))
@@ -292,13 +317,11 @@ llvm::Expected<CompileResult> Compiler::run() {
   if (!found)
     return found.takeError();
   levels = std::move(*found);
-  if (llvm::Error error = graphPipeline(request.graph).takeError())
+  GraphStage stage = stageOf(request.emit);
+  if (llvm::Error error = graphPipeline(request.graph, stage).takeError())
     return std::move(error); // a wrong recipe, before the long work
   models.resize(request.models.size());
   std::vector<std::string> names = entryNames(request.models);
-  GraphStage stage = request.emit == Emit::QGraph  ? GraphStage::QGraph
-                     : request.emit == Emit::Fused ? GraphStage::Fused
-                                                   : GraphStage::Packed;
   for (auto [i, model] : llvm::enumerate(models)) {
     model.path = request.models[i];
     model.entry = names[i];
@@ -307,6 +330,10 @@ llvm::Expected<CompileResult> Compiler::run() {
     if (request.emit != Emit::ONNX)
       if (llvm::Error error = runGraph(model, stage))
         return std::move(error);
+  }
+  if (request.emit == Emit::Statistics) {
+    result.files = {request.output};
+    return std::move(result);
   }
   if (models.size() > 1)
     if (llvm::Error error = checkOptionsUsed(request.graph.dims, models))

@@ -26,9 +26,8 @@ struct CompileOptions : CompileRequest {
   std::map<std::string, std::string> planned;
 };
 
-const char *const kPlanned[] = {
-    "--calibration", "--statistics", "--bits-per-weight", "--size",
-    "--lock",        "--check-lock", "--report",          "--memory"};
+const char *const kPlanned[] = {"--bits-per-weight", "--size",   "--lock",
+                                "--check-lock",      "--report", "--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
   if (options.json && options.output != "-") {
@@ -212,6 +211,15 @@ RunVerb addCompile(CLI::App &program) {
                    "How to quantize, as w4-rtn:group-size=64 (default: " +
                        options->graph.recipe + "); see 'quantc recipes'")
       ->type_name("R");
+  auto *calibration =
+      verb->add_option("--calibration", options->graph.calibration,
+                       "Samples for recipes that run the model on some: a "
+                       ".safetensors file of arrays named as the inputs")
+          ->type_name("DATA");
+  verb->add_option("--statistics", options->graph.statistics,
+                   "What 'quantc calibrate' has found, instead of samples")
+      ->type_name("FILE")
+      ->excludes(calibration);
   verb->add_option("--target", options->target,
                    "native (default), x86-64-v3, x86-64-v4, x86-64, an x86-64 "
                    "CPU, aarch64 or aarch64+dotprod; a library carries every "

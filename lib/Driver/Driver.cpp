@@ -27,7 +27,7 @@ namespace {
 std::string theCommandLine;
 
 /// Verbs that are planned; what they are for is in `--help` of none of them.
-const char *const kNotBuilt[] = {"calibrate", "eval"};
+const char *const kNotBuilt[] = {"eval"};
 
 /// `quantc NAME` of another program, as git does. Returns only if there is
 /// none of that name.
@@ -108,6 +108,7 @@ int run(int argc, char **argv) {
       "line is wrong,\n3 a defect of quantc, 130 interrupted.");
   Verbs verbs;
   verbs.add(program, addCompile);
+  verbs.add(program, addCalibrate);
   verbs.add(program, addRun);
   verbs.add(program, addBench);
   verbs.add(program, addInspect);

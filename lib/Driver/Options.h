@@ -23,6 +23,7 @@ namespace quantc::driver {
 /// Does what the verb's options say; returns the exit code.
 using RunVerb = std::function<int()>;
 
+RunVerb addCalibrate(CLI::App &program);
 RunVerb addCompile(CLI::App &program);
 RunVerb addRun(CLI::App &program);
 RunVerb addBench(CLI::App &program);

@@ -79,6 +79,16 @@ Expected<std::string> dimsOption(ArrayRef<std::string> dims) {
   return passOption("dims", join(dims, ","));
 }
 
+Error checkFileOption(StringRef option, StringRef path) {
+  if (std::string why = whyNotQuotable(path); !why.empty())
+    return usage(option, path, why);
+  return Error::success();
+}
+
+std::string fileOption(StringRef name, StringRef path) {
+  return passOption(name, path);
+}
+
 Expected<std::string> layerOptions(const GraphOptions &options,
                                    bool withUnsigned) {
   std::string result;

@@ -21,6 +21,13 @@ namespace quantc {
 /// dimension that is given twice.
 llvm::Expected<std::string> dimsOption(llvm::ArrayRef<std::string> dims);
 
+/// An error if a path that the command line's `option` gives cannot be told a
+/// pass.
+llvm::Error checkFileOption(llvm::StringRef option, llvm::StringRef path);
+
+/// An option that is such a path, as `data='a b.npz'`.
+std::string fileOption(llvm::StringRef name, llvm::StringRef path);
+
 /// The options `keep-float`, `set` and `require-match` of
 /// qgraph-quantize-weights, each with a space before it. `withUnsigned`: the
 /// recipe's scheme has unsigned formats. Errors: regular expressions, formats

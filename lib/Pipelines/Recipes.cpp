@@ -21,7 +21,12 @@ struct Scheme {
   llvm::StringLiteral name, summary, kind;
   llvm::StringLiteral weights;     // options of qgraph-quantize-weights
   llvm::StringLiteral activations; // `token`, `group`, `tensor` or `float`
-  int groupSize;                   // 0: the recipe has no groups
+  int groupSize = 0;               // 0: the recipe has no groups
+  bool isStatic = false; // scales of the activations come from statistics
+  llvm::StringLiteral smooth = ""; // options of qgraph-smooth-quant
+  llvm::StringLiteral gptq = "";   // options of qgraph-gptq
+
+  bool usesStatistics() const { return isStatic || !smooth.empty(); }
 };
 
 constexpr Scheme kSchemes[] = {
@@ -33,6 +38,15 @@ constexpr Scheme kSchemes[] = {
      "8-bit weights a column, 8-bit activations a token, scales found at run "
      "time",
      "integer", "format=si8 granularity=channel", "token", 0},
+    {"w8a8-static",
+     "8-bit weights a column, 8-bit activations a tensor, scales from "
+     "calibration",
+     "integer", "format=si8 granularity=channel", "tensor", 0, true},
+    {"w8a8-smoothquant",
+     "as w8a8-static, after SmoothQuant has moved outliers of activations into "
+     "weights",
+     "integer", "format=si8 granularity=channel", "tensor", 0, true,
+     "alpha=auto"},
     {"w4-rtn",
      "4-bit weights in groups (values of attention: 8-bit), rounded to "
      "nearest; 8-bit "
@@ -41,6 +55,13 @@ constexpr Scheme kSchemes[] = {
      "format=si4 granularity=group scheme=signed_scale search=true "
      "scale-type=f16 value-format=si8",
      "group", 32},
+    {"w4-gptq",
+     "4-bit weights in groups, their codes found by GPTQ on samples; 8-bit "
+     "activations a token and group",
+     "integer",
+     "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
+     32, false, "",
+     "scheme=signed_scale act-order=groups scales=sequential refinements=2"},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -52,12 +73,9 @@ const Scheme *findScheme(llvm::StringRef name) {
 
 /// Recipes of the interface that are not built yet: refused by name.
 constexpr llvm::StringLiteral kPlanned[] = {
-    "fp16",     "bf16",   "w8a8-static", "w8a8-smoothquant",
-    "llm-int8", "w4",     "w4-gptq",     "w4-awq",
-    "nf4",      "fp8",    "mxfp4",       "nvfp4",
-    "q4_0",     "q4_1",   "q5_0",        "q5_1",
-    "q8_0",     "q4_k_s", "q4_k_m",      "q5_k_s",
-    "q5_k_m",   "q6_k",   "binary",      "auto"};
+    "fp16",   "bf16",   "llm-int8", "w4",     "w4-awq", "nf4",    "fp8",
+    "mxfp4",  "nvfp4",  "q4_0",     "q4_1",   "q5_0",   "q5_1",   "q8_0",
+    "q4_k_s", "q4_k_m", "q5_k_s",   "q5_k_m", "q6_k",   "binary", "auto"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -140,6 +158,116 @@ llvm::Expected<Passes> walkPasses(const GraphOptions &options) {
                 "cse"};
 }
 
+std::string statisticsFile(const GraphOptions &options) {
+  return options.statistics.empty() ? "statistics" : options.statistics;
+}
+
+std::string samplesOptions(const GraphOptions &options) {
+  std::string text = fileOption("data", options.calibration);
+  if (options.firstSample)
+    text += " first-sample=" + std::to_string(options.firstSample);
+  if (options.sampleCount)
+    text += " samples=" + std::to_string(options.sampleCount);
+  return text;
+}
+
+/// Runs the model as it is at that place and files what it has seen.
+std::string calibratePass(const GraphOptions &options) {
+  return "qgraph-calibrate{" + samplesOptions(options) + " " +
+         fileOption("output", statisticsFile(options)) + "}";
+}
+
+llvm::Error checkFiles(const GraphOptions &options) {
+  if (llvm::Error error = checkFileOption("--calibration", options.calibration))
+    return error;
+  return checkFileOption("--statistics", options.statistics);
+}
+
+/// That the samples are there which the recipe needs, and no others.
+llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
+  if (llvm::Error error = checkFiles(options))
+    return error;
+  bool hasData = !options.calibration.empty();
+  if (!scheme.gptq.empty() && !hasData)
+    return llvm::make_error<UsageError>(
+        "recipe '" + scheme.name +
+        "' runs the model on samples: say --calibration DATA");
+  if (scheme.usesStatistics() && !hasData && options.statistics.empty())
+    return llvm::make_error<UsageError>(
+        "recipe '" + scheme.name +
+        "' needs to know what passes the layers: say --calibration DATA, or "
+        "--statistics FILE of 'quantc calibrate'");
+  if (!scheme.usesStatistics() && scheme.gptq.empty() &&
+      (hasData || !options.statistics.empty()))
+    return llvm::make_error<UsageError>(
+        "recipe '" + scheme.name +
+        "' uses no samples: leave --calibration and --statistics out");
+  return llvm::Error::success();
+}
+
+/// What a recipe does to weights and activations.
+llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
+                                          const GraphOptions &options) {
+  const Scheme &scheme = *recipe.scheme;
+  if (llvm::Error error = checkSamples(scheme, options))
+    return std::move(error);
+  if (scheme.weights.empty()) {
+    if (options.keepFloat.empty() && options.set.empty())
+      return Passes();
+    return llvm::make_error<UsageError>(
+        "--keep-float and --set choose among the formats of weights, and "
+        "recipe '" +
+        scheme.name +
+        "' leaves all of them as they are; leave the option out, "
+        "or take a recipe that quantizes");
+  }
+  llvm::Expected<std::string> layers =
+      layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
+  if (!layers)
+    return layers.takeError();
+  std::string weights = scheme.weights.str() + *layers;
+  if (recipe.groupSize)
+    weights += " group-size=" + std::to_string(recipe.groupSize);
+  if (!scheme.gptq.empty())
+    weights += " keep-original=true";
+
+  Passes passes;
+  // What is stored already reaches its layers as codes, so it is not quantized
+  // again.
+  if (recipe.activations != "float")
+    append(passes, {"qgraph-normalize-codes", "canonicalize"});
+  bool observes = scheme.usesStatistics() || !scheme.gptq.empty();
+  bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
+  if (observes)
+    passes.push_back("qgraph-insert-observers");
+  if (calibrates)
+    passes.push_back(calibratePass(options));
+  if (!scheme.smooth.empty()) {
+    passes.push_back("qgraph-smooth-quant{" +
+                     fileOption("statistics", statisticsFile(options)) + " " +
+                     scheme.smooth.str() + "}");
+    // Histograms are of what is there now.
+    if (calibrates)
+      passes.push_back(calibratePass(options));
+  }
+  passes.push_back("qgraph-quantize-weights{" + weights + "}");
+  if (!scheme.gptq.empty())
+    passes.push_back("qgraph-gptq{" + samplesOptions(options) + " " +
+                     scheme.gptq.str() + "}");
+  if (recipe.activations != "float") {
+    std::string activations = "granularity=" + recipe.activations;
+    if (recipe.activations == "group")
+      activations += " group-size=" + std::to_string(recipe.groupSize);
+    if (scheme.isStatic && recipe.activations == "tensor")
+      activations += " format=ui8 scheme=asymmetric " +
+                     fileOption("statistics", statisticsFile(options));
+    passes.push_back("qgraph-quantize-activations{" + activations + "}");
+  }
+  if (observes)
+    passes.push_back("qgraph-remove-observers");
+  return passes;
+}
+
 /// What quantization has written down, as layers with epilogues.
 Passes fusionPasses(GraphStage stage) {
   // The small constants of a layer fold back to floats once nothing reads them
@@ -188,43 +316,16 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   llvm::Expected<Recipe> recipe = parseRecipe(options.recipe);
   if (!recipe)
     return recipe.takeError();
-  const Scheme &scheme = *recipe->scheme;
   Passes passes;
   llvm::Expected<Passes> walk = walkPasses(options);
   if (!walk)
     return walk.takeError();
   append(passes, std::move(*walk));
 
-  // Quantization.
-  if (!scheme.weights.empty()) {
-    std::string weights = scheme.weights.str();
-    if (recipe->groupSize)
-      weights += " group-size=" + std::to_string(recipe->groupSize);
-    llvm::Expected<std::string> layers =
-        layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
-    if (!layers)
-      return layers.takeError();
-    weights += *layers;
-    // What is stored already reaches its layers as codes, so it is not
-    // quantized again.
-    if (recipe->activations != "float")
-      passes.insert(passes.end(), {"qgraph-normalize-codes", "canonicalize"});
-    passes.push_back("qgraph-quantize-weights{" + weights + "}");
-    if (recipe->activations != "float") {
-      std::string activations = "granularity=" + recipe->activations;
-      if (recipe->activations == "group")
-        activations += " group-size=" + std::to_string(recipe->groupSize);
-      passes.push_back("qgraph-quantize-activations{" + activations + "}");
-    }
-  } else if (!options.keepFloat.empty() || !options.set.empty()) {
-    return llvm::make_error<UsageError>(
-        "--keep-float and --set choose among the formats of weights, and "
-        "recipe '" +
-        scheme.name +
-        "' leaves all of them as they are; leave the option out, "
-        "or take a recipe that quantizes");
-  }
-
+  llvm::Expected<Passes> quantization = quantizationPasses(*recipe, options);
+  if (!quantization)
+    return quantization.takeError();
+  append(passes, std::move(*quantization));
   passes.push_back("qgraph-lower-cache");
   if (stage != GraphStage::QGraph && !isPlainRecipe(options.recipe))
     append(passes, fusionPasses(stage));

@@ -7,6 +7,7 @@
 
 #include "quantc/Pipelines/Register.h"
 
+#include "CompiledExecutor.h"
 #include "quantc/Conversion/ONNXToKernels.h"
 #include "quantc/Conversion/Passes.h"
 #include "quantc/Conversion/QGraphToQKernel.h"
@@ -41,6 +42,7 @@ void quantc::registerAllDialects(mlir::DialectRegistry &registry) {
   registerQGraphKernelModels(registry);
   registerONNXKernelModels(registry);
   registerPluginDialects(registry);
+  setExecutorFactory(createCompiledExecutor);
 }
 
 void quantc::registerAllPasses() {

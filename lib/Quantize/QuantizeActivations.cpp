@@ -5,14 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Gives every linear layer whose weights are quantized an input that is
-// quantized too, by scales that are chosen while the model runs. The fusion to
-// an integer sum is not done here but by `--qgraph-fuse-quantized`, which takes
-// QDQ models just as well.
+// Gives every layer whose weights are quantized an input that is quantized too,
+// by scales that are chosen while the model runs or come from statistics. The
+// fusion to an integer sum is not done here but by `--qgraph-fuse-quantized`,
+// which takes QDQ models just as well.
 //
 //===----------------------------------------------------------------------===//
 
 #include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Quantize/Passes.h"
@@ -39,9 +40,17 @@ private:
   SmallVector<int64_t> blockFor(RankedTensorType type, bool whole) const;
   /// `whole`: with one scale for all.
   Value quantized(Value real, bool whole);
+  /// The scale and zero point of `real` as ops before the builder's place.
+  std::pair<Value, Value> chooseWhileRunning(OpBuilder &builder, Value real,
+                                             ArrayRef<int64_t> block);
+  std::pair<Value, Value> chooseFromStatistics(OpBuilder &builder, Value real);
+  std::string whyNoStatistics(Value real) const;
+  numerics::Extrema rangeOf(const numerics::SiteStatistics &site) const;
 
   IntegerType stored;
+  numerics::Format storedFormat = numerics::Format::SI8;
   Formula formula = Formula::Symmetric;
+  std::optional<Statistics> known;
   /// The dequantized form of each value that has been quantized; the second map
   /// with one scale for all.
   DenseMap<Value, Value> done[2];
@@ -79,6 +88,7 @@ LogicalResult QuantizeActivationsPass::initialize(MLIRContext *context) {
   if (!parsed || !numerics::info(*parsed).isInteger ||
       numerics::info(*parsed).bits > 8)
     return fail("format '" + format + "' is not si2 ... si8 or ui2 ... ui8");
+  storedFormat = *parsed;
   const numerics::FormatInfo &row = numerics::info(*parsed);
   stored = IntegerType::get(context, row.bits,
                             row.isSigned ? IntegerType::Signed
@@ -91,6 +101,13 @@ LogicalResult QuantizeActivationsPass::initialize(MLIRContext *context) {
     return fail("group-size must be at least 1 with granularity=group");
   if (scheme != "symmetric" && scheme != "asymmetric")
     return fail("scheme '" + scheme + "' is not symmetric or asymmetric");
+  if (!statisticsFile.empty() && granularity != "tensor")
+    return fail("statistics are of tensors: say granularity=tensor");
+  if (!llvm::is_contained(
+          {"minmax", "moving-average", "percentile", "entropy", "mse"},
+          StringRef(observer)))
+    return fail("observer '" + observer +
+                "' is not minmax, moving-average, percentile, entropy or mse");
   formula = *symbolizeFormula(scheme);
   if (formula == Formula::Symmetric && !row.isSigned)
     return fail("format '" + format +
@@ -109,6 +126,78 @@ SmallVector<int64_t> QuantizeActivationsPass::blockFor(RankedTensorType type,
   return block;
 }
 
+std::pair<Value, Value>
+QuantizeActivationsPass::chooseWhileRunning(OpBuilder &builder, Value real,
+                                            ArrayRef<int64_t> block) {
+  auto type = cast<RankedTensorType>(real.getType());
+  SmallVector<int64_t> shape = getScaleShape(type.getShape(), block);
+  Type zeroPointType;
+  if (formula == Formula::Asymmetric)
+    zeroPointType = RankedTensorType::get(shape, stored);
+  auto params = ChooseParamsOp::create(
+      builder, real.getLoc(),
+      RankedTensorType::get(shape, builder.getF32Type()), zeroPointType,
+      /*offset=*/Type(), real, formula, stored, block, APFloat(1.0f),
+      DenseF32ArrayAttr());
+  return {params.getScale(), params.getZeroPoint()};
+}
+
+/// Why the range of a value is not known, or empty.
+std::string QuantizeActivationsPass::whyNoStatistics(Value real) const {
+  auto site = real.getDefiningOp<ObserveOp>();
+  if (!site)
+    return "it is no site of the statistics (qgraph.observe)";
+  llvm::Expected<numerics::SiteStatistics> found =
+      quantc::getStatistics(*known, site);
+  if (!found)
+    return llvm::toString(found.takeError());
+  numerics::Extrema range = found->minMax();
+  if (!(range.lo <= range.hi))
+    return "no sample has reached the site '" + site.getSite().str() + "'";
+  return {};
+}
+
+numerics::Extrema
+QuantizeActivationsPass::rangeOf(const numerics::SiteStatistics &site) const {
+  auto scheme = formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
+                                               : numerics::Scheme::Symmetric;
+  numerics::Encoding encoding;
+  encoding.format = storedFormat;
+  // PyTorch's averaging constant; the percentile that TensorRT's users know.
+  if (observer == "moving-average")
+    return site.movingAverage(0.01);
+  if (observer == "percentile")
+    return site.percentile(99.99);
+  if (observer == "entropy")
+    return site.entropy(encoding.range(), scheme);
+  if (observer == "mse")
+    return site.leastSquares(encoding, scheme);
+  return site.minMax();
+}
+
+std::pair<Value, Value>
+QuantizeActivationsPass::chooseFromStatistics(OpBuilder &builder, Value real) {
+  numerics::SiteStatistics site =
+      cantFail(quantc::getStatistics(*known, real.getDefiningOp<ObserveOp>()));
+  auto scheme = formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
+                                               : numerics::Scheme::Symmetric;
+  numerics::Params params = numerics::chooseParams(
+      scheme, numerics::storedRange(storedFormat), rangeOf(site));
+  SmallVector<int64_t> shape(cast<RankedTensorType>(real.getType()).getRank(),
+                             1);
+  auto scaleType = RankedTensorType::get(shape, builder.getF32Type());
+  Value scale = ConstantOp::create(
+      builder, real.getLoc(), DenseElementsAttr::get(scaleType, params.scale));
+  if (formula != Formula::Asymmetric)
+    return {scale, Value()};
+  APInt code(stored.getWidth(), static_cast<uint64_t>(params.zeroPoint),
+             stored.isSigned(), /*implicitTrunc=*/true);
+  Value zeroPoint =
+      ConstantOp::create(builder, real.getLoc(),
+                         DenseElementsAttr::get(scaleType.clone(stored), code));
+  return {scale, zeroPoint};
+}
+
 /// dequantize(quantize(real)), made once for each value, right behind it so
 /// that it dominates every reader.
 Value QuantizeActivationsPass::quantized(Value real, bool whole) {
@@ -120,23 +209,13 @@ Value QuantizeActivationsPass::quantized(Value real, bool whole) {
   Location loc = real.getLoc();
   auto type = cast<RankedTensorType>(real.getType());
   SmallVector<int64_t> block = blockFor(type, whole);
-  SmallVector<int64_t> scaleShape = getScaleShape(type.getShape(), block);
-  auto scaleType = RankedTensorType::get(scaleShape, builder.getF32Type());
-  Type zeroPointType;
-  if (formula == Formula::Asymmetric)
-    zeroPointType = RankedTensorType::get(scaleShape, stored);
-
-  auto params =
-      ChooseParamsOp::create(builder, loc, scaleType, zeroPointType,
-                             /*offset=*/Type(), real, formula, stored, block,
-                             APFloat(1.0f), DenseF32ArrayAttr());
+  auto [scale, zeroPoint] = known ? chooseFromStatistics(builder, real)
+                                  : chooseWhileRunning(builder, real, block);
   auto quantize = QuantizeOp::create(builder, loc, type.clone(stored), real,
-                                     params.getScale(), params.getZeroPoint(),
-                                     Value(), Value(), block,
+                                     scale, zeroPoint, Value(), Value(), block,
                                      /*saturate=*/true, TypeAttr());
-  result = DequantizeOp::create(builder, loc, type, quantize, params.getScale(),
-                                params.getZeroPoint(), Value(), Value(), block,
-                                TypeAttr());
+  result = DequantizeOp::create(builder, loc, type, quantize, scale, zeroPoint,
+                                Value(), Value(), block, TypeAttr());
   ++quantizations;
   return result;
 }
@@ -144,10 +223,22 @@ Value QuantizeActivationsPass::quantized(Value real, bool whole) {
 void QuantizeActivationsPass::runOnOperation() {
   for (auto &map : done)
     map.clear();
+  known.reset();
+  if (!statisticsFile.empty()) {
+    llvm::Expected<Statistics> read =
+        readStatistics(getOperation(), statisticsFile);
+    if (!read) {
+      getOperation().emitError() << llvm::toString(read.takeError());
+      return signalPassFailure();
+    }
+    known = std::move(*read);
+  }
   getOperation().walk([&](LayerOpInterface layer) {
     if (!isa<LinearOp, ConvOp>(*layer))
       return;
     std::string why = whyFloat(layer);
+    if (why.empty() && known)
+      why = whyNoStatistics(layer.getInput());
     if (!why.empty()) {
       ++skipped;
       layer.emitRemark() << "input of " << describeOp(layer)

@@ -140,7 +140,84 @@ llvm::Expected<TypedAttr> makeZeroPoint(RankedTensorType type, StringRef name,
   });
 }
 
+IntegerType storedType(MLIRContext *context, const RoundingFormat &format) {
+  const numerics::FormatInfo &row = numerics::info(format.stored);
+  return IntegerType::get(context, row.bits,
+                          row.isSigned ? IntegerType::Signed
+                                       : IntegerType::Unsigned);
+}
+
+llvm::Error keep(llvm::Expected<TypedAttr> made, TypedAttr &attr) {
+  if (made)
+    attr = *made;
+  return made.takeError();
+}
+
+/// Makes constants of the scales and zero points, in the weight's rank.
+llvm::Error keepParameters(RankedTensorType type, const RoundingFormat &format,
+                           ArrayRef<float> scale, ArrayRef<int32_t> zeroPoint,
+                           StringRef name, RoundedWeight &rounded) {
+  MLIRContext *context = type.getContext();
+  Type element = format.scaleType == numerics::Format::F16
+                     ? Type(Float16Type::get(context))
+                     : Type(Float32Type::get(context));
+  numerics::Extents shape =
+      numerics::scaleShape({type.getDimSize(0), widthOf(type)},
+                           {format.block.begin(), format.block.end()});
+  SmallVector<int64_t> dims(type.getRank(), 1);
+  dims.front() = shape.front();
+  dims.back() = shape.back();
+  auto scaleType = RankedTensorType::get(dims, element);
+  if (llvm::Error error = keep(
+          makeScale(scaleType, (name + ".scale").str(), scale), rounded.scale))
+    return error;
+  if (zeroPoint.empty())
+    return llvm::Error::success();
+  return keep(makeZeroPoint(scaleType.clone(storedType(context, format)),
+                            (name + ".zero_point").str(), zeroPoint),
+              rounded.zeroPoint);
+}
+
 } // namespace
+
+llvm::Expected<RoundedWeight>
+keepWeight(RankedTensorType type, const RoundingFormat &format,
+           const numerics::QuantizedWeights &codes, StringRef name) {
+  RoundedWeight kept;
+  auto fill = [&](MutableArrayRef<char> bytes) {
+    unsigned bits = numerics::packedBits(format.stored);
+    auto *out = reinterpret_cast<uint8_t *>(bytes.data());
+    if (bits < 8)
+      numerics::packBits(codes.stored.data(), type.getNumElements(), bits, out);
+    else
+      llvm::copy(codes.stored, out);
+  };
+  if (llvm::Error error =
+          keep(makeConstant(type.clone(storedType(type.getContext(), format)),
+                            name, fill),
+               kept.stored))
+    return error;
+  if (llvm::Error error = keepParameters(type, format, codes.scale,
+                                         codes.zeroPoint, name, kept))
+    return error;
+  return kept;
+}
+
+void replaceOperands(DequantizeOp op, const RoundedWeight &weight) {
+  OpBuilder builder(op);
+  auto replace = [&](OpOperand *operand, TypedAttr attr) {
+    if (!attr)
+      return;
+    Operation *old = operand->get().getDefiningOp();
+    operand->set(ConstantOp::create(builder, op.getLoc(), attr));
+    if (old->use_empty())
+      old->erase();
+  };
+  replace(&op.getInputMutable(), weight.stored);
+  replace(&op.getScaleMutable(), weight.scale);
+  replace(weight.zeroPoint ? &op.getZeroPointMutable()[0] : nullptr,
+          weight.zeroPoint);
+}
 
 bool isFinite(const ConstantTensor &weight) {
   SmallVector<Rows> tasks = tasksFor(weight.getType());
@@ -159,16 +236,9 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                                           StringRef name) {
   RankedTensorType type = weight.getType();
   MLIRContext *context = type.getContext();
-  const numerics::FormatInfo &row = numerics::info(format.stored);
-  auto stored = IntegerType::get(context, row.bits,
-                                 row.isSigned ? IntegerType::Signed
-                                              : IntegerType::Unsigned);
   numerics::Extents shape{type.getDimSize(0), widthOf(type)};
   numerics::Extents block(format.block.begin(), format.block.end());
   numerics::Extents scaleShape = numerics::scaleShape(shape, block);
-  Type scaleElement = format.scaleType == numerics::Format::F16
-                          ? Type(Float16Type::get(context))
-                          : Type(Float32Type::get(context));
   bool asymmetric = format.scheme == numerics::Scheme::Asymmetric;
 
   // One scale for all cannot be found row by row.
@@ -187,29 +257,13 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
       roundRows(weight, format, tasks[i], i, result);
     });
   };
-  auto keep = [](llvm::Expected<TypedAttr> made, TypedAttr &attr) {
-    if (made)
-      attr = *made;
-    return made.takeError();
-  };
-  if (llvm::Error error =
-          keep(makeConstant(type.clone(stored), name, fill), rounded.stored))
+  if (llvm::Error error = keep(
+          makeConstant(type.clone(storedType(context, format)), name, fill),
+          rounded.stored))
     return error;
-  // In the weight's rank.
-  SmallVector<int64_t> scaleDims(type.getRank(), 1);
-  scaleDims.front() = scaleShape.front();
-  scaleDims.back() = scaleShape.back();
-  auto scaleType = RankedTensorType::get(scaleDims, scaleElement);
-  if (llvm::Error error =
-          keep(makeScale(scaleType, (name + ".scale").str(), result.scale),
-               rounded.scale))
+  if (llvm::Error error = keepParameters(type, format, result.scale,
+                                         result.zeroPoint, name, rounded))
     return error;
-  if (asymmetric)
-    if (llvm::Error error =
-            keep(makeZeroPoint(scaleType.clone(stored),
-                               (name + ".zero_point").str(), result.zeroPoint),
-                 rounded.zeroPoint))
-      return error;
 
   double error = 0, norm = 0;
   for (const Result::Squares &squares : result.squares) {

@@ -46,6 +46,16 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                                           const RoundingFormat &format,
                                           llvm::StringRef name);
 
+/// Makes constants of codes that are known already, [N, K] of `type`.
+llvm::Expected<RoundedWeight> keepWeight(mlir::RankedTensorType type,
+                                         const RoundingFormat &format,
+                                         const numerics::QuantizedWeights &codes,
+                                         llvm::StringRef name);
+
+/// Has a `dequantize` read these constants; drops those it read if nothing else
+/// does.
+void replaceOperands(DequantizeOp op, const RoundedWeight &weight);
+
 } // namespace quantc::qgraph
 
 #endif // QUANTC_LIB_QUANTIZE_ROUNDWEIGHTS_H

@@ -29,6 +29,7 @@ namespace quantc {
 
 /// Where a compile stops.
 enum class Emit {
+  Statistics, ///< of calibration; nothing is compiled
   ONNX,
   QGraph,
   Fused,
@@ -39,7 +40,7 @@ enum class Emit {
   Library
 };
 
-/// The stage of that name (`onnx`, `qgraph`, `fused`, `kernel`, `llvm`, `asm`,
+/// The stage of the interface's name (`onnx`, `qgraph`, `fused`, `kernel`, `llvm`, `asm`,
 /// `object`, `library`).
 std::optional<Emit> emitFromName(llvm::StringRef name);
 

@@ -42,13 +42,23 @@ struct GraphOptions {
   std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
   std::string keepFloat;        ///< regular expression of layer names, or empty
   std::vector<std::string> set; ///< `REGEX=FORMAT[,group-size=N]`
+  /// A file of samples, run in the middle of the pipeline by recipes that need
+  /// to know what passes the layers; empty: there are none.
+  std::string calibration;
+  /// Which of its samples; a count of 0: all from the first on.
+  int64_t firstSample = 0, sampleCount = 0;
+  /// A file of statistics. With `calibration` it is written, else read; empty
+  /// with `calibration`: `statistics` in the current folder.
+  std::string statistics;
   /// An expression of keepFloat or set that matches no layer is an error;
   /// otherwise the module lists it (qgraph::kUnmatchedAttr).
   bool requireMatch = true;
 };
 
-/// Where the graph pipeline ends (`quantc compile --emit`).
-enum class GraphStage { QGraph, Fused, Packed };
+/// Where the graph pipeline ends (`quantc compile --emit`). With Statistics
+/// (`quantc calibrate`) it runs the model on `calibration`, writes `statistics`
+/// and quantizes nothing, whatever the recipe is.
+enum class GraphStage { Statistics, QGraph, Fused, Packed };
 
 /// The pipeline as text (`builtin.module(...)`). Errors name the recipe or
 /// option and list what there is: UsageError, but for a recipe that is not

@@ -100,6 +100,10 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
     %y = qgraph.linear %d, %w : ...
     ```
 
+    With `statistics`, scale and zero point are constants, of the range that
+    `observer` finds for the site (`qgraph.observe`) that the layer reads. Layers
+    whose site is not in the file keep float inputs, with a remark.
+
     One quantization serves all layers that read the same value; other readers keep
     the float value. Layers that stay float, or whose weights could not be used by
     an integer sum (a codebook, an offset), keep float inputs, with a remark.
@@ -111,7 +115,12 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
     Option<"groupSize", "group-size", "int64_t", "32", "Values that share a scale, with granularity=group">,
     Option<"format", "format", "std::string", "\"si8\"", "Stored type">,
     Option<"scheme", "scheme", "std::string", "\"symmetric\"",
-           "How scale and zero point are chosen: symmetric or asymmetric">
+           "How scale and zero point are chosen: symmetric or asymmetric">,
+    Option<"statisticsFile", "statistics", "std::string", "\"\"",
+           "File of statistics, for scales that are constants; with granularity=tensor">,
+    Option<"observer", "observer", "std::string", "\"mse\"",
+           "What range of a site's values is kept: minmax, moving-average, percentile (99.99 %), "
+           "entropy or mse">
   ];
   let statistics = [
     Statistic<"matched", "matched", "Layers with quantized inputs">,
@@ -274,6 +283,130 @@ def CorrectBias : Pass<"qgraph-correct-bias", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"corrected", "corrected", "Layers whose bias is corrected">,
     Statistic<"skipped", "skipped", "Layers with rounded weights that keep their bias">
+  ];
+}
+
+def InsertObservers : Pass<"qgraph-insert-observers", "::mlir::ModuleOp"> {
+  let summary = "Name the tensors that calibration looks at";
+  let description = [{
+    Puts a `qgraph.observe` before the f32 input of each layer with weights; layers
+    that read one value share it. A site is named after the first of them:
+
+    ```mlir
+    %y = qgraph.linear %x, %w {name = "fc1"} : ...
+    %z = qgraph.linear %x, %v {name = "fc2"} : ...
+    ```
+    becomes
+    ```mlir
+    %o = qgraph.observe "fc1/input" %x : tensor<?x64xf32>
+    %y = qgraph.linear %o, %w {name = "fc1"} : ...
+    %z = qgraph.linear %o, %v {name = "fc2"} : ...
+    ```
+
+    The module gets the attribute `qgraph.fingerprint`, by which statistics know the
+    model: a hash of the layers' names and of parts of their weights, not of
+    dimensions, which may be bound otherwise when the model is compiled.
+    Layers in branches and loops are not observed, with a remark.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let statistics = [Statistic<"sites", "sites", "Tensors that are observed">];
+}
+
+def RemoveObservers : Pass<"qgraph-remove-observers", "::mlir::ModuleOp"> {
+  let summary = "Take the names of calibration sites out";
+  let description = [{
+    Each `qgraph.observe` is replaced by its operand, so that fusion sees the ops on
+    both sides of it. To be run when no pass reads statistics any more.
+  }];
+}
+
+def Calibrate : Pass<"qgraph-calibrate", "::mlir::ModuleOp"> {
+  let summary = "Run the model on samples and file statistics of the sites";
+  let description = [{
+    Compiles the model as it is, segment by segment, runs it on all samples of
+    `data` and writes what was seen at each `qgraph.observe` to `output`
+    (`include/quantc/Numerics/Observers.h` says what that is). The module stays as
+    it was. What a segment hands to the next lies in temporary files, so memory is
+    bounded by `segment-bytes` of weights and what one sample needs.
+
+    Data is a safetensors file of arrays named as the model's inputs, the samples
+    being the first dimension.
+
+    A site that no sample reaches, whose values are all the same, or are NaN or
+    infinite, gets a warning.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"data", "data", "std::string", "\"\"", "File of the samples">,
+    Option<"output", "output", "std::string", "\"\"", "File of statistics to write">,
+    Option<"firstSample", "first-sample", "int64_t", "0", "The first sample to use">,
+    Option<"samples", "samples", "int64_t", "0", "How many samples to use; 0: all that follow">,
+    Option<"gram", "gram", "bool", "false",
+           "Also sum x^T x, [channels, channels], which Hessian methods use">,
+    Option<"segmentBytes", "segment-bytes", "uint64_t", "268435456",
+           "Bytes of constants of a segment, if more than one layer">
+  ];
+}
+
+def GPTQ : Pass<"qgraph-gptq", "::mlir::ModuleOp"> {
+  let summary = "Find codes with the least error of the layers' outputs";
+  let description = [{
+    GPTQ (E. Frantar et al., arXiv:2210.17323), for layers that
+    `qgraph-quantize-weights` with `keep-original=true` has rounded to nearest: the
+    format stays, codes, scales and zero points are found again. With X the inputs
+    of a layer on the samples of `data` and H = X^T X, what is minimized is
+
+        tr((W - Q) H (W - Q)^T) = |X (W - Q)^T|^2
+
+    Columns are rounded one after another, those still to come take over the error:
+    with U the upper Cholesky factor of H^-1 = U^T U,
+
+        w_j+1.. -= (w_j - q_j) / U_jj * U_j,j+1..
+
+    The model runs segment by segment, each layer on what the layers before it give
+    after they have been rewritten. Of the original weights only the codes are
+    rewritten:
+
+    ```mlir
+    %o = qgraph.observe "fc/input" %x : tensor<?x64xf32>
+    %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 32>, qgraph.original = ...} ...
+    %y = qgraph.linear %o, %w ...
+    ```
+    becomes
+    ```mlir
+    %p = qgraph.constant #qgraph.weight<"new", "fc@gptq"> ...
+    %t = qgraph.constant #qgraph.weight<"new", "fc@gptq.scale"> ...
+    %w = qgraph.dequantize %p scale %t {block = array<i64: 1, 32>} ...
+    ```
+
+    Convolutions, codebooks, offsets and scales that rows share stay as they were,
+    with a remark.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"data", "data", "std::string", "\"\"", "File of the samples">,
+    Option<"firstSample", "first-sample", "int64_t", "0", "The first sample to use">,
+    Option<"samples", "samples", "int64_t", "0", "How many samples to use; 0: all that follow">,
+    Option<"scheme", "scheme", "std::string", "\"signed_scale\"",
+           "Of weights without zero points: symmetric or signed_scale">,
+    Option<"damping", "damping", "double", "0.01",
+           "Fraction of the mean of H's diagonal that is added to it">,
+    Option<"actOrder", "act-order", "std::string", "\"columns\"",
+           "Which columns first: none (as they stand), columns (by H's diagonal, scales chosen "
+           "before) or groups (by its mean in a group)">,
+    Option<"scales", "scales", "std::string", "\"block\"",
+           "How scales are chosen: formula, or by the least error: plain, diagonal (weighted by H's "
+           "diagonal), block (by the group's block of H), sequential (after GPTQ inside the group)">,
+    Option<"refinements", "refinements", "int64_t", "0",
+           "Rounds of coordinate descent over the codes and least squares for the scales">
+  ];
+  let statistics = [
+    Statistic<"matched", "matched", "Layers solved">,
+    Statistic<"skipped", "skipped", "Layers that stayed rounded to nearest">,
+    Statistic<"worstError", "worst-error-ppm",
+              "Largest relative squared error of a layer's output, in millionths">
   ];
 }
 
