@@ -271,6 +271,8 @@ CASES = {
                      [ints("s", 0), ints("e", 2), ints("a", 0), ints("t", 0)]), "'y' (Slice"),
     "permutation": (model(node("Transpose", ["x"], ["y"], perm=[0, 0])), "no permutation"),
     "softmax axis": (model(node("Softmax", ["x"], ["y"], axis=5)), "axis 5 is out of range"),
+    "huge axis": (model(node("LayerNormalization", ["x", "w"], ["y", "m"], axis=2**63 - 1),
+                        [value("x", []), value("w", [3])], [Y, value("m", None)]), "axis"),
     "concat": (model(node("Concat", ["x", "z"], ["y"], axis=0), [X, value("z", [2, 4])]),
                "differ in dimension 1"),
     "matmul": (model(node("MatMul", ["x", "w"], ["y"]), [X], [Y], [floats("w", [4, 2])]),

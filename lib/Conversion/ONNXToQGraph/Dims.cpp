@@ -530,7 +530,10 @@ bool DimArithmetic::require(Dim a, Dim b, bool orOne, StringRef text) {
         left.begin()->first.begin(), left.begin()->first.end(),
         right.begin()->first.begin(), right.begin()->first.end(),
         std::back_inserter(common));
-    int64_t factor = std::gcd(left.begin()->second, right.begin()->second);
+    int64_t a = left.begin()->second, b = right.begin()->second;
+    // The least number has no absolute value.
+    constexpr int64_t least = std::numeric_limits<int64_t>::min();
+    int64_t factor = a == least || b == least ? 1 : std::gcd(a, b);
     Polynomial shared{{common, factor}};
     left = *divideExactly(left, shared);
     right = *divideExactly(right, shared);

@@ -259,6 +259,10 @@ static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
     node.add_output(given.output(i).empty() ? "" : "o" + std::to_string(i));
 
   checkRanks(schema, inputs);
+  // ONNX keeps axes in 32 bits.
+  for (const onnx::AttributeProto &attribute : given.attribute())
+    if (attribute.name() == "axis" && !llvm::isInt<32>(attribute.i()))
+      throw std::runtime_error("its axis is " + std::to_string(attribute.i()));
   onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict=*/1,
                                       /*data_prop=*/true);
   InferenceContext inference(
