@@ -55,6 +55,10 @@ int printRecipes(const RecipesOptions &options) {
   }
   GraphOptions graph;
   graph.recipe = options.name;
+  StringRef name = StringRef(options.name).split(':').first;
+  for (const RecipeInfo &recipe : recipes())
+    if (recipe.usesSamples && name == recipe.name)
+      graph.calibration = "samples.safetensors";
   Expected<std::string> pipeline = graphPipeline(graph);
   if (!pipeline)
     return fail(pipeline.takeError());

@@ -27,6 +27,7 @@ struct Scheme {
   llvm::StringLiteral gptq = "";   // options of qgraph-gptq
 
   bool usesStatistics() const { return isStatic || !smooth.empty(); }
+  bool usesSamples() const { return usesStatistics() || !gptq.empty(); }
 };
 
 constexpr Scheme kSchemes[] = {
@@ -46,7 +47,7 @@ constexpr Scheme kSchemes[] = {
      "as w8a8-static, after SmoothQuant has moved outliers of activations into "
      "weights",
      "integer", "format=si8 granularity=channel", "tensor", 0, true,
-     "alpha=auto"},
+     "alpha=auto activations=tensor insert-multiply=true"},
     {"w4-rtn",
      "4-bit weights in groups (values of attention: 8-bit), rounded to "
      "nearest; 8-bit "
@@ -197,8 +198,7 @@ llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
         "recipe '" + scheme.name +
         "' needs to know what passes the layers: say --calibration DATA, or "
         "--statistics FILE of 'quantc calibrate'");
-  if (!scheme.usesStatistics() && scheme.gptq.empty() &&
-      (hasData || !options.statistics.empty()))
+  if (!scheme.usesSamples() && (hasData || !options.statistics.empty()))
     return llvm::make_error<UsageError>(
         "recipe '" + scheme.name +
         "' uses no samples: leave --calibration and --statistics out");
@@ -225,9 +225,10 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
       layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
   if (!layers)
     return layers.takeError();
-  std::string weights = scheme.weights.str() + *layers;
+  std::string weights = scheme.weights.str();
   if (recipe.groupSize)
     weights += " group-size=" + std::to_string(recipe.groupSize);
+  weights += *layers;
   if (!scheme.gptq.empty())
     weights += " keep-original=true";
 
@@ -236,7 +237,7 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   // again.
   if (recipe.activations != "float")
     append(passes, {"qgraph-normalize-codes", "canonicalize"});
-  bool observes = scheme.usesStatistics() || !scheme.gptq.empty();
+  bool observes = scheme.usesSamples();
   bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
   if (observes)
     passes.push_back("qgraph-insert-observers");
@@ -287,8 +288,11 @@ const std::vector<RecipeInfo> &recipes() {
   static const std::vector<RecipeInfo> kInfos = [] {
     std::vector<RecipeInfo> infos;
     for (const Scheme &scheme : kSchemes) {
-      RecipeInfo info{
-          scheme.name.str(), scheme.summary.str(), {}, scheme.kind.str()};
+      RecipeInfo info{scheme.name.str(),
+                      scheme.summary.str(),
+                      {},
+                      scheme.kind.str(),
+                      scheme.usesSamples()};
       if (!scheme.weights.empty())
         info.options.push_back(
             {("activations=" + scheme.activations).str(),

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Runs the model as it is now on the user's samples and files what passes the
-// sites. Changes nothing.
+// sites.
 //
 //===----------------------------------------------------------------------===//
 
@@ -111,7 +111,8 @@ void CalibratePass::runOnOperation() {
   module.walk([&](ObserveOp site) { warn(site, collector.statistics); });
   if (llvm::Error error = collector.statistics.write(output))
     return fail(toString(std::move(error)));
-  markAllAnalysesPreserved();
+  // What the tensors have been multiplied by before is in these statistics.
+  module.walk([](ObserveOp site) { site.removeFactorAttr(); });
 }
 
 } // namespace quantc::qgraph

@@ -8,8 +8,8 @@
 // CHECK: module attributes {qgraph.fingerprint = "[[PRINT:[0-9A-F]+]]"}
 // CHECK: %[[O:.*]] = qgraph.observe "fc1/input" %arg0 : tensor<?x4xf32>
 // CHECK: %[[Y:.*]] = qgraph.linear %[[O]],
-// CHECK: qgraph.linear %[[O]],
 // CHECK: %[[P:.*]] = qgraph.observe "fc1/input-2" %[[Y]] : tensor<?x2xf32>
+// CHECK: qgraph.linear %[[O]],
 // CHECK: qgraph.linear %[[P]],
 func.func @main(%x: tensor<?x4xf32>) -> (tensor<?x2xf32>, tensor<?x2xf32>) {
   %w = qgraph.constant dense<1.0> : tensor<2x4xf32>
@@ -41,7 +41,7 @@ func.func @main(%x: tensor<8x4xf32>) -> (tensor<8x2xf32>, tensor<8x2xf32>) {
 // CHECK-LABEL: @branch
 // CHECK-NOT: qgraph.observe
 func.func @branch(%x: tensor<8x4xf32>, %c: index) -> tensor<8x2xf32> {
-  %r = qgraph.if %c : tensor<8x2xf32> {
+  %r = qgraph.if %c {
     %w = qgraph.constant dense<3.0> : tensor<2x4xf32>
     // expected-remark @+1 {{'fc1' (qgraph.linear) is in a branch or loop: its input is not observed}}
     %y = qgraph.linear %x, %w {name = "fc1"} : (tensor<8x4xf32>, tensor<2x4xf32>) -> tensor<8x2xf32>
@@ -49,6 +49,6 @@ func.func @branch(%x: tensor<8x4xf32>, %c: index) -> tensor<8x2xf32> {
   } else {
     %z = qgraph.constant dense<0.0> : tensor<8x2xf32>
     qgraph.yield %z : tensor<8x2xf32>
-  }
+  } : tensor<8x2xf32>
   return %r : tensor<8x2xf32>
 }

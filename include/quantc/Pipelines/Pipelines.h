@@ -31,6 +31,8 @@ struct RecipeInfo {
   /// The numeric kind of the result, for the manifest: "reference", "float" or
   /// "integer".
   std::string kind;
+  /// It needs GraphOptions::calibration, or statistics.
+  bool usesSamples = false;
 };
 
 /// All recipes, in the order in which they are listed.

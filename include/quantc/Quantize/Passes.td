@@ -326,7 +326,8 @@ def Calibrate : Pass<"qgraph-calibrate", "::mlir::ModuleOp"> {
     Compiles the model as it is, segment by segment, runs it on all samples of
     `data` and writes what was seen at each `qgraph.observe` to `output`
     (`include/quantc/Numerics/Observers.h` says what that is). The module stays as
-    it was. What a segment hands to the next lies in temporary files, so memory is
+    it was, but for the factors noted at sites: these statistics are of what the
+    tensors are now. What a segment hands to the next lies in temporary files, so memory is
     bounded by `segment-bytes` of weights and what one sample needs.
 
     Data is a safetensors file of arrays named as the model's inputs, the samples
