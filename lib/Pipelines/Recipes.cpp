@@ -13,6 +13,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Error.h"
 
+#include <map>
+
 namespace quantc {
 namespace {
 
@@ -47,7 +49,7 @@ constexpr Scheme kSchemes[] = {
      "as w8a8-static, after SmoothQuant has moved outliers of activations into "
      "weights",
      "integer", "format=si8 granularity=channel", "tensor", 0, true,
-     "alpha=auto activations=tensor insert-multiply=true"},
+     "activations=tensor insert-multiply=true"},
     {"w4-rtn",
      "4-bit weights in groups (values of attention: 8-bit), rounded to "
      "nearest; 8-bit "
@@ -85,12 +87,79 @@ std::string listRecipes() {
   return llvm::join(names, ", ");
 }
 
+/// An option of a recipe.
+struct RecipeOption {
+  std::string name, byDefault, summary;
+};
+
+std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
+  std::vector<RecipeOption> options;
+  if (!scheme.weights.empty())
+    options.push_back(
+        {"activations", scheme.activations.str(),
+         std::string("scales of the activations: a token, a tensor") +
+             (scheme.groupSize ? ", a group of a token" : "") +
+             "; float: only the weights are quantized"});
+  if (scheme.groupSize)
+    options.push_back({"group-size", std::to_string(scheme.groupSize),
+                       "weights along K that share a scale, a multiple of 8"});
+  if (!scheme.smooth.empty())
+    options.push_back({"alpha", "auto",
+                       "how much of the difficulty the weights take: 0 to 1, "
+                       "or auto, searched for each tensor"});
+  if (scheme.isStatic)
+    options.push_back({"observer", "minmax",
+                       "what range of a tensor is kept: minmax, "
+                       "moving-average, percentile, entropy or mse"});
+  return options;
+}
+
 /// A recipe with its options read.
 struct Recipe {
   const Scheme *scheme;
-  std::string activations;
-  int groupSize;
+  std::map<std::string, std::string> options; ///< all of them
+
+  llvm::StringRef option(const char *name) const { return options.at(name); }
+  /// Values along K that share a scale; 0: the recipe has no groups.
+  int groupSize() const {
+    int size = 0;
+    if (scheme->groupSize)
+      option("group-size").getAsInteger(10, size);
+    return size;
+  }
+  bool hasFloatActivations() const {
+    return scheme->weights.empty() || option("activations") == "float";
+  }
 };
+
+/// What is wrong with the value of an option, or empty.
+std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
+                       llvm::StringRef value) {
+  if (name == "activations") {
+    if (value == "token" || value == "float" || value == "tensor" ||
+        (value == "group" && scheme.groupSize))
+      return "";
+    return std::string("there are: token, tensor, float") +
+           (scheme.groupSize ? ", group" : "");
+  }
+  if (name == "group-size") {
+    int size = 0;
+    if (!value.getAsInteger(10, size) && size > 0 && size % 8 == 0)
+      return "";
+    return "must be a positive multiple of 8";
+  }
+  if (name == "alpha") {
+    double number = 0;
+    if (value == "auto" ||
+        (!value.getAsDouble(number) && number >= 0 && number <= 1))
+      return "";
+    return "must be between 0 and 1, or auto";
+  }
+  if (llvm::is_contained(
+          {"minmax", "moving-average", "percentile", "entropy", "mse"}, value))
+    return "";
+  return "there are: minmax, moving-average, percentile, entropy, mse";
+}
 
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
   auto [name, rest] = text.split(':');
@@ -103,31 +172,24 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
     return llvm::make_error<UsageError>("unknown recipe '" + name +
                                         "'; there are: " + listRecipes());
   }
-  Recipe recipe{scheme, scheme->activations.str(), scheme->groupSize};
-  llvm::SmallVector<llvm::StringRef> options;
-  rest.split(options, ',', -1, /*KeepEmpty=*/false);
-  for (llvm::StringRef option : options) {
-    auto [key, value] = option.split('=');
-    if (key == "activations" && !scheme->weights.empty()) {
-      if (value != "token" && value != "float" && value != "tensor" &&
-          !(value == "group" && scheme->groupSize))
-        return llvm::make_error<UsageError>(
-            "recipe '" + name + "' has no activations=" + value +
-            "; there are: token, tensor, float" +
-            (scheme->groupSize ? ", group" : ""));
-      recipe.activations = value.str();
-    } else if (key == "group-size" && scheme->groupSize) {
-      if (value.getAsInteger(10, recipe.groupSize) || recipe.groupSize <= 0 ||
-          recipe.groupSize % 8 != 0)
-        return llvm::make_error<UsageError>(
-            "group-size=" + value + " of recipe '" + name +
-            "': must be a positive multiple of 8");
-    } else {
+  Recipe recipe{scheme, {}};
+  std::vector<std::string> names;
+  for (const RecipeOption &option : optionsOf(*scheme)) {
+    recipe.options[option.name] = option.byDefault;
+    names.push_back(option.name);
+  }
+  llvm::SmallVector<llvm::StringRef> given;
+  rest.split(given, ',', -1, /*KeepEmpty=*/false);
+  for (llvm::StringRef text : given) {
+    auto [key, value] = text.split('=');
+    if (!llvm::is_contained(names, key))
       return llvm::make_error<UsageError>(
           "recipe '" + name + "' has no option '" + key + "'" +
-          (scheme->weights.empty() ? "" : "; there are: activations") +
-          (scheme->groupSize ? ", group-size" : ""));
-    }
+          (names.empty() ? "" : "; there are: " + llvm::join(names, ", ")));
+    if (std::string why = whyNoValue(*scheme, key, value); !why.empty())
+      return llvm::make_error<UsageError>(key + "=" + value + " of recipe '" +
+                                          name + "': " + why);
+    recipe.options[key.str()] = value.str();
   }
   return recipe;
 }
@@ -226,8 +288,8 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (!layers)
     return layers.takeError();
   std::string weights = scheme.weights.str();
-  if (recipe.groupSize)
-    weights += " group-size=" + std::to_string(recipe.groupSize);
+  if (int size = recipe.groupSize())
+    weights += " group-size=" + std::to_string(size);
   weights += *layers;
   if (!scheme.gptq.empty())
     weights += " keep-original=true";
@@ -235,7 +297,7 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   Passes passes;
   // What is stored already reaches its layers as codes, so it is not quantized
   // again.
-  if (recipe.activations != "float")
+  if (!recipe.hasFloatActivations())
     append(passes, {"qgraph-normalize-codes", "canonicalize"});
   bool observes = scheme.usesSamples();
   bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
@@ -246,7 +308,8 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (!scheme.smooth.empty()) {
     passes.push_back("qgraph-smooth-quant{" +
                      fileOption("statistics", statisticsFile(options)) + " " +
-                     scheme.smooth.str() + "}");
+                     scheme.smooth.str() +
+                     " alpha=" + recipe.option("alpha").str() + "}");
     // Histograms are of what is there now.
     if (calibrates)
       passes.push_back(calibratePass(options));
@@ -255,12 +318,14 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (!scheme.gptq.empty())
     passes.push_back("qgraph-gptq{" + samplesOptions(options) + " " +
                      scheme.gptq.str() + "}");
-  if (recipe.activations != "float") {
-    std::string activations = "granularity=" + recipe.activations;
-    if (recipe.activations == "group")
-      activations += " group-size=" + std::to_string(recipe.groupSize);
-    if (scheme.isStatic && recipe.activations == "tensor")
-      activations += " format=ui8 scheme=asymmetric " +
+  if (!recipe.hasFloatActivations()) {
+    llvm::StringRef shared = recipe.option("activations");
+    std::string activations = ("granularity=" + shared).str();
+    if (shared == "group")
+      activations += " group-size=" + std::to_string(recipe.groupSize());
+    if (scheme.isStatic && shared == "tensor")
+      activations += " format=ui8 scheme=asymmetric observer=" +
+                     recipe.option("observer").str() + " " +
                      fileOption("statistics", statisticsFile(options));
     passes.push_back("qgraph-quantize-activations{" + activations + "}");
   }
@@ -293,16 +358,9 @@ const std::vector<RecipeInfo> &recipes() {
                       {},
                       scheme.kind.str(),
                       scheme.usesSamples()};
-      if (!scheme.weights.empty())
+      for (const RecipeOption &option : optionsOf(scheme))
         info.options.push_back(
-            {("activations=" + scheme.activations).str(),
-             "scales of the activations: a token, a tensor" +
-                 std::string(scheme.groupSize ? ", a group of a token" : "") +
-                 "; float: only the weights are quantized"});
-      if (scheme.groupSize)
-        info.options.push_back(
-            {"group-size=" + std::to_string(scheme.groupSize),
-             "weights along K that share a scale, a multiple of 8"});
+            {option.name + "=" + option.byDefault, option.summary});
       infos.push_back(std::move(info));
     }
     return infos;
@@ -326,6 +384,13 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
     return walk.takeError();
   append(passes, std::move(*walk));
 
+  if (stage == GraphStage::Statistics) {
+    if (llvm::Error error = checkFiles(options))
+      return std::move(error);
+    append(passes, {"qgraph-normalize-codes", "canonicalize",
+                    "qgraph-insert-observers", calibratePass(options)});
+    return pipelineOf(passes);
+  }
   llvm::Expected<Passes> quantization = quantizationPasses(*recipe, options);
   if (!quantization)
     return quantization.takeError();

@@ -118,7 +118,7 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
            "How scale and zero point are chosen: symmetric or asymmetric">,
     Option<"statisticsFile", "statistics", "std::string", "\"\"",
            "File of statistics, for scales that are constants; with granularity=tensor">,
-    Option<"observer", "observer", "std::string", "\"mse\"",
+    Option<"observer", "observer", "std::string", "\"minmax\"",
            "What range of a site's values is kept: minmax, moving-average, percentile (99.99 %), "
            "entropy or mse">
   ];
