@@ -65,7 +65,6 @@ public:
     llvm::sys::path::append(result, name);
     return result.str().str();
   }
-  bool exists() const { return !path.empty(); }
 
 private:
   std::string path;

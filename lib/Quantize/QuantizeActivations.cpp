@@ -45,6 +45,10 @@ private:
                                              ArrayRef<int64_t> block);
   std::pair<Value, Value> chooseFromStatistics(OpBuilder &builder, Value real);
   std::string whyNoStatistics(Value real) const;
+  numerics::Scheme numericScheme() const {
+    return formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
+                                          : numerics::Scheme::Symmetric;
+  }
   numerics::Extrema rangeOf(const numerics::SiteStatistics &site) const;
 
   IntegerType stored;
@@ -159,8 +163,7 @@ std::string QuantizeActivationsPass::whyNoStatistics(Value real) const {
 
 numerics::Extrema
 QuantizeActivationsPass::rangeOf(const numerics::SiteStatistics &site) const {
-  auto scheme = formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
-                                               : numerics::Scheme::Symmetric;
+  numerics::Scheme scheme = numericScheme();
   numerics::Encoding encoding;
   encoding.format = storedFormat;
   // PyTorch's averaging constant; the percentile that TensorRT's users know.
@@ -179,10 +182,8 @@ std::pair<Value, Value>
 QuantizeActivationsPass::chooseFromStatistics(OpBuilder &builder, Value real) {
   numerics::SiteStatistics site =
       cantFail(quantc::getStatistics(*known, real.getDefiningOp<ObserveOp>()));
-  auto scheme = formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
-                                               : numerics::Scheme::Symmetric;
   numerics::Params params = numerics::chooseParams(
-      scheme, numerics::storedRange(storedFormat), rangeOf(site));
+      numericScheme(), numerics::storedRange(storedFormat), rangeOf(site));
   SmallVector<int64_t> shape(cast<RankedTensorType>(real.getType()).getRank(),
                              1);
   auto scaleType = RankedTensorType::get(shape, builder.getF32Type());

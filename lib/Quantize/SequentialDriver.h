@@ -30,7 +30,7 @@
 
 namespace quantc {
 
-/// Calls `function(argument)` for the sites that a segment leads to.
+/// What is done with the tensors that reach the sites of a segment.
 class SequentialMethod {
 public:
   virtual ~SequentialMethod();
