@@ -8,7 +8,6 @@
 #include "Console.h"
 #include "Options.h"
 #include "Worker.h"
-#include "quantc/Driver/Compile.h"
 #include "quantc/Support/AtomicFile.h"
 #include "quantc/Support/Errors.h"
 #include "quantc/Support/Statistics.h"
@@ -67,17 +66,8 @@ void printResult(const CalibrateOptions &options,
 int calibrate(const CalibrateOptions &options) {
   if (Error error = AtomicFile::create(options.output).takeError())
     return fail(std::move(error));
-  Progress progress(options.quiet);
-  CompileListener listener;
-  listener.message = [&](StringRef severity, const std::string &text) {
-    if (!options.quiet || severity == "error")
-      say(severity, text);
-  };
-  listener.progress = [&](StringRef what, double done) {
-    progress.update(what, done);
-  };
-  Expected<CompileResult> result = compileModel(options, listener);
-  progress.clear();
+  Expected<CompileResult> result =
+      compileAtTerminal(options, options.quiet, options.quiet);
   if (!result)
     return fail(result.takeError());
   Expected<Statistics> written = Statistics::read(options.output);
@@ -154,14 +144,7 @@ RunVerb addCalibrate(CLI::App &program) {
                    "The first N samples, or those from LO to HI, counted from "
                    "0 (default: all)")
       ->type_name("N|LO..HI");
-  verb->add_option("--dim", options->graph.dims,
-                   "Pin (batch=1) or bound (seq=1..512) a named dimension")
-      ->type_name("NAME=N|NAME=LO..HI")
-      ->allow_extra_args(false);
-  verb->add_option("--plugin", options->plugins,
-                   "A library with operators of other domains")
-      ->type_name("FILE.so")
-      ->allow_extra_args(false);
+  addModelOptions(*verb, *options);
   verb->add_flag("--json", options->json, "Print what was written as JSON");
   verb->add_flag("-q,--quiet", options->quiet, "Print errors only");
   verb->footer("Examples:\n"

@@ -74,17 +74,8 @@ Error checkOutput(const CompileOptions &options) {
 int compile(const CompileOptions &options) {
   if (Error error = checkOutput(options))
     return fail(std::move(error));
-  Progress progress(options.quiet || options.output == "-");
-  CompileListener listener;
-  listener.message = [&](StringRef severity, const std::string &text) {
-    if (!options.quiet || severity == "error")
-      say(severity, text);
-  };
-  listener.progress = [&](StringRef what, double done) {
-    progress.update(what, done);
-  };
-  Expected<CompileResult> result = compileModel(options, listener);
-  progress.clear();
+  Expected<CompileResult> result = compileAtTerminal(
+      options, options.quiet, options.quiet || options.output == "-");
   if (!result)
     return fail(result.takeError());
   printResult(options, *result);
@@ -195,6 +186,33 @@ int run(CompileOptions &options) {
 
 } // namespace
 
+void addModelOptions(CLI::App &verb, CompileRequest &request) {
+  verb.add_option("--dim", request.graph.dims,
+                  "Pin (batch=1) or bound (seq=1..512) a named dimension")
+      ->type_name("NAME=N|NAME=LO..HI")
+      ->allow_extra_args(false);
+  verb.add_option("--plugin", request.plugins,
+                  "A library with operators of other domains")
+      ->type_name("FILE.so")
+      ->allow_extra_args(false);
+}
+
+Expected<CompileResult> compileAtTerminal(const CompileRequest &request,
+                                          bool quiet, bool quietProgress) {
+  Progress progress(quietProgress);
+  CompileListener listener;
+  listener.message = [&](StringRef severity, const std::string &text) {
+    if (!quiet || severity == "error")
+      say(severity, text);
+  };
+  listener.progress = [&](StringRef what, double done) {
+    progress.update(what, done);
+  };
+  Expected<CompileResult> result = compileModel(request, listener);
+  progress.clear();
+  return result;
+}
+
 RunVerb addCompile(CLI::App &program) {
   auto options = std::make_shared<CompileOptions>();
   CLI::App *verb = program.add_subcommand(
@@ -226,10 +244,7 @@ RunVerb addCompile(CLI::App &program) {
                    "instruction set level of its target, with :highest behind "
                    "it (native:highest) only one")
       ->type_name("T");
-  verb->add_option("--dim", options->graph.dims,
-                   "Pin (batch=1) or bound (seq=1..512) a named dimension")
-      ->type_name("NAME=N|NAME=LO..HI")
-      ->allow_extra_args(false);
+  addModelOptions(*verb, *options);
   verb->add_option("--emit", options->emitName,
                    "Stop at a level and write it: onnx, qgraph, fused, kernel, "
                    "llvm, asm, object or library (default)")
@@ -249,10 +264,6 @@ RunVerb addCompile(CLI::App &program) {
   verb->add_option("--weights-out", options->weightsOut,
                    "Where the weights of printed IR go (default: beside -o)")
       ->type_name("FILE");
-  verb->add_option("--plugin", options->plugins,
-                   "A library with operators of other domains")
-      ->type_name("FILE.so")
-      ->allow_extra_args(false);
   verb->add_flag("--print-pipeline", options->printPipeline,
                  "Print the pass pipelines and exit: the graph's, then that of "
                  "each level");

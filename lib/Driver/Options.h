@@ -13,6 +13,8 @@
 
 #include "llvm/ADT/StringRef.h"
 
+#include "quantc/Driver/Compile.h"
+
 #include <CLI/CLI.hpp>
 
 #include <functional>
@@ -31,6 +33,14 @@ RunVerb addInspect(CLI::App &program);
 RunVerb addRecipes(CLI::App &program);
 RunVerb addOperators(CLI::App &program);
 RunVerb addCompletion(CLI::App &program);
+
+/// `--dim` and `--plugin`, which verbs that read a model take.
+void addModelOptions(CLI::App &verb, CompileRequest &request);
+
+/// compileModel, with its messages and, unless `quietProgress`, its progress on
+/// the terminal. `quiet`: errors only.
+llvm::Expected<CompileResult> compileAtTerminal(const CompileRequest &request,
+                                                bool quiet, bool quietProgress);
 
 /// A word of a command line, quoted for a shell where it has to be.
 std::string shellQuoted(llvm::StringRef text);

@@ -44,7 +44,7 @@ private:
   std::pair<Value, Value> chooseWhileRunning(OpBuilder &builder, Value real,
                                              ArrayRef<int64_t> block);
   std::pair<Value, Value> chooseFromStatistics(OpBuilder &builder, Value real);
-  std::string whyNoStatistics(Value real) const;
+  std::string findRange(Value real);
   numerics::Scheme numericScheme() const {
     return formula == Formula::Asymmetric ? numerics::Scheme::Asymmetric
                                           : numerics::Scheme::Symmetric;
@@ -55,6 +55,7 @@ private:
   numerics::Format storedFormat = numerics::Format::SI8;
   Formula formula = Formula::Symmetric;
   std::optional<Statistics> known;
+  DenseMap<Value, numerics::Extrema> ranges; // of the sites that are read
   /// The dequantized form of each value that has been quantized; the second map
   /// with one scale for all.
   DenseMap<Value, Value> done[2];
@@ -146,8 +147,11 @@ QuantizeActivationsPass::chooseWhileRunning(OpBuilder &builder, Value real,
   return {params.getScale(), params.getZeroPoint()};
 }
 
-/// Why the range of a value is not known, or empty.
-std::string QuantizeActivationsPass::whyNoStatistics(Value real) const {
+/// Puts what the observer says of a value into `ranges`, or says why the range
+/// is not known.
+std::string QuantizeActivationsPass::findRange(Value real) {
+  if (ranges.contains(real))
+    return {};
   auto site = real.getDefiningOp<ObserveOp>();
   if (!site)
     return "it is no site of the statistics (qgraph.observe)";
@@ -158,6 +162,7 @@ std::string QuantizeActivationsPass::whyNoStatistics(Value real) const {
   numerics::Extrema range = found->minMax();
   if (!(range.lo <= range.hi))
     return "no sample has reached the site '" + site.getSite().str() + "'";
+  ranges[real] = rangeOf(*found);
   return {};
 }
 
@@ -180,10 +185,9 @@ QuantizeActivationsPass::rangeOf(const numerics::SiteStatistics &site) const {
 
 std::pair<Value, Value>
 QuantizeActivationsPass::chooseFromStatistics(OpBuilder &builder, Value real) {
-  numerics::SiteStatistics site =
-      cantFail(quantc::getStatistics(*known, real.getDefiningOp<ObserveOp>()));
   numerics::Params params = numerics::chooseParams(
-      numericScheme(), numerics::storedRange(storedFormat), rangeOf(site));
+      numericScheme(), numerics::storedRange(storedFormat),
+      ranges.lookup(real));
   SmallVector<int64_t> shape(cast<RankedTensorType>(real.getType()).getRank(),
                              1);
   auto scaleType = RankedTensorType::get(shape, builder.getF32Type());
@@ -225,6 +229,7 @@ void QuantizeActivationsPass::runOnOperation() {
   for (auto &map : done)
     map.clear();
   known.reset();
+  ranges.clear();
   if (!statisticsFile.empty()) {
     llvm::Expected<Statistics> read =
         readStatistics(getOperation(), statisticsFile);
@@ -239,7 +244,7 @@ void QuantizeActivationsPass::runOnOperation() {
       return;
     std::string why = whyFloat(layer);
     if (why.empty() && known)
-      why = whyNoStatistics(layer.getInput());
+      why = findRange(layer.getInput());
     if (!why.empty()) {
       ++skipped;
       layer.emitRemark() << "input of " << describeOp(layer)

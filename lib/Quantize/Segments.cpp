@@ -175,6 +175,10 @@ class Extractor {
 public:
   explicit Extractor(const Segment &segment) : segment(segment) {}
   SegmentModule extract();
+  std::vector<Value> arguments() {
+    findArguments();
+    return std::move(result.arguments);
+  }
 
 private:
   void findArguments();
@@ -284,7 +288,6 @@ SegmentModule Extractor::extract() {
   findArguments();
   Location loc = segment.ops.front()->getLoc();
   result.module = ModuleOp::create(loc);
-  DenseSet<Operation *> inside(segment.ops.begin(), segment.ops.end());
   SmallVector<Type> inputs, outputs;
   for (Value value : result.arguments)
     inputs.push_back(value.getType());
@@ -313,6 +316,10 @@ SegmentModule Extractor::extract() {
 
 std::vector<Segment> planSegments(func::FuncOp function, uint64_t joinBytes) {
   return Planner(function).plan(joinBytes);
+}
+
+std::vector<Value> segmentArguments(const Segment &segment) {
+  return Extractor(segment).arguments();
 }
 
 SegmentModule extractSegment(const Segment &segment) {

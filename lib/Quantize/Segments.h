@@ -45,6 +45,10 @@ struct SegmentModule {
   std::vector<mlir::Value> results; ///< outputs that are no arguments
 };
 
+/// The tensors of earlier segments and arguments of the function that a segment
+/// reads: the arguments of its copy.
+std::vector<mlir::Value> segmentArguments(const Segment &segment);
+
 /// Copies a segment out of its function, as that is now. Dimensions that are
 /// known to be equal in the function have one name, so they still are.
 SegmentModule extractSegment(const Segment &segment);

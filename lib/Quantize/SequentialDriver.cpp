@@ -139,7 +139,7 @@ llvm::Error Driver::run() {
   DenseMap<Value, size_t> lastReader;
   for (auto [i, segment] : llvm::enumerate(segments))
     if (!segment.ops.empty())
-      for (Value value : extractSegment(segment).arguments)
+      for (Value value : segmentArguments(segment))
         lastReader[value] = i;
   for (auto [i, segment] : llvm::enumerate(segments)) {
     if (llvm::Error error = runSegment(segment))

@@ -454,31 +454,24 @@ static LogicalResult handleQGemm(Node &node) {
 // Recognition
 //===----------------------------------------------------------------------===//
 
-static qgraph::QuantizedLinearOp linearBehind(Node &node, unsigned i,
-                                              bool real) {
+/// The op that gives input `i` and nothing else, if it is an OpT whose sums are
+/// `real`, or are integers.
+template <typename OpT>
+static OpT sumBehind(Node &node, unsigned i, bool real) {
   TensorInfo &info = node.in(i);
-  auto linear = info.value
-                    ? info.value.getDefiningOp<qgraph::QuantizedLinearOp>()
-                    : qgraph::QuantizedLinearOp();
-  if (!linear || !node.onlyUse(i) || linear.getBias() ||
-      !linear.getEpilogue().empty() ||
-      linear.getType().getElementType().isF32() != real)
+  auto op = info.value ? info.value.getDefiningOp<OpT>() : OpT();
+  if (!op || !node.onlyUse(i) ||
+      cast<RankedTensorType>(op.getType()).getElementType().isF32() != real)
     return {};
-  return linear;
+  return op;
 }
 
-/// The same of two computed factors.
-static qgraph::QuantizedMatmulOp productBehind(Node &node, unsigned i,
-                                               bool real) {
-  TensorInfo &info = node.in(i);
-  auto product = info.value
-                     ? info.value.getDefiningOp<qgraph::QuantizedMatmulOp>()
-                     : qgraph::QuantizedMatmulOp();
-  if (!product || !node.onlyUse(i) ||
-      cast<RankedTensorType>(product.getType()).getElementType().isF32() !=
-          real)
+static qgraph::QuantizedLinearOp linearBehind(Node &node, unsigned i,
+                                              bool real) {
+  auto linear = sumBehind<qgraph::QuantizedLinearOp>(node, i, real);
+  if (!linear || linear.getBias() || !linear.getEpilogue().empty())
     return {};
-  return product;
+  return linear;
 }
 
 /// Cast(MatMulInteger) to f32: the same sum as f32.
@@ -486,7 +479,7 @@ static std::optional<TensorInfo> recognizeCast(Node &node) {
   Walk &walk = node.walk;
   Operation *sum = linearBehind(node, 0, /*real=*/false);
   if (!sum)
-    sum = productBehind(node, 0, /*real=*/false);
+    sum = sumBehind<qgraph::QuantizedMatmulOp>(node, 0, /*real=*/false);
   if (!sum)
     return std::nullopt;
   Value copy = walk.builder.clone(*sum)->getResult(0);
@@ -500,7 +493,8 @@ static std::optional<TensorInfo> recognizeCast(Node &node) {
 static std::optional<TensorInfo> recognizeProductScales(Node &node,
                                                         unsigned side) {
   Walk &walk = node.walk;
-  qgraph::QuantizedMatmulOp product = productBehind(node, side, /*real=*/true);
+  auto product =
+      sumBehind<qgraph::QuantizedMatmulOp>(node, side, /*real=*/true);
   TensorInfo factor = node.in(1 - side);
   if (!product || !isUniform(product.getLhsScale(), 1) ||
       !isUniform(product.getRhsScale(), 1) || !isSingle(walk, factor) ||

@@ -142,26 +142,17 @@ void MatmulKernel::tile(Value left, Value out, Value m, Value firstColumn,
   SmallVector<Value> dots = emitDotF32(body, left, m, ref, k, rows, tilePanels);
   for (int64_t p = 0; p < tilePanels; ++p) {
     Value column = body.add(firstColumn, body.index(p * kLanes));
-    Value end = body.add(column, body.index(kLanes));
-    Value whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
-                                        end, columns);
-    auto branch =
-        scf::IfOp::create(builder, loc, whole, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    for (int64_t r = 0; r < rows; ++r)
-      storeLanes(body, dots[r * tilePanels + p], out,
-                 {body.add(m, body.index(r)), column}, kLanes);
-    builder.setInsertionPointToStart(branch.elseBlock());
-    for (int64_t r = 0; r < rows; ++r)
-      body.loop(column, columns, 1, [&](Value c) {
-        Value lane = body.sub(c, column);
-        Value value =
-            vector::ExtractOp::create(builder, loc, dots[r * tilePanels + p],
-                                      ArrayRef<OpFoldResult>{lane});
-        memref::StoreOp::create(builder, loc, value, out,
-                                ValueRange{body.add(m, body.index(r)), c});
-      });
+    auto whole = [&] {
+      for (int64_t r = 0; r < rows; ++r)
+        storeLanes(body, dots[r * tilePanels + p], out,
+                   {body.add(m, body.index(r)), column}, kLanes);
+    };
+    auto edge = [&] {
+      for (int64_t r = 0; r < rows; ++r)
+        storeLanesBelow(body, dots[r * tilePanels + p], out,
+                        body.add(m, body.index(r)), column, columns);
+    };
+    emitWholeOrEdge(body, column, columns, whole, edge);
   }
 }
 

@@ -371,16 +371,9 @@ void QuantizedMatmulKernel::pack(Value batch, Value firstColumn) {
     Value column = body.add(firstColumn, body.mul(p, body.index(kLanes)));
     if (op.getTransposeRhs())
       return packAlong(panel, base, column);
-    Value end = body.add(column, body.index(kLanes));
-    Value whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
-                                        end, columns);
-    auto branch =
-        scf::IfOp::create(builder, loc, whole, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    packAcross(panel, base, column);
-    builder.setInsertionPointToStart(branch.elseBlock());
-    packEdge(panel, base, column);
+    emitWholeOrEdge(
+        body, column, columns, [&] { packAcross(panel, base, column); },
+        [&] { packEdge(panel, base, column); });
   });
 }
 
@@ -624,7 +617,6 @@ void QuantizedMatmulKernel::tile(Value batch, Value m, Value firstColumn,
   };
   for (int64_t p = 0; p < plan.tilePanels; ++p) {
     Value column = body.add(firstColumn, body.index(p * kLanes));
-    Value end = body.add(column, body.index(kLanes));
     SmallVector<Value> at, early;
     for (int64_t r = 0; r < count; ++r) {
       at.push_back(body.add(firstRow, body.add(m, body.index(r))));
@@ -638,31 +630,20 @@ void QuantizedMatmulKernel::tile(Value batch, Value m, Value firstColumn,
             body, scalarSteps ? early[r] : finished(r, p, at[r], column, valid),
             output, {at[r], column}, valid);
     };
-    Value whole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
-                                        end, columns);
-    auto branch =
-        scf::IfOp::create(builder, loc, whole, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    store(kLanes);
-    builder.setInsertionPointToStart(branch.elseBlock());
-    if (known) {
+    auto edge = [&] {
+      if (!known) {
+        for (int64_t r = 0; r < count; ++r)
+          storeLanesBelow(body, early[r], output, at[r], column, columns);
+        return;
+      }
       if (n % kLanes == 0)
-        continue;
-      auto edge = scf::IfOp::create(builder, loc, lessThan(column, columns),
+        return;
+      auto some = scf::IfOp::create(builder, loc, lessThan(column, columns),
                                     /*withElseRegion=*/false);
-      builder.setInsertionPointToStart(edge.thenBlock());
+      builder.setInsertionPointToStart(some.thenBlock());
       store(n % kLanes);
-      continue;
-    }
-    for (int64_t r = 0; r < count; ++r)
-      body.loop(column, columns, 1, [&](Value c) {
-        Value value = vector::ExtractOp::create(
-            builder, loc, early[r],
-            ArrayRef<OpFoldResult>{body.sub(c, column)});
-        memref::StoreOp::create(builder, loc, value, output,
-                                ValueRange{at[r], c});
-      });
+    };
+    emitWholeOrEdge(body, column, columns, [&] { store(kLanes); }, edge);
   }
 }
 

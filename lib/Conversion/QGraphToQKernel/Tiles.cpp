@@ -173,6 +173,33 @@ void storeLanes(KernelBody &body, Value vector, Value memref,
   });
 }
 
+void storeLanesBelow(KernelBody &body, Value vector, Value memref, Value row,
+                     Value column, Value columns) {
+  body.loop(column, columns, 1, [&](Value c) {
+    Value value =
+        vector::ExtractOp::create(body.builder, body.loc, vector,
+                                  ArrayRef<OpFoldResult>{body.sub(c, column)});
+    memref::StoreOp::create(body.builder, body.loc, value, memref,
+                            ValueRange{row, c});
+  });
+}
+
+void emitWholeOrEdge(KernelBody &body, Value column, Value columns,
+                     llvm::function_ref<void()> whole,
+                     llvm::function_ref<void()> edge) {
+  OpBuilder &builder = body.builder;
+  Value end = body.add(column, body.index(kLanes));
+  Value isWhole = arith::CmpIOp::create(
+      builder, body.loc, arith::CmpIPredicate::ule, end, columns);
+  auto branch = scf::IfOp::create(builder, body.loc, isWhole,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(branch.thenBlock());
+  whole();
+  builder.setInsertionPointToStart(branch.elseBlock());
+  edge();
+}
+
 Value splat(KernelBody &body, Value scalar) {
   return vector::BroadcastOp::create(body.builder, body.loc,
                                      laneType(scalar.getType()), scalar);

@@ -67,6 +67,17 @@ mlir::Value loadLanes(KernelBody &body, mlir::Value memref,
 void storeLanes(KernelBody &body, mlir::Value vector, mlir::Value memref,
                 mlir::ValueRange indices, int64_t valid);
 
+/// Stores the lanes of a row whose column, from `column` on, is below
+/// `columns`.
+void storeLanesBelow(KernelBody &body, mlir::Value vector, mlir::Value memref,
+                     mlir::Value row, mlir::Value column, mlir::Value columns);
+
+/// Emits `whole` for where all columns of the panel at `column` are below
+/// `columns`, and `edge` for where they are not.
+void emitWholeOrEdge(KernelBody &body, mlir::Value column, mlir::Value columns,
+                     llvm::function_ref<void()> whole,
+                     llvm::function_ref<void()> edge);
+
 /// All lanes equal to a scalar.
 mlir::Value splat(KernelBody &body, mlir::Value scalar);
 
