@@ -227,6 +227,16 @@ CASES = {
                            "output 'y' of the model is declared as tensor<2x3xsi64>, and is"),
     "input's type": (model(node("Add", ["x", "w"], ["y"]), [X], [Y], [ints("w", 1, 2, 3)]),
                      "'y' (Add"),
+    "lengths that are floats": (
+        model(node("Attention", ["q", "k", "k", "", "", "", "n"], ["y"], is_causal=1),
+              [value("q", [1, 2, 3, 8]), value("k", [1, 2, 4, 8]), value("n", [1])],
+              [value("y", [1, 2, 3, 8])], opset=24),
+        "its input 'nonpad_kv_seqlen' is f32, which the operator does not take"),
+    "range of two types": (
+        model(node("Range", ["a", "b", "c"], ["y"]),
+              [value("a", [], INT64), value("b", [], INT64), value("c", [])],
+              [value("y", [None], INT64)]),
+        "its inputs 'start' and 'delta' are si64 and f32, and must be of one type"),
     "negative input": (model(node("Relu", ["x"], ["y"]), [value("x", [-3, 2])]),
                        "input 'x': its dimension 0 is -3"),
     "huge input": (model(node("Relu", ["x"], ["y"]), [value("x", [HUGE, HUGE])]),

@@ -287,12 +287,22 @@ static Objection checkPresence(Node &node) {
   return std::nullopt;
 }
 
+/// Handlers rely on the types that the standard promises them.
+static Objection checkTypes(Node &node) {
+  SmallVector<Type> types;
+  for (unsigned i = 0; i < node.numInputs(); ++i) {
+    bool isTensor = node.has(i) && !node.in(i).list && !node.in(i).present;
+    types.push_back(isTensor ? node.in(i).elementType : Type());
+  }
+  return onnx_ir::objectionToTypes(node.op, types);
+}
+
 Objection onnx_to_qgraph::objectionTo(Node &node) {
   if (Objection why = checkPresence(node))
     return why;
   StringRef domain = node.op.getDomain();
   if (!domain.empty() && domain != "ai.onnx")
-    return std::nullopt;
+    return checkTypes(node);
   using Check = Objection (*)(Node &);
   Check check =
       llvm::StringSwitch<Check>(node.type())
@@ -313,5 +323,8 @@ Objection onnx_to_qgraph::objectionTo(Node &node) {
           .Case("Split", checkSplit)
           .Cases({"Cast", "BitCast"}, checkCast)
           .Default(nullptr);
-  return check ? check(node) : std::nullopt;
+  if (check)
+    if (Objection why = check(node))
+      return why;
+  return checkTypes(node);
 }

@@ -9,6 +9,7 @@
 
 #include "onnx/defs/schema.h"
 #include "onnx/shape_inference/implementation.h"
+#include "llvm/ADT/StringMap.h"
 
 #include <stdexcept>
 
@@ -88,6 +89,64 @@ SmallVector<std::string> requiredInputs(NodeOp node) {
                           ? parameter.GetName()
                           : std::string());
   return names;
+}
+
+namespace {
+/// What an element type is good for.
+enum class ElementKind { Float, Integer, Bool, Other };
+} // namespace
+
+static ElementKind kindOf(Type type) {
+  if (isa<FloatType>(type))
+    return ElementKind::Float;
+  if (!isa<IntegerType>(type))
+    return ElementKind::Other;
+  return type.isInteger(1) ? ElementKind::Bool : ElementKind::Integer;
+}
+
+/// The same of a type as schemas write it: `tensor(bfloat16)`.
+static ElementKind kindOf(StringRef text) {
+  if (!text.consume_front("tensor("))
+    return ElementKind::Other;
+  if (text.starts_with("int") || text.starts_with("uint"))
+    return ElementKind::Integer;
+  if (text.starts_with("bool"))
+    return ElementKind::Bool;
+  return text.contains("float") || text.starts_with("double")
+             ? ElementKind::Float
+             : ElementKind::Other;
+}
+
+std::optional<std::string> objectionToTypes(NodeOp node, ArrayRef<Type> types) {
+  const OpSchema *schema = findSchema(node);
+  if (!schema || schema->inputs().empty())
+    return std::nullopt;
+  llvm::StringMap<std::pair<Type, std::string>> bound;
+  for (auto [i, type] : llvm::enumerate(types)) {
+    const OpSchema::FormalParameter &parameter =
+        schema->inputs()[std::min(i, schema->inputs().size() - 1)];
+    if (!type || kindOf(type) == ElementKind::Other)
+      continue;
+    std::string text;
+    llvm::raw_string_ostream(text) << type;
+    if (llvm::none_of(parameter.GetTypes(), [&](const std::string *allowed) {
+          return kindOf(StringRef(*allowed)) == kindOf(type);
+        }))
+      return "its input '" + parameter.GetName() + "' is " + text +
+             ", which the operator does not take";
+    if (!parameter.GetIsHomogeneous())
+      continue;
+    auto [at, isNew] =
+        bound.try_emplace(parameter.GetTypeStr(), type, parameter.GetName());
+    if (!isNew && at->second.first != type) {
+      std::string other;
+      llvm::raw_string_ostream(other) << at->second.first;
+      return "its inputs '" + at->second.second + "' and '" +
+             parameter.GetName() + "' are " + other + " and " + text +
+             ", and must be of one type";
+    }
+  }
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//

@@ -58,6 +58,13 @@ llvm::SmallVector<std::string> formalNames(NodeOp node, bool outputs = false);
 /// or variadic.
 llvm::SmallVector<std::string> requiredInputs(NodeOp node);
 
+/// What the schema has against the element types of a node's inputs, null where
+/// an input is no tensor or absent: one that is a float where only integers
+/// may be, or two that have to be one type and are not. Types of the right kind
+/// that only a later version knows are taken.
+std::optional<std::string> objectionToTypes(NodeOp node,
+                                            llvm::ArrayRef<mlir::Type> types);
+
 //===----------------------------------------------------------------------===//
 // Type and shape inference
 //===----------------------------------------------------------------------===//
