@@ -63,6 +63,15 @@ void addProduct(int64_t count, int64_t K, const float *X, int64_t M,
   });
 }
 
+void addOutputs(int64_t count, int64_t K, const float *X, int64_t N,
+                const float *W, float *Y, const ParallelFor &parallel) {
+  parallel((N + kColumns - 1) / kColumns, [&](int64_t part) {
+    int64_t begin = part * kColumns;
+    gemm(false, true, count, std::min(kColumns, N - begin), K, 1.0f, X, K,
+         W + begin * K, K, 1.0f, Y + begin, N);
+  });
+}
+
 std::vector<float> rowWeights(int64_t count, int64_t width, const float *R) {
   std::vector<float> result(count);
   for (int64_t r = 0; r < count; ++r) {

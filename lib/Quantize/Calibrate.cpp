@@ -29,16 +29,19 @@ public:
   Collector(StringRef fingerprint, numerics::SiteOptions options)
       : statistics(fingerprint), options(options) {}
 
-  llvm::Error observe(ObserveOp site, int64_t sample,
-                      const TensorView &tensor) override {
-    int64_t channels = tensor.type.shape.empty() ? 1 : tensor.type.shape.back();
+  llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override {
+    llvm::Expected<TensorView> tensor = tensors.current(site.getInput());
+    if (!tensor)
+      return tensor.takeError();
+    int64_t channels =
+        tensor->type.shape.empty() ? 1 : tensor->type.shape.back();
     llvm::Expected<numerics::SiteStatistics *> known =
         statistics.getOrCreate(site.getSite(), channels, options);
     if (!known)
       return known.takeError();
-    int64_t count = tensor.bytes.size() / sizeof(float);
+    int64_t count = tensor->bytes.size() / sizeof(float);
     std::string problem = (*known)->add(
-        sample, reinterpret_cast<const float *>(tensor.bytes.data()),
+        tensors.sample(), reinterpret_cast<const float *>(tensor->bytes.data()),
         channels ? count / channels : 0);
     if (!problem.empty())
       return llvm::createStringError("site '" + site.getSite() +

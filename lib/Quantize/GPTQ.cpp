@@ -13,11 +13,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Numerics/GPTQ.h"
+#include "LayerSums.h"
 #include "RoundWeights.h"
 #include "SequentialDriver.h"
 #include "mlir/IR/Threading.h"
 #include "quantc/Analysis/Layers.h"
-#include "quantc/Numerics/Observers.h"
 #include "quantc/Quantize/Passes.h"
 
 using namespace mlir;
@@ -28,13 +28,6 @@ namespace quantc::qgraph {
 
 namespace {
 
-/// A layer whose weight can be found again.
-struct Target {
-  LinearOp layer;
-  DequantizeOp weight;
-  TypedAttr original;
-};
-
 class GPTQPass : public impl::GPTQBase<GPTQPass> {
 public:
   using GPTQBase::GPTQBase;
@@ -42,30 +35,35 @@ public:
   LogicalResult initialize(MLIRContext *context) override;
   void runOnOperation() override;
 
-  llvm::Error solve(ObserveOp site, const std::vector<float> &gram);
+  llvm::Error solve(const LayerSums &sums);
 
 private:
-  llvm::Error solve(const Target &target, const numerics::GPTQSolver &solver,
+  llvm::Error solve(const LayerSums &sums, size_t layer,
+                    const numerics::GPTQSolver &solver,
                     const RoundingFormat &format);
   std::string formatOf(DequantizeOp weight, RoundingFormat &format,
                        numerics::GPTQOptions &wanted) const;
   void skip(Operation *layer, const Twine &why);
 
   numerics::GPTQOptions defaults;
+  LayerSumsOptions sumsOptions;
 };
 
-/// Sums XᵀX at the sites of a segment.
+/// Sums XᵀX, and what else is asked for, at the sites of a segment.
 class Hessians : public SequentialMethod {
 public:
-  explicit Hessians(GPTQPass &pass) : pass(pass) {}
+  Hessians(GPTQPass &pass, const LayerSumsOptions &options)
+      : pass(pass), options(options) {}
 
-  llvm::Error observe(ObserveOp site, int64_t sample,
-                      const TensorView &tensor) override;
+  bool usesOriginal() const override { return options.needsOriginal(); }
+  SmallVector<Value> wantedOriginals(ObserveOp site) const override;
+  llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
   llvm::Error solve(ArrayRef<ObserveOp> sites) override;
 
 private:
   GPTQPass &pass;
-  DenseMap<Operation *, numerics::SiteStatistics> sums;
+  LayerSumsOptions options;
+  DenseMap<Operation *, std::vector<LayerSums>> sums;
 };
 
 } // namespace
@@ -76,38 +74,47 @@ static numerics::ParallelFor parallelIn(MLIRContext *context) {
   };
 }
 
-llvm::Error Hessians::observe(ObserveOp site, int64_t sample,
-                              const TensorView &tensor) {
-  int64_t channels = tensor.type.shape.back();
+SmallVector<Value> Hessians::wantedOriginals(ObserveOp site) const {
+  SmallVector<Value> wanted;
+  for (const QuantizedLayer &layer : quantizedReaders(site)) {
+    Residual residual = findResidual(layer.op);
+    for (Value value : {residual.before, residual.sum})
+      if (value)
+        wanted.push_back(value);
+  }
+  return wanted;
+}
+
+llvm::Error Hessians::observe(ObserveOp site, const SampleTensors &tensors) {
   auto [at, isNew] = sums.try_emplace(site);
   if (isNew) {
-    numerics::SiteOptions options;
-    options.histogram = false;
-    options.gram = true;
-    at->second = numerics::SiteStatistics(channels, options);
+    llvm::Expected<std::vector<LayerSums>> made =
+        LayerSums::create(site, options, tensors);
+    if (!made)
+      return made.takeError();
+    at->second = std::move(*made);
   }
-  int64_t count = tensor.bytes.size() / sizeof(float);
-  std::string problem = at->second.add(
-      sample, reinterpret_cast<const float *>(tensor.bytes.data()),
-      channels ? count / channels : 0, parallelIn(site.getContext()));
-  if (!problem.empty())
-    return llvm::createStringError("site '" + site.getSite() + "': " + problem);
+  for (LayerSums &group : at->second)
+    if (llvm::Error error = group.add(tensors, parallelIn(site.getContext())))
+      return error;
   return llvm::Error::success();
 }
 
 llvm::Error Hessians::solve(ArrayRef<ObserveOp> sites) {
   for (ObserveOp site : sites) {
-    auto at = sums.find(site);
-    if (at == sums.end() || at->second.tokens() == 0) {
-      site.emitWarning()
-          << "no sample has reached the site '" << site.getSite()
-          << "'; the layers that read it stay rounded to nearest";
-      continue;
+    std::vector<LayerSums> groups = std::move(sums[site]);
+    sums.erase(site);
+    for (LayerSums &group : groups) {
+      if (group.tokens() == 0) {
+        site.emitWarning()
+            << "no sample has reached the site '" << site.getSite()
+            << "'; the layers that read it stay rounded to nearest";
+        break;
+      }
+      group.finish();
+      if (llvm::Error error = pass.solve(group))
+        return error;
     }
-    std::vector<float> gram = at->second.gram();
-    sums.erase(at);
-    if (llvm::Error error = pass.solve(site, gram))
-      return error;
   }
   return llvm::Error::success();
 }
@@ -146,6 +153,15 @@ LogicalResult GPTQPass::initialize(MLIRContext *context) {
     return fail("damping must be between 0 and 1");
   if (refinements < 0)
     return fail("refinements must not be negative");
+  auto held = llvm::StringSwitch<std::optional<OutputTarget>>(target)
+                  .Case("weights", OutputTarget::Weights)
+                  .Case("inputs", OutputTarget::Inputs)
+                  .Case("residual", OutputTarget::Residual)
+                  .Default(std::nullopt);
+  if (!held)
+    return fail("target '" + target + "' is not weights, inputs or residual");
+  sumsOptions.target = *held;
+  sumsOptions.weighTokens = weighTokens;
   defaults.damping = damping;
   defaults.refinements = refinements;
   return success();
@@ -187,58 +203,58 @@ std::string GPTQPass::formatOf(DequantizeOp weight, RoundingFormat &format,
   return {};
 }
 
-llvm::Error GPTQPass::solve(ObserveOp site, const std::vector<float> &gram) {
-  int64_t k = cast<RankedTensorType>(site.getType()).getShape().back();
+llvm::Error GPTQPass::solve(const LayerSums &sums) {
   std::string solverKey;
   numerics::GPTQSolver solver;
-  for (Operation *reader : llvm::to_vector(site->getUsers())) {
-    auto layer = dyn_cast<LinearOp>(reader);
-    auto weight = layer ? layer.getWeight().getDefiningOp<DequantizeOp>()
-                        : DequantizeOp();
-    auto original =
-        weight ? weight->getAttrOfType<TypedAttr>(kOriginalAttr) : TypedAttr();
-    if (!original)
-      continue;
+  for (auto [i, member] : llvm::enumerate(sums.layers())) {
+    QuantizedLayer layer = member;
     RoundingFormat format;
     numerics::GPTQOptions wanted;
-    if (std::string why = formatOf(weight, format, wanted); !why.empty()) {
-      skip(layer, why);
+    if (std::string why = formatOf(layer.weight, format, wanted);
+        !why.empty()) {
+      skip(layer.op, why);
       continue;
     }
     // Layers that read one tensor mostly have one format, too.
     if (solverKey != format.key()) {
+      int64_t k = layer.weight.getType().getShape().back();
       std::string why =
-          numerics::GPTQSolver::create(wanted, k, gram.data(), solver);
+          numerics::GPTQSolver::create(wanted, k, sums.gram().data(), solver);
       if (!why.empty()) {
-        skip(layer, why);
+        skip(layer.op, why);
         continue;
       }
       solverKey = format.key();
     }
-    if (llvm::Error error = solve({layer, weight, original}, solver, format))
+    if (llvm::Error error = solve(sums, i, solver, format))
       return error;
   }
   return llvm::Error::success();
 }
 
-llvm::Error GPTQPass::solve(const Target &target,
+llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
                             const numerics::GPTQSolver &solver,
                             const RoundingFormat &format) {
-  llvm::Expected<ConstantTensor> original =
-      ConstantTensor::get(target.original);
+  const QuantizedLayer &layer = sums.layers()[i];
+  llvm::Expected<ConstantTensor> original = ConstantTensor::get(layer.original);
   if (!original)
     return original.takeError();
-  std::vector<float> real = original->readFloats();
+  numerics::ParallelFor parallel = parallelIn(&getContext());
+  llvm::Expected<std::vector<float>> wanted =
+      sums.target(i, original->readFloats(), parallel);
+  if (!wanted) {
+    skip(layer.op, llvm::toString(wanted.takeError()));
+    return llvm::Error::success();
+  }
   numerics::GPTQResult found =
-      solver.solve(original->getType().getDimSize(0), real.data(),
-                   parallelIn(&getContext()));
-  llvm::Expected<RoundedWeight> kept = keepWeight(
-      original->getType(), format, found.weights,
-      entryBaseName(*original, getLayerName(target.layer)) + "@gptq");
+      solver.solve(original->getType().getDimSize(0), wanted->data(), parallel);
+  llvm::Expected<RoundedWeight> kept =
+      keepWeight(original->getType(), format, found.weights,
+                 entryBaseName(*original, getLayerName(layer.op)) + "@gptq");
   if (!kept)
     return kept.takeError();
-  replaceOperands(target.weight, *kept);
-  target.weight->removeAttr(kOriginalAttr);
+  replaceOperands(layer.weight, *kept);
+  layer.weight->removeAttr(kOriginalAttr);
   ++matched;
   worstError.updateMax(
       static_cast<uint64_t>(found.relativeError() * 1e6 + 0.5));
@@ -253,7 +269,7 @@ void GPTQPass::runOnOperation() {
   };
   if (data.empty())
     return fail("needs data=FILE, the samples to run the model on");
-  Hessians hessians(*this);
+  Hessians hessians(*this, sumsOptions);
   SequentialOptions options;
   options.data = data;
   options.firstSample = firstSample;

@@ -11,6 +11,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "quantc/Analysis/DimensionEquality.h"
+#include "quantc/Quantize/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -41,20 +42,21 @@ bool isRepeated(Operation *op) {
 
 class Planner {
 public:
-  explicit Planner(func::FuncOp function) : function(function) {}
+  Planner(func::FuncOp function, ArrayRef<Value> wanted)
+      : function(function), wanted(wanted.begin(), wanted.end()) {}
   std::vector<Segment> plan(uint64_t joinBytes);
 
 private:
   void findNeeded();
   void findDepths();
   void findOutputs(std::vector<Segment> &segments);
-  uint64_t constantBytes(ArrayRef<Operation *> ops);
   unsigned depthOf(Value value) const {
     Operation *op = value.getDefiningOp();
     return op ? depths.lookup(op) : 0;
   }
 
   func::FuncOp function;
+  llvm::SetVector<Value> wanted;
   SmallVector<Operation *> needed; // in order
   SmallVector<qgraph::ObserveOp> sites;
   DenseMap<Operation *, unsigned> depths;
@@ -62,6 +64,9 @@ private:
 
 void Planner::findNeeded() {
   DenseSet<Operation *> leading;
+  for (Value value : wanted)
+    if (Operation *def = value.getDefiningOp())
+      leading.insert(def);
   Block &block = function.getBody().front();
   for (Operation &op : llvm::reverse(block)) {
     if (auto site = dyn_cast<qgraph::ObserveOp>(op))
@@ -86,15 +91,28 @@ void Planner::findDepths() {
   }
 }
 
+/// Adds up the constants behind a value that no earlier one has counted.
+static uint64_t constantBytes(Value value, DenseSet<Operation *> &counted) {
+  Operation *def = value.getDefiningOp();
+  if (!def || !isRepeated(def) || !counted.insert(def).second)
+    return 0;
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (isa<qgraph::ConstantOp>(def) && type)
+    return type.getNumElements() *
+           llvm::divideCeil(type.getElementTypeBitWidth(), 8u);
+  uint64_t bytes = 0;
+  for (Value operand : valuesRead(def))
+    bytes += constantBytes(operand, counted);
+  return bytes;
+}
+
 /// Bytes of the constants that ops read.
-uint64_t Planner::constantBytes(ArrayRef<Operation *> ops) {
+static uint64_t constantBytes(ArrayRef<Operation *> ops) {
+  DenseSet<Operation *> counted;
   uint64_t bytes = 0;
   for (Operation *op : ops)
     for (Value value : valuesRead(op))
-      if (auto constant = value.getDefiningOp<qgraph::ConstantOp>())
-        if (auto type = dyn_cast<RankedTensorType>(constant.getType()))
-          bytes += type.getNumElements() *
-                   llvm::divideCeil(type.getElementTypeBitWidth(), 8u);
+      bytes += constantBytes(value, counted);
   return bytes;
 }
 
@@ -132,6 +150,8 @@ void Planner::findOutputs(std::vector<Segment> &segments) {
     for (qgraph::ObserveOp site : segment.sites)
       add(site.getInput());
   }
+  for (Value value : wanted)
+    add(value);
   for (auto [segment, values] : llvm::zip_equal(segments, outputs))
     segment.outputs.assign(values.begin(), values.end());
 }
@@ -142,6 +162,8 @@ std::vector<Segment> Planner::plan(uint64_t joinBytes) {
   unsigned depth = 0;
   for (qgraph::ObserveOp site : sites)
     depth = std::max(depth, depths[site]);
+  for (Value value : wanted)
+    depth = std::max(depth, depthOf(value) + 1);
   std::vector<Segment> levels(depth);
   for (Operation *op : needed)
     if (depths[op] < depth && !isRepeated(op))
@@ -153,7 +175,7 @@ std::vector<Segment> Planner::plan(uint64_t joinBytes) {
   uint64_t bytes = 0;
   for (Segment &level : levels) {
     uint64_t more = constantBytes(level.ops);
-    if (segments.empty() || bytes + more > joinBytes) {
+    if (segments.empty() || joinBytes == 0 || bytes + more > joinBytes) {
       segments.push_back(std::move(level));
       bytes = more;
       continue;
@@ -173,7 +195,8 @@ std::vector<Segment> Planner::plan(uint64_t joinBytes) {
 /// Builds the function of a segment.
 class Extractor {
 public:
-  explicit Extractor(const Segment &segment) : segment(segment) {}
+  explicit Extractor(const Segment &segment, bool original = false)
+      : segment(segment), original(original) {}
   SegmentModule extract();
   std::vector<Value> arguments() {
     findArguments();
@@ -193,6 +216,7 @@ private:
   }
 
   const Segment &segment;
+  bool original;
   SegmentModule result;
   IRMapping copies;
   OpBuilder builder{segment.ops.front()->getContext()};
@@ -279,6 +303,12 @@ Value Extractor::copyOf(Value value) {
 }
 
 void Extractor::copy(Operation *op) {
+  if (original)
+    if (auto weight = op->getAttrOfType<TypedAttr>(qgraph::kOriginalAttr)) {
+      copies.map(op->getResult(0),
+                 qgraph::ConstantOp::create(builder, op->getLoc(), weight));
+      return;
+    }
   for (Value value : valuesRead(op))
     copyOf(value);
   builder.clone(*op, copies);
@@ -314,16 +344,17 @@ SegmentModule Extractor::extract() {
 
 } // namespace
 
-std::vector<Segment> planSegments(func::FuncOp function, uint64_t joinBytes) {
-  return Planner(function).plan(joinBytes);
+std::vector<Segment> planSegments(func::FuncOp function, uint64_t joinBytes,
+                                  ArrayRef<Value> wanted) {
+  return Planner(function, wanted).plan(joinBytes);
 }
 
 std::vector<Value> segmentArguments(const Segment &segment) {
   return Extractor(segment).arguments();
 }
 
-SegmentModule extractSegment(const Segment &segment) {
-  return Extractor(segment).extract();
+SegmentModule extractSegment(const Segment &segment, bool original) {
+  return Extractor(segment, original).extract();
 }
 
 } // namespace quantc

@@ -24,7 +24,7 @@ struct Segment {
   /// In the function's order. They have operands of earlier segments and of
   /// this one.
   std::vector<mlir::Operation *> ops;
-  /// What later segments read, and what is observed at `sites`.
+  /// What later segments read, what is observed at `sites`, what is wanted.
   std::vector<mlir::Value> outputs;
   /// The sites whose tensors this segment makes; no op of it reads one of the
   /// last that are reached.
@@ -34,9 +34,12 @@ struct Segment {
 /// Cuts the function where layers read what is observed: an op's depth is the
 /// greatest number of sites on a path to it, and those of one depth are a
 /// segment. Neighbours are joined while their constants have not more than
-/// `joinBytes` bytes. Ops that lead to no site are in none.
+/// `joinBytes` bytes; never for 0. Ops that lead to no site and to none of
+/// `wanted` are in none; what `wanted` has behind the last sites is in segments
+/// after theirs.
 std::vector<Segment> planSegments(mlir::func::FuncOp function,
-                                  uint64_t joinBytes);
+                                  uint64_t joinBytes,
+                                  llvm::ArrayRef<mlir::Value> wanted = {});
 
 /// A segment as a module with one function, and what its arguments are.
 struct SegmentModule {
@@ -50,8 +53,9 @@ struct SegmentModule {
 std::vector<mlir::Value> segmentArguments(const Segment &segment);
 
 /// Copies a segment out of its function, as that is now. Dimensions that are
-/// known to be equal in the function have one name, so they still are.
-SegmentModule extractSegment(const Segment &segment);
+/// known to be equal in the function have one name, so they still are. With
+/// `original`, weights are those that quantization has kept (kOriginalAttr).
+SegmentModule extractSegment(const Segment &segment, bool original = false);
 
 } // namespace quantc
 

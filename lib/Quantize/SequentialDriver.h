@@ -11,6 +11,10 @@
 // samples are run up to there, the layers are rewritten, and the next segment
 // runs them as they are then. Nothing runs twice.
 //
+// A method that asks for it sees a second stream: the same samples in the model
+// whose weights are those before quantization. That one is a segment ahead, so
+// that it knows what the layers should give.
+//
 // What passes from segment to segment lies in files: the peak of anonymous
 // memory is one segment's weights and one sample's arena.
 //
@@ -30,14 +34,53 @@
 
 namespace quantc {
 
+class Stream;
+
+/// What a model's values are in a sample. Views are valid in the call of
+/// `observe` that they are asked for in.
+class SampleTensors {
+public:
+  SampleTensors(int64_t sample, Stream &current, Stream *original)
+      : number(sample), model(current), before(original) {}
+
+  int64_t sample() const { return number; }
+
+  /// Whether the streams have them now; false for null.
+  bool hasCurrent(mlir::Value value) const;
+  bool hasOriginal(mlir::Value value) const;
+
+  /// The tensor of a site that is observed, or a value that was there before it
+  /// and is read after it, in the model as it is now.
+  llvm::Expected<TensorView> current(mlir::Value value) const;
+
+  /// In the model as it was before quantization: a site's tensor, and what
+  /// `SequentialMethod::wantedOriginals` named.
+  llvm::Expected<TensorView> original(mlir::Value value) const;
+
+private:
+  int64_t number;
+  Stream &model;
+  Stream *before;
+};
+
 /// What is done with the tensors that reach the sites of a segment.
 class SequentialMethod {
 public:
   virtual ~SequentialMethod();
 
-  /// A site's tensor in a sample; called for the samples in rising order.
-  virtual llvm::Error observe(qgraph::ObserveOp site, int64_t sample,
-                              const TensorView &tensor) = 0;
+  /// True if it asks for values of the model before quantization.
+  virtual bool usesOriginal() const { return false; }
+
+  /// Which of them it would ask for at a site, beside the site's own tensor;
+  /// they are there if no other sites lie between.
+  virtual llvm::SmallVector<mlir::Value>
+  wantedOriginals(qgraph::ObserveOp) const {
+    return {};
+  }
+
+  /// A sample has reached a site; called for the samples in rising order.
+  virtual llvm::Error observe(qgraph::ObserveOp site,
+                              const SampleTensors &tensors) = 0;
 
   /// All samples have reached these sites, and no layer that reads them has
   /// run. The ops that read them may be rewritten; the sites may not.

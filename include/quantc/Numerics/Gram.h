@@ -33,6 +33,11 @@ void addProduct(int64_t count, int64_t K, const float *X, int64_t M,
                 const float *Y, const float *weights, float *G,
                 const ParallelFor &parallel = runInOrder);
 
+/// Y [count, N] += X Wᵀ for X [count, K] and W [N, K].
+void addOutputs(int64_t count, int64_t K, const float *X, int64_t N,
+                const float *W, float *Y,
+                const ParallelFor &parallel = runInOrder);
+
 /// 1 / mean(r²) of each row of R [count, width]; 0 for a row of zeros, and for
 /// one that is not finite.
 std::vector<float> rowWeights(int64_t count, int64_t width, const float *R);

@@ -381,6 +381,17 @@ def GPTQ : Pass<"qgraph-gptq", "::mlir::ModuleOp"> {
     %w = qgraph.dequantize %p scale %t {block = array<i64: 1, 32>} ...
     ```
 
+    With `target=inputs` the samples run through the original model, too: X~ is what
+    the layer reads there, and what is rounded instead of W is (GPTAQ, Y. Li et al.,
+    arXiv:2504.02692)
+
+        T = W + (W (X~^T X - H) + E^T X) (H + 0.3 mean(diag H) I)^-1
+
+    with E = 0. With `target=residual`, E is by how much the tensor that the layer's
+    output is added to differs from the original model's, for layers whose sum is
+    normalized. `weigh-tokens` counts a token of such a layer by 1 / mean(r^2) in all
+    sums, r being the sum: what the normalization divides by.
+
     Convolutions, codebooks, offsets and scales that rows share stay as they were,
     with a remark.
   }];
@@ -401,7 +412,12 @@ def GPTQ : Pass<"qgraph-gptq", "::mlir::ModuleOp"> {
            "How scales are chosen: formula, or by the least error: plain, diagonal (weighted by H's "
            "diagonal), block (by the group's block of H), sequential (after GPTQ inside the group)">,
     Option<"refinements", "refinements", "int64_t", "0",
-           "Rounds of coordinate descent over the codes and least squares for the scales">
+           "Rounds of coordinate descent over the codes and least squares for the scales">,
+    Option<"target", "target", "std::string", "\"weights\"",
+           "What outputs are held against: those of the original weights, of the original inputs "
+           "(inputs), or those and the residual stream (residual)">,
+    Option<"weighTokens", "weigh-tokens", "bool", "false",
+           "Count tokens by what the next normalization divides by">
   ];
   let statistics = [
     Statistic<"matched", "matched", "Layers solved">,

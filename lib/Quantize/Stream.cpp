@@ -1,0 +1,110 @@
+//===- Stream.cpp - A model that runs segment by segment --------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Stream.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace quantc {
+
+/// The name of an input, as the model has it.
+static StringRef nameOf(BlockArgument argument) {
+  auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                    "onnx.name");
+  return name ? name.getValue() : StringRef();
+}
+
+Stream::Stream(const StreamInput &input, bool original,
+               DenseMap<Value, size_t> keptUntil)
+    : input(input), original(original), neededUntil(std::move(keptUntil)) {
+  for (auto [i, segment] : llvm::enumerate(input.segments)) {
+    if (segment.ops.empty())
+      continue;
+    for (Value value : segmentArguments(segment)) {
+      size_t &last = neededUntil[value];
+      last = std::max(last, i);
+    }
+  }
+}
+
+llvm::Expected<TensorView> Stream::argument(BlockArgument argument,
+                                            int64_t sample) const {
+  auto type = cast<RankedTensorType>(argument.getType());
+  WeightType wanted;
+  llvm::raw_string_ostream(wanted.element) << type.getElementType();
+  for (int64_t extent : type.getShape())
+    wanted.shape.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
+  return input.data.get(nameOf(argument), sample, wanted);
+}
+
+llvm::Expected<TensorView> Stream::get(Value value, int64_t sample) {
+  if (auto block = dyn_cast<BlockArgument>(value))
+    return argument(block, sample);
+  if (auto at = live.find(value); at != live.end())
+    return at->second;
+  return stores.at(value)->get(sample - input.first);
+}
+
+llvm::Error Stream::runSample(const SegmentModule &part, Executable &code,
+                              int64_t sample) {
+  std::vector<TensorView> inputs, outputs;
+  for (Value value : part.arguments) {
+    llvm::Expected<TensorView> view = get(value, sample);
+    if (!view)
+      return view.takeError();
+    inputs.push_back(std::move(*view));
+  }
+  if (llvm::Error error = code.run(inputs, outputs))
+    return llvm::createStringError(
+        llvm::formatv("sample {0}: {1}", sample, toString(std::move(error))));
+  for (auto [value, view] : llvm::zip_equal(part.results, outputs)) {
+    if (auto at = stores.find(value); at != stores.end())
+      if (llvm::Error error = at->second->add(view))
+        return error;
+    live[value] = std::move(view);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Stream::runNext(llvm::function_ref<llvm::Error(int64_t)> visit) {
+  const Segment &segment = input.segments[next];
+  SegmentModule part;
+  std::unique_ptr<Executable> code;
+  if (!segment.ops.empty()) {
+    part = extractSegment(segment, original);
+    llvm::Expected<std::unique_ptr<Executable>> compiled =
+        input.executor.compile(*part.module);
+    if (!compiled)
+      return compiled.takeError();
+    code = std::move(*compiled);
+    for (Value value : part.results)
+      if (auto at = neededUntil.find(value); at != neededUntil.end())
+        stores[value] = std::make_unique<SampleStore>();
+  }
+  for (int64_t sample = input.first; sample < input.end; ++sample) {
+    if (code)
+      if (llvm::Error error = runSample(part, *code, sample))
+        return error;
+    if (visit)
+      if (llvm::Error error = visit(sample))
+        return error;
+    live.clear();
+  }
+  ++next;
+  return llvm::Error::success();
+}
+
+void Stream::dropAfter(size_t i) {
+  for (Value value : llvm::to_vector(llvm::make_first_range(stores)))
+    if (neededUntil.at(value) <= i)
+      stores.erase(value);
+}
+
+} // namespace quantc

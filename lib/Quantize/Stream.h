@@ -1,0 +1,77 @@
+//===- Stream.h - A model that runs segment by segment ----------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef QUANTC_LIB_QUANTIZE_STREAM_H
+#define QUANTC_LIB_QUANTIZE_STREAM_H
+
+#include "SampleStore.h"
+#include "Segments.h"
+#include "quantc/Support/CalibrationData.h"
+#include "quantc/Support/Executor.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <memory>
+
+namespace quantc {
+
+/// What streams share.
+struct StreamInput {
+  const std::vector<Segment> &segments;
+  const CalibrationData &data;
+  Executor &executor;
+  int64_t first, end; ///< of the samples
+};
+
+/// The tensors of all samples, as far as the segments have run. They lie in
+/// files; what no later segment reads is dropped.
+class Stream {
+public:
+  /// `keptUntil`: until which segment values are kept that are asked for beside
+  /// those that segments read. With `original`, weights are those before
+  /// quantization.
+  Stream(const StreamInput &input, bool original,
+         llvm::DenseMap<mlir::Value, size_t> keptUntil =
+             llvm::DenseMap<mlir::Value, size_t>());
+
+  /// Runs the next segment on all samples. After each, `visit` is called.
+  llvm::Error
+  runNext(llvm::function_ref<llvm::Error(int64_t sample)> visit = {});
+
+  /// How many segments have run.
+  size_t position() const { return next; }
+
+  /// A tensor in a sample: an input of the model, what is kept, and in `visit`
+  /// all that the segment gives.
+  bool has(mlir::Value value) const {
+    return llvm::isa<mlir::BlockArgument>(value) || live.contains(value) ||
+           stores.contains(value);
+  }
+  llvm::Expected<TensorView> get(mlir::Value value, int64_t sample);
+
+  /// Drops what is not needed once segment `i` has run, and visited.
+  void dropAfter(size_t i);
+
+private:
+  llvm::Error runSample(const SegmentModule &part, Executable &code,
+                        int64_t sample);
+  llvm::Expected<TensorView> argument(mlir::BlockArgument argument,
+                                      int64_t sample) const;
+
+  StreamInput input;
+  bool original;
+  size_t next = 0;
+  llvm::DenseMap<mlir::Value, size_t> neededUntil;
+  llvm::DenseMap<mlir::Value, std::unique_ptr<SampleStore>> stores;
+  /// What the segment that runs has given for the last sample.
+  llvm::DenseMap<mlir::Value, TensorView> live;
+};
+
+} // namespace quantc
+
+#endif // QUANTC_LIB_QUANTIZE_STREAM_H
