@@ -80,91 +80,21 @@ std::string shapeText(ArrayRef<int64_t> shape) {
 
 namespace {
 
-/// The value behind `'key':` in the header, up to where the next one starts.
-StringRef headerValue(StringRef header, StringRef key) {
-  size_t at = header.find(("'" + key + "'").str());
-  if (at == StringRef::npos)
-    return "";
-  return header.drop_front(at + key.size() + 2).ltrim(" :");
-}
-
-struct NpyHeader {
-  std::string descr; ///< `<f4`
-  bool fortran = false;
-  std::vector<int64_t> shape;
-  size_t dataOffset = 0;
-};
-
-Expected<NpyHeader> parseHeader(StringRef bytes, const Twine &what) {
-  auto damaged = [&](StringRef why) {
-    return createStringError(what + " is no NumPy array: " + why);
-  };
-  if (!bytes.starts_with(kNpyMagic) || bytes.size() < 12)
-    return damaged("it does not begin like a .npy file");
-  bool wide = bytes[6] != 1;
-  size_t length =
-      wide ? read32le(bytes.data() + 8) : read16le(bytes.data() + 8);
-  NpyHeader header;
-  size_t begin = wide ? 12 : 10;
-  header.dataOffset = begin + length;
-  if (header.dataOffset > bytes.size())
-    return damaged("it is cut off");
-  StringRef text = bytes.substr(begin, length);
-
-  StringRef descr = headerValue(text, "descr");
-  if (!descr.consume_front("'"))
-    return damaged("arrays of structures are not supported");
-  header.descr = descr.take_until([](char c) { return c == '\''; }).str();
-  header.fortran = headerValue(text, "fortran_order").starts_with("True");
-  StringRef shape = headerValue(text, "shape");
-  if (!shape.consume_front("("))
-    return damaged("its header has no shape");
-  SmallVector<StringRef, 8> extents;
-  shape.take_until([](char c) { return c == ')'; })
-      .split(extents, ',', -1, /*KeepEmpty=*/false);
-  for (StringRef extent : extents) {
-    extent = extent.trim();
-    if (extent.empty())
-      continue;
-    int64_t value;
-    if (extent.getAsInteger(10, value) || value < 0)
-      return damaged("its header has a bad shape");
-    header.shape.push_back(value);
-  }
-  return header;
-}
-
-/// A type that NumPy writes.
-struct NpyType {
-  int64_t code, bits;
-};
-
-Expected<NpyType> npyType(StringRef descr, const Twine &what) {
-  unsigned size = 0;
-  char order = descr.empty() ? ' ' : descr[0];
-  if (descr.size() < 3 || descr.drop_front(2).getAsInteger(10, size) ||
-      !StringRef("<|=").contains(order) || size == 0 || size > 16)
-    return createStringError(
-        what + " has elements of type '" + descr +
-        "', which cannot be read: convert them with astype, to little-endian "
-        "numbers");
-  int64_t bits = 8 * int64_t(size);
-  switch (descr[1]) {
+/// The DLPack type of an array's elements; -1 where they have none.
+int64_t codeOf(const NpyArray &array) {
+  switch (array.kind) {
   case 'f':
-    return NpyType{kDLFloat, bits};
+    return kDLFloat;
   case 'i':
-    return NpyType{kDLInt, bits};
+    return kDLInt;
   case 'u':
-    return NpyType{kDLUInt, bits};
+    return kDLUInt;
   case 'b':
-    return NpyType{kDLBool, bits};
+    return kDLBool;
   case 'c':
-    return NpyType{kDLComplex, bits};
-  case 'V':
-    return NpyType{-1, bits};
+    return kDLComplex;
   default:
-    return createStringError(what + " has elements of type '" + descr +
-                             "', which no tensor has");
+    return -1;
   }
 }
 
@@ -172,29 +102,6 @@ Expected<NpyType> npyType(StringRef descr, const Twine &what) {
 bool lacksNpyType(int64_t code, int64_t bits) {
   return bits < 8 || !(code == kDLFloat || code == kDLInt || code == kDLUInt ||
                        code == kDLBool || code == kDLComplex);
-}
-
-/// Column-major elements to row-major ones.
-void fromFortran(const char *from, const Array &to) {
-  size_t width = to.bits / 8;
-  std::vector<int64_t> index(to.shape.size(), 0), stride(to.shape.size());
-  int64_t step = 1;
-  for (auto [i, extent] : enumerate(to.shape)) {
-    stride[i] = step;
-    step *= extent;
-  }
-  int64_t count = to.count();
-  for (int64_t at = 0; at < count; ++at) {
-    int64_t source = 0;
-    for (size_t i = 0; i < index.size(); ++i)
-      source += index[i] * stride[i];
-    std::memcpy(to.data() + at * width, from + source * width, width);
-    for (size_t i = index.size(); i-- > 0;) {
-      if (++index[i] < to.shape[i])
-        break;
-      index[i] = 0;
-    }
-  }
 }
 
 /// One element a byte to packed ones.
@@ -208,33 +115,17 @@ Array packed(const Array &wide, int64_t code, int64_t bits) {
 
 } // namespace
 
-Expected<Array> parseNpy(StringRef bytes, const Twine &what, int64_t code,
-                         int64_t bits) {
-  Expected<NpyHeader> header = parseHeader(bytes, what);
-  if (!header)
-    return header.takeError();
-  Expected<NpyType> type = npyType(header->descr, what);
-  if (!type)
-    return type.takeError();
-  if (!Array::fits(type->bits, header->shape))
-    return createStringError(what + " has a shape beyond any memory");
-  Array array(type->code, type->bits, header->shape);
-  StringRef data = bytes.drop_front(header->dataOffset);
-  if (data.size() < array.bytes())
-    return createStringError(what + " is cut off: it has " +
-                             Twine(data.size()) +
-                             " bytes of data and its "
-                             "shape asks for " +
-                             Twine(array.bytes()));
-  if (header->fortran && header->shape.size() > 1)
-    fromFortran(data.data(), array);
-  else
-    std::memcpy(array.data(), data.data(), array.bytes());
-
-  if (lacksNpyType(code, bits) && type->code != kDLFloat) {
-    if (bits < 8 && type->bits == 8)
+Expected<Array> readNpy(StringRef bytes, const Twine &what, int64_t code,
+                        int64_t bits) {
+  Expected<NpyArray> found = parseNpy(bytes, what);
+  if (!found)
+    return found.takeError();
+  Array array(codeOf(*found), found->bits, found->shape);
+  found->copyTo(array.data());
+  if (lacksNpyType(code, bits) && array.code != kDLFloat) {
+    if (bits < 8 && array.bits == 8)
       return packed(array, code, bits);
-    if (bits == type->bits)
+    if (bits == array.bits)
       array.code = code;
   }
   return std::move(array);

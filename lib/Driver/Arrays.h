@@ -3,9 +3,8 @@
 // Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// .npy: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html,
-// versions 1 to 3. .npz: a zip archive of .npy files, stored, not compressed
-// (numpy.savez).
+// The formats are quantc/Support/NumpyFiles.h's; what is written is stored, not
+// compressed (numpy.savez).
 //
 //===----------------------------------------------------------------------===//
 

@@ -9,16 +9,14 @@
 #define QUANTC_LIB_DRIVER_NPY_H
 
 #include "Arrays.h"
+#include "quantc/Support/NumpyFiles.h"
 
 namespace quantc::driver {
 
-/// What a .npy file begins with.
-inline constexpr llvm::StringLiteral kNpyMagic("\x93NUMPY");
-
 /// The array in the bytes of a .npy file, which errors call `what`. `code` and
 /// `bits`: as of readArray.
-llvm::Expected<Array> parseNpy(llvm::StringRef bytes, const llvm::Twine &what,
-                               int64_t code, int64_t bits);
+llvm::Expected<Array> readNpy(llvm::StringRef bytes, const llvm::Twine &what,
+                              int64_t code, int64_t bits);
 
 } // namespace quantc::driver
 
