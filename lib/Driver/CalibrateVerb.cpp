@@ -131,8 +131,9 @@ RunVerb addCalibrate(CLI::App &program) {
       "Run a model on samples and file what passes its layers, or merge files");
   verb->add_option("MODEL.onnx", options->models, "Model")->type_name("");
   verb->add_option("--data", options->graph.calibration,
-                   "Samples: a .safetensors file of arrays named as the "
-                   "inputs, the first dimension being the sample")
+                   "Samples: a .npz or .safetensors file of arrays named as "
+                   "the inputs, the first dimension being the sample, a folder "
+                   "of .npy files or of test_data_set_*")
       ->type_name("DATA");
   verb->add_option("-o,--output", options->output,
                    "File of statistics to write")

@@ -232,7 +232,8 @@ RunVerb addCompile(CLI::App &program) {
   auto *calibration =
       verb->add_option("--calibration", options->graph.calibration,
                        "Samples for recipes that run the model on some: a "
-                       ".safetensors file of arrays named as the inputs")
+                       ".npz or .safetensors file of arrays named as the "
+                       "inputs, a folder of .npy files or of test_data_set_*")
           ->type_name("DATA");
   verb->add_option("--statistics", options->graph.statistics,
                    "What 'quantc calibrate' has found, instead of samples")

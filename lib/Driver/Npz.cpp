@@ -36,10 +36,18 @@ std::optional<Expected<Array>> findArray(const NpzFile &file, StringRef path,
   auto at = find(file.names(), name);
   if (at == file.names().end())
     return std::nullopt;
-  Expected<StringRef> text = file.member(at - file.names().begin());
-  if (!text)
-    return text.takeError();
-  return readNpy(*text, "'" + name + "' of '" + path + "'", code, bits);
+  size_t member = at - file.names().begin();
+  std::string what = ("'" + name + "' of '" + path + "'").str();
+  if (file.isStored(member)) {
+    Expected<StringRef> text = file.stored(member);
+    if (!text)
+      return text.takeError();
+    return readNpy(*text, what, code, bits);
+  }
+  std::vector<char> text(file.size(member));
+  if (Error error = file.extract(member, text))
+    return std::move(error);
+  return readNpy(StringRef(text.data(), text.size()), what, code, bits);
 }
 
 void put16(std::string &out, uint16_t value) {

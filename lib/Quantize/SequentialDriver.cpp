@@ -8,6 +8,7 @@
 #include "SequentialDriver.h"
 
 #include "Stream.h"
+#include "quantc/Analysis/CalibrationData.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <optional>
@@ -116,7 +117,12 @@ llvm::Error runSequentially(ModuleOp module, const SequentialOptions &options,
   if (!llvm::hasSingleElement(functions))
     return llvm::createStringError(
         "calibration needs a module with one function");
-  llvm::Expected<CalibrationData> data = CalibrationData::open(options.data);
+  func::FuncOp function = *functions.begin();
+  std::vector<std::string> inputs;
+  for (BlockArgument argument : function.getArguments())
+    inputs.push_back(inputName(argument).str());
+  llvm::Expected<CalibrationData> data =
+      CalibrationData::open(options.data, inputs, module.getContext());
   if (!data)
     return data.takeError();
   std::unique_ptr<Executor> executor = createExecutor();
@@ -129,7 +135,6 @@ llvm::Error runSequentially(ModuleOp module, const SequentialOptions &options,
         "{0} has {1} samples; there is none of number {2}", options.data,
         data->samples(),
         options.samples > 0 ? first + options.samples - 1 : first));
-  func::FuncOp function = *functions.begin();
   std::vector<Segment> segments =
       planSegments(function, options.segmentBytes, wantedOf(function, method));
   StreamInput input{segments, *data, *executor, first,

@@ -13,8 +13,7 @@ using namespace mlir;
 
 namespace quantc {
 
-/// The name of an input, as the model has it.
-static StringRef nameOf(BlockArgument argument) {
+StringRef inputName(BlockArgument argument) {
   auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
   auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
                                                     "onnx.name");
@@ -41,7 +40,7 @@ llvm::Expected<TensorView> Stream::argument(BlockArgument argument,
   llvm::raw_string_ostream(wanted.element) << type.getElementType();
   for (int64_t extent : type.getShape())
     wanted.shape.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
-  return input.data.get(nameOf(argument), sample, wanted);
+  return input.data.get(inputName(argument), sample, wanted);
 }
 
 llvm::Expected<TensorView> Stream::get(Value value, int64_t sample) {

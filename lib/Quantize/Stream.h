@@ -10,7 +10,7 @@
 
 #include "SampleStore.h"
 #include "Segments.h"
-#include "quantc/Support/CalibrationData.h"
+#include "quantc/Analysis/CalibrationData.h"
 #include "quantc/Support/Executor.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -20,10 +20,13 @@
 
 namespace quantc {
 
+/// The name of an input of the model; empty if it has none.
+llvm::StringRef inputName(mlir::BlockArgument argument);
+
 /// What streams share.
 struct StreamInput {
   const std::vector<Segment> &segments;
-  const CalibrationData &data;
+  CalibrationData &data;
   Executor &executor;
   int64_t first, end; ///< of the samples
 };

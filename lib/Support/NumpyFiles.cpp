@@ -8,11 +8,14 @@
 #include "quantc/Support/NumpyFiles.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/CRC.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <cassert>
 #include <cstring>
 #include <optional>
+#include <zlib.h>
 
 using namespace llvm;
 using namespace llvm::support::endian;
@@ -185,21 +188,75 @@ Expected<NpzFile> NpzFile::open(StringRef bytes, StringRef path) {
   return file.damaged("it has no directory");
 }
 
-Expected<StringRef> NpzFile::member(size_t i) const {
+Expected<StringRef> NpzFile::packedBytes(size_t i) const {
   const Entry &entry = entries[i];
-  if (entry.method != 0)
-    return createStringError("'" + path +
-                             "' is compressed; write it with "
-                             "numpy.savez instead of savez_compressed");
   if (entry.offset > bytes.size() || bytes.size() - entry.offset < 30 ||
       read32le(bytes.data() + entry.offset) != kLocal)
     return damaged("its directory points outside");
   const char *local = bytes.data() + entry.offset;
   uint64_t begin =
       entry.offset + 30 + read16le(local + 26) + read16le(local + 28);
-  if (begin > bytes.size() || entry.size > bytes.size() - begin)
+  if (begin > bytes.size() || entry.packed > bytes.size() - begin)
     return damaged("it is cut off");
-  return bytes.substr(begin, entry.size);
+  return bytes.substr(begin, entry.packed);
+}
+
+Error NpzFile::checkSum(size_t i, ArrayRef<char> data) const {
+  if (crc32(ArrayRef(reinterpret_cast<const uint8_t *>(data.data()),
+                     data.size())) == entries[i].crc)
+    return Error::success();
+  return createStringError("'" + memberNames[i] + "' of '" + path +
+                           "' is damaged: its checksum is wrong; copy or write "
+                           "the file again");
+}
+
+Expected<StringRef> NpzFile::stored(size_t i) const {
+  assert(isStored(i) && "a compressed member has to be extracted");
+  Expected<StringRef> found = packedBytes(i);
+  if (found)
+    if (Error error = checkSum(i, ArrayRef(found->data(), found->size())))
+      return std::move(error);
+  return found;
+}
+
+/// A deflated stream, which has to become exactly `to.size()` bytes.
+static bool inflateTo(StringRef from, MutableArrayRef<char> to) {
+  z_stream stream = {};
+  // Negative: without zlib's own header.
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
+    return false;
+  constexpr size_t kMost = 1u << 30; // zlib counts in 32 bits
+  stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(from.data()));
+  stream.next_out = reinterpret_cast<Bytef *>(to.data());
+  size_t in = from.size(), out = to.size();
+  int status = Z_OK;
+  while (status == Z_OK) {
+    uInt feed = std::min(in, kMost), room = std::min(out, kMost);
+    stream.avail_in = feed;
+    stream.avail_out = room;
+    status = inflate(&stream, Z_NO_FLUSH);
+    in -= feed - stream.avail_in;
+    out -= room - stream.avail_out;
+  }
+  inflateEnd(&stream);
+  return status == Z_STREAM_END && out == 0;
+}
+
+Error NpzFile::extract(size_t i, MutableArrayRef<char> to) const {
+  Expected<StringRef> packed = packedBytes(i);
+  if (!packed)
+    return packed.takeError();
+  if (entries[i].method == 0)
+    llvm::copy(*packed, to.begin());
+  else if (entries[i].method != 8)
+    return createStringError("'" + memberNames[i] + "' of '" + path +
+                             "' is compressed in a way that numpy does not "
+                             "use; write it with numpy.savez");
+  else if (!inflateTo(*packed, to))
+    return createStringError("'" + memberNames[i] + "' of '" + path +
+                             "' is damaged: it cannot be decompressed; copy or "
+                             "write the file again");
+  return checkSum(i, to);
 }
 
 Error NpzFile::damaged(StringRef why) const {
@@ -232,11 +289,14 @@ Error NpzFile::readEntry(uint64_t &at) {
          total = 46 + nameLength + extraLength + read16le(head + 32);
   if (bytes.size() - at < total)
     return damaged("its directory is cut off");
-  Entry entry{read16le(head + 10), read32le(head + 24), read32le(head + 42)};
-  uint64_t stored = read32le(head + 20);
-  readExtra(bytes.substr(at + 46 + nameLength, extraLength), entry, stored);
-  if (entry.method == 0 && stored != entry.size)
+  Entry entry{read16le(head + 10), read32le(head + 16), read32le(head + 20),
+              read32le(head + 24), read32le(head + 42)};
+  readExtra(bytes.substr(at + 46 + nameLength, extraLength), entry);
+  if (entry.method == 0 && entry.packed != entry.size)
     return damaged("a member has two sizes");
+  // Deflate makes at most 1032 bytes of one.
+  if (entry.packed > bytes.size() || entry.size / 1032 > entry.packed)
+    return damaged("a member has an impossible size");
   StringRef name = bytes.substr(at + 46, nameLength);
   name.consume_back(".npy");
   memberNames.push_back(name.str());
@@ -246,7 +306,7 @@ Error NpzFile::readEntry(uint64_t &at) {
 }
 
 /// Sizes beyond 32 bits.
-void NpzFile::readExtra(StringRef extra, Entry &entry, uint64_t &stored) {
+void NpzFile::readExtra(StringRef extra, Entry &entry) {
   while (extra.size() >= 4) {
     unsigned id = read16le(extra.data());
     size_t length = read16le(extra.data() + 2);
@@ -254,7 +314,7 @@ void NpzFile::readExtra(StringRef extra, Entry &entry, uint64_t &stored) {
     extra = extra.drop_front(std::min(4 + length, extra.size()));
     if (id != 1)
       continue;
-    for (uint64_t *field : {&entry.size, &stored, &entry.offset})
+    for (uint64_t *field : {&entry.size, &entry.packed, &entry.offset})
       if (*field == 0xffffffffu && body.size() >= 8) {
         *field = read64le(body.data());
         body = body.drop_front(8);

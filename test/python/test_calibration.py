@@ -115,3 +115,63 @@ def test_gptq_gains(folder):
     compiled(folder, "w4", "w4" + options, "--calibration", "samples")
     assert error(folder, "gptq") < 0.5 * error(folder, "rtn")
     assert error(folder, "w4") < 0.95 * error(folder, "gptq")
+
+
+def write_sets(folder, samples, inputs=("x",)):
+    """ONNX's test data: a folder a sample."""
+    for i, sample in enumerate(samples):
+        path = folder / f"test_data_set_{i}"
+        path.mkdir(parents=True)
+        for k, name in enumerate(inputs):
+            (path / f"input_{k}.pb").write_bytes(
+                numpy_helper.from_array(sample, name).SerializeToString()
+            )
+
+
+def test_every_form_of_samples(folder):
+    """Whatever writes them, NumPy or ONNX, the samples are the same."""
+    x = rows(24, 5)
+    save_file({"x": x}, folder / "few.safetensors")
+    np.savez(folder / "few.npz", other=np.zeros(24, np.int8), x=x)
+    np.savez_compressed(folder / "packed.npz", x=np.asfortranarray(x))
+    (folder / "few").mkdir()
+    np.save(folder / "few" / "x.npy", x)
+    write_sets(folder / "sets", x[:, None])
+    found = {}
+    for name in ("few.safetensors", "few.npz", "packed.npz", "few", "sets"):
+        run(folder, "calibrate", "net.onnx", "--data", name, "-o", f"{name}.found", "-q")
+        found[name] = (folder / f"{name}.found").read_bytes()
+    assert len(set(found.values())) == 1
+    # In process, and of samples in memory.
+    compiled(folder, "from-npz", "w8a8-static", "--calibration", "few.npz")
+    quantc.compile(folder / "net.onnx", folder / "from-memory", recipe="w8a8-static",
+                   target="native:highest", set={".": "si8"},
+                   calibration=[{"x": row[None]} for row in x])
+    weights = [(folder / f"{name}.safetensors").read_bytes()
+               for name in ("from-npz", "from-memory")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    "write, said",
+    [
+        (lambda path: np.savez(path, y=rows(4, 1)), "has no array 'x', which the model needs"),
+        (lambda path: np.savez(path, x=rows(4, 1).astype(np.float64)), "convert the array"),
+        (lambda path: np.savez(path, x=rows(4, 1), y=rows(3, 1)), "'y' has 3"),
+        (lambda path: np.savez(path, x=rows(4, 1)[:, :5]), "is 4x5xf32; the model's input is"),
+        (lambda path: np.savez(path, x=rows(4, 1) * np.float32(np.inf)), "infinite"),
+        (lambda path: np.savez(path, x=np.array("text")), "which no tensor has"),
+        (lambda path: np.savez(path), "holds no array"),
+        (lambda path: path.write_bytes(b"PK\x03\x04cut off"), "is no .npz file"),
+        (lambda path: path.mkdir(), "has neither NAME.npy nor test_data_set_N"),
+        (lambda path: write_sets(path, rows(2, 1)), "is 96xf32; the model's input is"),
+        (lambda path: write_sets(path, rows(2, 1)[:, None], "xy"), "has only 1 inputs"),
+        (lambda path: None, "No such file or directory"),
+    ],
+)
+def test_bad_samples(folder, tmp_path, write, said):
+    path = tmp_path / "bad.npz"
+    write(path)
+    error = run(folder, "calibrate", "net.onnx", "--data", path, "-o", tmp_path / "out", status=1)
+    assert said in error and str(path) in error
+    assert not (tmp_path / "out").exists()

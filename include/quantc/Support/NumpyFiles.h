@@ -62,19 +62,31 @@ public:
   /// Of the arrays: the members without `.npy`.
   llvm::ArrayRef<std::string> names() const { return memberNames; }
 
-  /// The .npy file of array `i`. Errors: it is compressed, or lies outside.
-  llvm::Expected<llvm::StringRef> member(size_t i) const;
+  /// True if array `i` lies there uncompressed.
+  bool isStored(size_t i) const { return entries[i].method == 0; }
+  /// Bytes of its .npy file, uncompressed. No more than its compressed bytes
+  /// can become, so that nothing absurd is allocated.
+  uint64_t size(size_t i) const { return entries[i].size; }
+  /// The .npy file of a stored array. Errors: it lies outside the file; its
+  /// checksum is wrong.
+  llvm::Expected<llvm::StringRef> stored(size_t i) const;
+  /// Writes the .npy file of an array, stored or deflated, to `size(i)` bytes.
+  /// Errors: those of `stored`, another kind of compression, damaged data.
+  llvm::Error extract(size_t i, llvm::MutableArrayRef<char> to) const;
 
 private:
   struct Entry {
-    unsigned method;
-    uint64_t size, offset;
+    unsigned method; ///< 0: stored, 8: deflated
+    uint32_t crc;    ///< of the uncompressed bytes
+    uint64_t packed, size, offset;
   };
 
   llvm::Error damaged(llvm::StringRef why) const;
   llvm::Error readDirectory(size_t end);
   llvm::Error readEntry(uint64_t &at);
-  static void readExtra(llvm::StringRef extra, Entry &entry, uint64_t &stored);
+  static void readExtra(llvm::StringRef extra, Entry &entry);
+  llvm::Expected<llvm::StringRef> packedBytes(size_t i) const;
+  llvm::Error checkSum(size_t i, llvm::ArrayRef<char> data) const;
 
   llvm::StringRef bytes, path;
   std::vector<std::string> memberNames;

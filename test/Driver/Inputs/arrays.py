@@ -22,3 +22,6 @@ open("empty.npy", "w").close()
 for name, end in [("c.npy", -24), ("arrays.npz", -30)]:
     data = open(name, "rb").read()
     open(name.replace("c.npy", "cut.npy").replace("arrays", "cut"), "wb").write(data[:end])
+damaged = bytearray(open("arrays.npz", "rb").read())
+damaged[damaged.find(x.tobytes()) + 5] ^= 1
+open("damaged.npz", "wb").write(damaged)
