@@ -6,6 +6,9 @@
 #   make check-full  the same, and the tests that take long
 #   make demo    build, then the main job on a real model
 #   make bench   build, then the figures of docs/benchmarks.md
+#   make bench-accuracy  build, then its table of accuracy, peers included: hours;
+#                ARGUMENTS='--calibration A.npy --validation B.npy' and more, see
+#                benchmarks/accuracy.py
 #   make clean   remove what was built, but not what was installed
 #
 # JOBS=N bounds the build's parallelism.
@@ -18,7 +21,7 @@ CMAKE  := $(shell PATH=/usr/local/bin:/usr/bin:/bin command -v cmake || echo bui
 
 build_preset = $(CMAKE) --preset $(1) && $(CMAKE) --build --preset $(1) $(if $(JOBS),-j $(JOBS))
 
-.PHONY: all deps check check-full demo bench clean
+.PHONY: all deps check check-full demo bench bench-accuracy clean
 all: deps
 	$(call build_preset,release)
 
@@ -37,6 +40,10 @@ demo: all
 
 bench: all
 	@$(PYTHON) benchmarks/bench.py --build build/release
+
+bench-accuracy: all
+	@utils/deps.sh --full
+	@$(PYTHON) benchmarks/accuracy.py --build build/release $(ARGUMENTS)
 
 clean:
 	rm -rf build/dev build/release build/asan build/deps-work

@@ -19,8 +19,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "embed")]
 import measure
 import minilm
+import report
 import vision
 from minilm import say
+from report import Table
 
 INT8, INT4, FLOAT = "w8a8-dynamic", "w4-rtn", "fp32"
 SHAPES = [(1, 16), (1, 128), (8, 128)]
@@ -35,25 +37,6 @@ VISION = [("resnet50", "float", 0.9), ("resnet50", "u8", 1.2), ("resnet50", "s8"
 ALL_X86 = "sapphirerapids"
 
 MB = 1e6
-
-
-class Table:
-    """Lines of cells, printed aligned and written as Markdown."""
-
-    def __init__(self, title, *head):
-        self.title, self.lines = title, [list(head)]
-
-    def add(self, *cells):
-        self.lines.append([str(cell) for cell in cells])
-
-    def markdown(self):
-        widths = [max(len(line[i]) for line in self.lines) for i in range(len(self.lines[0]))]
-        rows = [
-            "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths)) + " |"
-            for line in self.lines
-        ]
-        rows.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-        return f"## {self.title}\n\n" + "\n".join(rows) + "\n"
 
 
 class Bench:
@@ -401,9 +384,7 @@ def main():
         sys.exit("bench: failed, see above: " + ", ".join(bench.failures))
     if arguments.write:
         path = minilm.ROOT / "docs" / "benchmarks.md"
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text(text)
-        unfinished.replace(path)
+        report.write_part(path, "bench", text)
         say(f"wrote {path}")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -59,6 +60,72 @@ def run_measured(command):
     if int(status) != 0:
         raise RuntimeError(result.stderr.strip() or f"exit status {status}")
     return float(seconds), int(peak)
+
+
+def descendants(process):
+    """The process and all that come from it."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as file:
+                    # The name, in parentheses, may have anything in it.
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(name))
+    found = [process]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def anonymous_bytes(process):
+    """Memory of a process and all that come from it which no file backs."""
+    total = 0
+    for one in descendants(process):
+        try:
+            with open(f"/proc/{one}/status") as file:
+                for line in file:
+                    if line.startswith("RssAnon:"):
+                        total += 1024 * int(line.split()[1])
+        except OSError:
+            continue
+    return total
+
+
+def run_watched(command, log, environment=None):
+    """Runs a command, its output to the file `log`; returns its seconds, the processor seconds of
+    it and of all processes it waited for, and the peak of its anonymous bytes, looked at 20 times
+    a second.
+
+    Raises RuntimeError with the end of what it wrote if it fails.
+    """
+    start, peak = time.perf_counter(), 0
+    with open(log, "wb") as file:
+        process = os.posix_spawnp(
+            command[0], [str(word) for word in command], {**os.environ, **(environment or {})},
+            file_actions=[(os.POSIX_SPAWN_DUP2, file.fileno(), 1),
+                          (os.POSIX_SPAWN_DUP2, file.fileno(), 2)],
+        )
+        try:
+            while True:
+                done, status, usage = os.wait4(process, os.WNOHANG)
+                if done:
+                    break
+                peak = max(peak, anonymous_bytes(process))
+                time.sleep(0.05)
+        except BaseException:
+            os.kill(process, signal.SIGTERM)
+            os.waitpid(process, 0)
+            raise
+    seconds = time.perf_counter() - start
+    code = os.waitstatus_to_exitcode(status)
+    if code != 0:
+        with open(log, "rb") as file:
+            text = file.read().decode(errors="replace").strip()
+        raise RuntimeError(text[-2000:] or f"exit status {code}")
+    return seconds, usage.ru_utime + usage.ru_stime, peak
 
 
 def machine():

@@ -28,14 +28,18 @@ def natural_rotation(weight, heads):
     return pairs.transpose(1, 2).reshape(outputs, inputs)
 
 
-def state_of(reader, layers, heads, key_value_heads):
-    """The weights by their names in transformers."""
+def dequantized(reader):
+    """The weights by their names in the file."""
     import gguf
 
-    tensors = {
-        tensor.name: torch.from_numpy(gguf.dequantize(tensor.data, tensor.tensor_type).copy())
-        for tensor in reader.tensors
+    return {
+        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors
     }
+
+
+def state_of(arrays, layers, heads, key_value_heads):
+    """The weights by their names in transformers."""
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     state = {
         "model.embed_tokens.weight": tensors["token_embd.weight"],
         "lm_head.weight": tensors["token_embd.weight"],
@@ -56,8 +60,8 @@ def state_of(reader, layers, heads, key_value_heads):
     return state
 
 
-@model
-def smollm2():
+def language_model(weights=dequantized):
+    """The model, its weights being what `weights` makes of the file (a gguf.GGUFReader)."""
     import gguf
 
     reader = gguf.GGUFReader(weights_file())
@@ -73,7 +77,14 @@ def smollm2():
         pad_token_id=2, bos_token_id=1, eos_token_id=2,
     )
     module = transformers.LlamaForCausalLM(config)
-    module.load_state_dict(state_of(reader, field("block_count"), heads, key_value_heads))
-    made = cached(module, field("block_count"), key_value_heads, 64)
+    module.load_state_dict(state_of(weights(reader), field("block_count"), heads, key_value_heads))
+    return module
+
+
+@model
+def smollm2():
+    module = language_model()
+    config = module.config
+    made = cached(module, config.num_hidden_layers, config.num_key_value_heads, 64)
     made.trained = True
     return made
