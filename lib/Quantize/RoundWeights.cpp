@@ -93,13 +93,10 @@ void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
   llvm::copy(rounded.zeroPoint,
              result.zeroPoint.begin() +
                  (rounded.zeroPoint.empty() ? 0 : rows.begin * groups));
-  unsigned bits = numerics::packedBits(format.stored);
-  auto *out = reinterpret_cast<uint8_t *>(result.stored.data()) +
-              rows.begin * width * bits / 8;
-  if (bits < 8)
-    numerics::packBits(rounded.stored.data(), count, bits, out);
-  else
-    llvm::copy(rounded.stored, out);
+  numerics::packCodes(format.stored, rounded.stored.data(), count,
+                      reinterpret_cast<uint8_t *>(result.stored.data()) +
+                          rows.begin * width *
+                              numerics::packedBits(format.stored) / 8);
 
   std::vector<float> back(count);
   numerics::dequantize(encoding, shape, block, scales, rounded.stored.data(),
@@ -132,11 +129,8 @@ llvm::Expected<TypedAttr> makeZeroPoint(RankedTensorType type, StringRef name,
     std::vector<uint8_t> codes(values.begin(), values.end());
     numerics::Format format = *numerics::integerFormat(
         type.getElementTypeBitWidth(), type.getElementType().isSignedInteger());
-    auto *out = reinterpret_cast<uint8_t *>(bytes.data());
-    if (unsigned bits = numerics::packedBits(format); bits < 8)
-      numerics::packBits(codes.data(), codes.size(), bits, out);
-    else
-      llvm::copy(codes, out);
+    numerics::packCodes(format, codes.data(), codes.size(),
+                        reinterpret_cast<uint8_t *>(bytes.data()));
   });
 }
 
@@ -185,12 +179,9 @@ keepWeight(RankedTensorType type, const RoundingFormat &format,
            const numerics::QuantizedWeights &codes, StringRef name) {
   RoundedWeight kept;
   auto fill = [&](MutableArrayRef<char> bytes) {
-    unsigned bits = numerics::packedBits(format.stored);
-    auto *out = reinterpret_cast<uint8_t *>(bytes.data());
-    if (bits < 8)
-      numerics::packBits(codes.stored.data(), type.getNumElements(), bits, out);
-    else
-      llvm::copy(codes.stored, out);
+    numerics::packCodes(format.stored, codes.stored.data(),
+                        type.getNumElements(),
+                        reinterpret_cast<uint8_t *>(bytes.data()));
   };
   if (llvm::Error error =
           keep(makeConstant(type.clone(storedType(type.getContext(), format)),

@@ -50,6 +50,17 @@ inline void packBits(const uint8_t *codes, int64_t count, unsigned bits,
     *packed = static_cast<uint8_t>(pending);
 }
 
+/// Packs `count` codes, one in storageBytes(format) bytes each, as quantc's own
+/// packed storage has them (`packedBits`).
+inline void packCodes(Format format, const uint8_t *codes, int64_t count,
+                      uint8_t *packed) {
+  unsigned bits = packedBits(format);
+  if (bits < 8)
+    packBits(codes, count, bits, packed);
+  else
+    std::memcpy(packed, codes, count * (bits / 8));
+}
+
 /// The reverse of packBits. Codes are sign-extended to the byte if `isSigned`.
 inline void unpackBits(const uint8_t *packed, int64_t count, unsigned bits,
                        bool isSigned, uint8_t *codes) {
