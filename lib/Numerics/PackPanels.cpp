@@ -20,7 +20,7 @@ int64_t roundUp(int64_t value, int64_t unit) {
 /// Values of k that a group has room for: whole 64-byte vectors.
 int64_t paddedGroup(const PanelLayout &layout) {
   int64_t length = layout.group == 0 ? layout.k : layout.group;
-  return roundUp(length, layout.format == Format::SI4 ? 8 : 4);
+  return roundUp(length, layout.grain());
 }
 
 void storeFloat(uint8_t *out, float value) {
@@ -33,21 +33,36 @@ float sourceScale(const PanelSource &source, int64_t index) {
   return static_cast<const float *>(source.scales)[index];
 }
 
-/// Writes the 16 scales of group `g`; returns where they end.
-uint8_t *packScales(const PanelLayout &layout, const PanelSource &source,
-                    int64_t first, int64_t columns, int64_t g, uint8_t *out) {
+/// Writes 16 numbers, `value(column)` or 0 beyond the columns, in the type of
+/// the scales; returns where they end.
+template <typename Value>
+uint8_t *packParams(const PanelLayout &layout, int64_t columns, Value value,
+                    uint8_t *out) {
   bool half = layout.scaleType == Format::F16;
   for (int64_t c = 0; c < kPanel; ++c) {
-    int64_t index = (first + c) * layout.groups() + g;
-    float scale = c < columns ? sourceScale(source, index) : 0.0f;
+    float number = c < columns ? value(c) : 0.0f;
     if (half) {
-      uint16_t code = f32ToF16(scale);
+      uint16_t code = f32ToF16(number);
       std::memcpy(out + 2 * c, &code, sizeof(code));
     } else {
-      storeFloat(out + 4 * c, scale);
+      storeFloat(out + 4 * c, number);
     }
   }
   return out + kPanel * (half ? 2 : 4);
+}
+
+/// The scales of group `g`, and the offsets; returns where they end.
+uint8_t *packScales(const PanelLayout &layout, const PanelSource &source,
+                    int64_t first, int64_t columns, int64_t g, uint8_t *out) {
+  auto index = [&](int64_t c) { return (first + c) * layout.groups() + g; };
+  out = packParams(
+      layout, columns, [&](int64_t c) { return sourceScale(source, index(c)); },
+      out);
+  if (!layout.offsets)
+    return out;
+  return packParams(
+      layout, columns, [&](int64_t c) { return source.offsets[index(c)]; },
+      out);
 }
 
 void packFloats(const PanelLayout &layout, const PanelSource &source,
@@ -74,7 +89,7 @@ public:
     const FormatInfo &row = info(format);
     if (layout.zeroPoints && !row.isSigned)
       centre = 1 << (row.bits - 1);
-    signBit = row.isSigned ? 1u << (row.bits - 1) : 0;
+    signBit = row.isSigned && !layout.keepsCodes() ? 1u << (row.bits - 1) : 0;
     mask = (1u << row.bits) - 1;
   }
 
@@ -111,14 +126,29 @@ private:
   uint32_t signBit, mask;
 };
 
+/// The values of group `g` of f16 or bf16: rows of 16 columns.
+void packHalves(const PanelLayout &layout, const PanelSource &source,
+                int64_t first, int64_t columns, int64_t g, uint8_t *out) {
+  const char *w = static_cast<const char *>(source.weights);
+  std::memset(out, 0, layout.groupBytes());
+  int64_t begin = g * layout.group;
+  int64_t end =
+      layout.group == 0 ? layout.k : std::min(layout.k, begin + layout.group);
+  for (int64_t k = begin; k < end; ++k, out += 2 * kPanel)
+    for (int64_t c = 0; c < columns; ++c)
+      std::memcpy(out + 2 * c,
+                  w + 2 * ((first + c) * source.strideN + k * source.strideK),
+                  2);
+}
+
 /// The values of group `g`: 8-bit weights 4 of a column side by side; of 4-bit
 /// weights two vectors like that, the second in the high nibbles of the first.
 /// Its zero points and sums go to `behind`.
 void packGroup(const PanelLayout &layout, const Codes &codes, int64_t first,
                int64_t columns, int64_t g, uint8_t *out, uint8_t *behind) {
-  bool nibbles = layout.format == Format::SI4;
+  bool nibbles = layout.grain() == 8;
   uint8_t half = nibbles ? 0x8 : 0x80,
-          offset = layout.unsignedWeights ? half : 0;
+          offset = layout.unsignedWeights && !layout.keepsCodes() ? half : 0;
   std::memset(out, nibbles ? offset | offset << 4 : offset,
               layout.groupBytes());
   int64_t begin = g * layout.group;
@@ -154,6 +184,11 @@ void packGroup(const PanelLayout &layout, const Codes &codes, int64_t first,
 
 } // namespace
 
+int64_t PanelLayout::grain() const {
+  unsigned bits = info(format).bits;
+  return bits <= 4 ? 8 : bits <= 8 ? 4 : 1;
+}
+
 int64_t PanelLayout::groups() const {
   if (format == Format::F32 || group == 0)
     return 1;
@@ -163,14 +198,15 @@ int64_t PanelLayout::groups() const {
 int64_t PanelLayout::groupBytes() const {
   if (format == Format::F32)
     return k * kFloats;
-  return paddedGroup(*this) * kPanel / (format == Format::SI4 ? 2 : 1);
+  int64_t values = paddedGroup(*this) * kPanel;
+  return grain() == 8 ? values / 2 : grain() == 4 ? values : values * 2;
 }
 
 int64_t PanelLayout::paramBytes() const {
   if (format == Format::F32)
     return 0;
-  return (scaleType == Format::F16 ? kPanel * 2 : kFloats) +
-         (zeroPoints ? kPanel : 0) +
+  int64_t scales = scaleType == Format::F16 ? kPanel * 2 : kFloats;
+  return (offsets ? 2 : 1) * scales + (zeroPoints ? kPanel : 0) +
          (columnSums ? kPanel * int64_t(sizeof(int32_t)) : 0);
 }
 
@@ -190,7 +226,10 @@ void packPanel(const PanelLayout &layout, const PanelSource &source,
     for (int64_t g = 0; g < layout.groups(); ++g) {
       uint8_t *params = out + layout.groupBytes();
       uint8_t *behind = packScales(layout, source, first, columns, g, params);
-      packGroup(layout, codes, first, columns, g, out, behind);
+      if (layout.grain() == 1)
+        packHalves(layout, source, first, columns, g, out);
+      else
+        packGroup(layout, codes, first, columns, g, out, behind);
       out = params + layout.paramBytes();
     }
   }

@@ -27,7 +27,10 @@ struct Scheme {
   bool isStatic = false; // scales of the activations come from statistics
   llvm::StringLiteral smooth = ""; // options of qgraph-smooth-quant
   llvm::StringLiteral gptq = "";   // options of qgraph-gptq
+  bool groupIsFixed = false;       // the format has no other group size
 
+  /// Codebooks, floats and offsets are nothing for integer sums.
+  bool isWeightOnly() const { return activations == "float"; }
   bool usesStatistics() const { return isStatic || !smooth.empty(); }
   bool usesSamples() const { return usesStatistics() || !gptq.empty(); }
 };
@@ -73,6 +76,42 @@ constexpr Scheme kSchemes[] = {
      32, false, "",
      "scheme=signed_scale act-order=groups scales=sequential refinements=2 "
      "damping=0.02 target=residual weigh-tokens=true"},
+    {"fp16",
+     "16-bit floats (5 bits of exponent) for weights and tables; "
+     "computes in 32 bits",
+     "weights", "format=f16 embedding-format=f16", "float"},
+    {"bf16",
+     "16-bit floats (8 bits of exponent) for weights and tables; "
+     "computes in 32 bits",
+     "weights", "format=bf16 embedding-format=bf16", "float"},
+    {"fp8",
+     "8-bit floats for weights, a scale a column; activations stay float, for "
+     "there are no integer sums of floats",
+     "weights", "format=f8E4M3FN", "float"},
+    {"nf4",
+     "QLoRA's 4-bit NormalFloat for weights in groups, scales quantized again; "
+     "activations stay float, for there are no integer sums over a codebook",
+     "weights", "format=nf4 granularity=group", "float", 64},
+    {"q4_0",
+     "llama.cpp's Q4_0: 4-bit weights in groups of 32; 8-bit activations a "
+     "token and group",
+     "integer", "format=q4_0", "group", 32, false, "", "", true},
+    {"q4_1",
+     "llama.cpp's Q4_1: 4-bit weights with an offset in groups of 32; "
+     "activations stay float",
+     "weights", "format=q4_1", "float"},
+    {"q5_0",
+     "llama.cpp's Q5_0: 5-bit weights in groups of 32; 8-bit activations a "
+     "token and group",
+     "integer", "format=q5_0", "group", 32, false, "", "", true},
+    {"q5_1",
+     "llama.cpp's Q5_1: 5-bit weights with an offset in groups of 32; "
+     "activations stay float",
+     "weights", "format=q5_1", "float"},
+    {"q8_0",
+     "llama.cpp's Q8_0: 8-bit weights in groups of 32; 8-bit activations a "
+     "token and group",
+     "integer", "format=q8_0", "group", 32, false, "", "", true},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -84,9 +123,8 @@ const Scheme *findScheme(llvm::StringRef name) {
 
 /// Recipes of the interface that are not built yet: refused by name.
 constexpr llvm::StringLiteral kPlanned[] = {
-    "fp16",   "bf16",   "llm-int8", "w4-awq", "nf4",    "fp8",  "mxfp4",
-    "nvfp4",  "q4_0",   "q4_1",     "q5_0",   "q5_1",   "q8_0", "q4_k_s",
-    "q4_k_m", "q5_k_s", "q5_k_m",   "q6_k",   "binary", "auto"};
+    "llm-int8", "w4-awq", "mxfp4", "nvfp4",  "q4_k_s", "q4_k_m",
+    "q5_k_s",   "q5_k_m", "q6_k",  "binary", "auto"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -102,15 +140,21 @@ struct RecipeOption {
 
 std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
   std::vector<RecipeOption> options;
-  if (!scheme.weights.empty())
+  if (!scheme.weights.empty() && !scheme.isWeightOnly())
     options.push_back(
         {"activations", scheme.activations.str(),
          std::string("scales of the activations: a token, a tensor") +
              (scheme.groupSize ? ", a group of a token" : "") +
              "; float: only the weights are quantized"});
-  if (scheme.groupSize)
+  if (scheme.groupSize && !scheme.groupIsFixed)
     options.push_back({"group-size", std::to_string(scheme.groupSize),
                        "weights along K that share a scale, a multiple of 8"});
+  if (scheme.name == "fp8") {
+    options.push_back(
+        {"type", "e4m3", "e4m3 (more mantissa) or e5m2 (more exponent)"});
+    options.push_back({"scales", "channel",
+                       "what shares a scale: channel, a column, or tensor"});
+  }
   if (!scheme.smooth.empty())
     options.push_back({"alpha", "auto",
                        "how much of the difficulty the weights take: 0 to 1, "
@@ -130,13 +174,14 @@ struct Recipe {
   llvm::StringRef option(const char *name) const { return options.at(name); }
   /// Values along K that share a scale; 0: the recipe has no groups.
   int groupSize() const {
-    int size = 0;
-    if (scheme->groupSize)
+    int size = scheme->groupSize;
+    if (scheme->groupSize && !scheme->groupIsFixed)
       option("group-size").getAsInteger(10, size);
     return size;
   }
   bool hasFloatActivations() const {
-    return scheme->weights.empty() || option("activations") == "float";
+    return scheme->weights.empty() || scheme->isWeightOnly() ||
+           option("activations") == "float";
   }
 };
 
@@ -156,6 +201,12 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
       return "";
     return "must be a positive multiple of 8";
   }
+  if (name == "type")
+    return value == "e4m3" || value == "e5m2" ? "" : "there are: e4m3, e5m2";
+  if (name == "scales")
+    return value == "channel" || value == "tensor"
+               ? ""
+               : "there are: channel, tensor";
   if (name == "alpha") {
     double number = 0;
     if (value == "auto" ||
@@ -296,7 +347,12 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (!layers)
     return layers.takeError();
   std::string weights = scheme.weights.str();
-  if (int size = recipe.groupSize())
+  if (scheme.name == "fp8") {
+    weights =
+        recipe.option("type") == "e5m2" ? "format=f8E5M2" : "format=f8E4M3FN";
+    weights += " granularity=" + recipe.option("scales").str();
+  }
+  if (int size = recipe.groupSize(); size && !scheme.groupIsFixed)
     weights += " group-size=" + std::to_string(size);
   weights += *layers;
   if (!scheme.gptq.empty())

@@ -9,7 +9,9 @@
 
 #include "quantc/Support/Errors.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <tuple>
 
@@ -28,21 +30,38 @@ Expected<LayerPattern> LayerPattern::create(StringRef text) {
   return pattern;
 }
 
-Expected<std::optional<numerics::Format>>
+/// The formats of layers that are no plain integers.
+static constexpr StringLiteral kOthers[] = {
+    "f16",  "bf16", "f8E4M3FN", "f8E5M2", "nf4", "fp4",
+    "q4_0", "q4_1", "q5_0",     "q5_1",   "q8_0"};
+
+Expected<std::optional<numerics::WeightFormat>>
 parseLayerFormatName(StringRef name, bool withUnsigned) {
   if (name == "float")
     return std::nullopt;
-  std::optional<numerics::Format> format =
-      numerics::parseFormat({name.data(), name.size()});
+  std::optional<numerics::WeightFormat> format =
+      numerics::parseWeightFormat({name.data(), name.size()});
   if (format) {
-    const numerics::FormatInfo &row = numerics::info(*format);
-    if (row.isInteger && row.bits >= 2 && row.bits <= 8 &&
-        (row.isSigned || withUnsigned))
+    const numerics::FormatInfo &row = numerics::info(format->stored);
+    if (format->isPlainInteger()
+            ? row.bits >= 2 && (row.isSigned || withUnsigned)
+            : is_contained(kOthers, name))
       return format;
   }
   return make_error<UsageError>("format '" + name + "' is not si2 ... si8" +
-                                (withUnsigned ? ", ui2 ... ui8" : "") +
-                                " or float");
+                                (withUnsigned ? ", ui2 ... ui8, " : ", ") +
+                                join(ArrayRef(kOthers), ", ") + " or float");
+}
+
+std::string whyNotGroupSize(const numerics::WeightFormat &format,
+                            int64_t groupSize) {
+  std::string name(format.name);
+  if (!format.hasScale)
+    return name + " has no scales that groups could share";
+  if (format.groupIsFixed && groupSize != *format.groupSize)
+    return name + " has groups of " + std::to_string(*format.groupSize) +
+           ", not of " + std::to_string(groupSize);
+  return {};
 }
 
 Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
@@ -59,7 +78,7 @@ Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
   auto fail = [&](const Twine &why) {
     return make_error<UsageError>("for '" + text + "', " + why);
   };
-  Expected<std::optional<numerics::Format>> format =
+  Expected<std::optional<numerics::WeightFormat>> format =
       parseLayerFormatName(words[0], withUnsigned);
   if (!format) {
     std::string why = toString(format.takeError());
@@ -76,6 +95,10 @@ Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
       return fail("'" + word + "': what may follow the format is group-size=N");
     made.groupSize = size;
   }
+  if (made.groupSize && made.format)
+    if (std::string why = whyNotGroupSize(*made.format, *made.groupSize);
+        !why.empty())
+      return fail(why);
   return made;
 }
 

@@ -20,6 +20,8 @@
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Support/CostModel.h"
 
+#include <cmath>
+
 #define DEBUG_TYPE "qgraph-quantize-weights"
 
 using namespace mlir;
@@ -35,8 +37,9 @@ constexpr int64_t kSmallTableBytes = 4096;
 
 /// What is wanted of one layer; no format: it stays float.
 struct Wanted {
-  std::optional<numerics::Format> format;
-  int64_t groupSize = 0; // 0: one scale a row
+  std::optional<numerics::WeightFormat> format;
+  /// 0: one scale a row; none: what the format usually has.
+  std::optional<int64_t> groupSize;
   bool perTensor = false;
 };
 
@@ -60,6 +63,9 @@ private:
   LogicalResult quantize(EmbeddingOp embedding);
   std::string chooseFormat(Operation *layer, const ConstantTensor &weight,
                            RoundingFormat &format) const;
+  std::string chooseConvFormat(const Wanted &wanted, bool asked,
+                               RoundingFormat &format) const;
+  RoundingFormat roundingFor(const numerics::WeightFormat &row) const;
   LogicalResult rewrite(Operation *op, OpOperand &weight,
                         const ConstantTensor &constant,
                         const RoundingFormat &format);
@@ -72,7 +78,7 @@ private:
   Wanted defaults;
   numerics::Scheme schemeValue = numerics::Scheme::Symmetric;
   numerics::Format scaleFormat = numerics::Format::F32;
-  std::optional<numerics::Format> tableFormat, valueTypes;
+  std::optional<numerics::WeightFormat> tableFormat, valueTypes;
   std::optional<LayerPattern> keepFloatPattern;
   std::vector<LayerFormat> overrides;
   std::shared_ptr<CostModel> costs;
@@ -123,8 +129,9 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
                 "' is not symmetric, signed_scale or asymmetric");
   schemeValue = *parsed;
   bool withUnsigned = schemeValue == numerics::Scheme::Asymmetric;
-  auto read = [&](StringRef name, std::optional<numerics::Format> &result) {
-    llvm::Expected<std::optional<numerics::Format>> format =
+  auto read = [&](StringRef name,
+                  std::optional<numerics::WeightFormat> &result) {
+    llvm::Expected<std::optional<numerics::WeightFormat>> format =
         parseLayerFormatName(name, withUnsigned);
     if (!format)
       return fail(llvm::toString(format.takeError()));
@@ -144,14 +151,24 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
   if (groupSize < 0)
     return fail("group-size must not be negative");
   defaults.perTensor = granularity == "tensor";
-  defaults.groupSize = granularity == "group" ? groupSize.getValue() : 0;
+  defaults.groupSize.reset();
+  if (granularity == "group")
+    defaults.groupSize = groupSize.getValue();
+  for (const auto &row : {defaults.format, valueTypes})
+    if (row && defaults.groupSize)
+      if (std::string why = whyNotGroupSize(*row, *defaults.groupSize);
+          !why.empty())
+        return fail("granularity=group: " + why);
   if (scaleType != "f32" && scaleType != "f16")
     return fail("scale-type '" + scaleType + "' is not f32 or f16");
   scaleFormat =
       scaleType == "f16" ? numerics::Format::F16 : numerics::Format::F32;
   if (llvm::Error error = parseLayerOptions())
     return fail(llvm::toString(std::move(error)));
-  if (tableFormat && !numerics::info(*tableFormat).isSigned)
+  if (tableFormat && !tableFormat->isPlainInteger() && tableFormat->hasScale)
+    return fail("embedding-format '" + embeddingFormat +
+                "': tables are si2 ... si8, f16, bf16 or float");
+  if (tableFormat && !numerics::info(tableFormat->stored).isSigned)
     return fail("embedding-format '" + embeddingFormat +
                 "' must be signed: tables are symmetric");
   return success();
@@ -207,6 +224,45 @@ static bool makesAttentionValues(Operation *layer) {
   return false;
 }
 
+/// A format of weights as the pass's options complete it, but for its block.
+RoundingFormat
+QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
+  RoundingFormat format;
+  format.stored = row.stored;
+  format.codebook = row.codebook;
+  format.ggml = row.ggml;
+  format.quantizesScales = row.quantizesScales;
+  format.hasScale = row.hasScale;
+  // Floats and codebooks have both signs; GGML's codes have formulas of their
+  // own.
+  format.scheme =
+      row.isPlainInteger() ? schemeValue : numerics::Scheme::Symmetric;
+  format.searchScales = search && row.isPlainInteger();
+  format.scaleType = row.scaleType.value_or(scaleFormat);
+  return format;
+}
+
+/// The sums of a convolution have one scale a column.
+std::string
+QuantizeWeightsPass::chooseConvFormat(const Wanted &wanted, bool asked,
+                                      RoundingFormat &format) const {
+  const numerics::WeightFormat &row = *wanted.format;
+  format.block = {wanted.perTensor ? 0 : 1, 0};
+  if (asked && row.isPlainInteger()) {
+    format.stored = row.stored;
+    format.scheme = schemeValue;
+    format.searchScales = search;
+    return {};
+  }
+  // Unless another format was asked for, it is the one that there are kernels
+  // for.
+  if (!asked && row.isInteger())
+    return {};
+  return llvm::formatv("convolutions have kernels for si8 and f32 weights, not "
+                       "for {0}; set with its name and si8 quantizes it",
+                       StringRef(row.name));
+}
+
 /// Fills `format`, or says why the layer stays float.
 std::string QuantizeWeightsPass::chooseFormat(Operation *op,
                                               const ConstantTensor &weight,
@@ -236,32 +292,26 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
   if (!wanted.format)
     return source;
 
-  if (isa<ConvOp>(op)) {
-    // Its sums have one scale a column. Unless another format was asked for, it
-    // is the one that there are kernels for.
-    format.stored = asked ? *wanted.format : numerics::Format::SI8;
-    format.scheme = asked ? schemeValue : numerics::Scheme::Symmetric;
-    format.block = {wanted.perTensor ? 0 : 1, 0};
-    format.searchScales = asked && search;
-    return {};
-  }
+  if (isa<ConvOp>(op))
+    return chooseConvFormat(wanted, asked, format);
   int64_t n = weight.getType().getDimSize(0),
           k = weight.getType().getDimSize(1);
-  bool oneGroup = wanted.groupSize == 0 || wanted.groupSize >= k;
-  format.stored = *wanted.format;
-  format.scheme = schemeValue;
-  format.block = {wanted.perTensor ? 0 : 1,
-                  wanted.perTensor || oneGroup ? 0 : wanted.groupSize};
-  format.scaleType = scaleFormat;
-  format.searchScales = search;
+  const numerics::WeightFormat &row = *wanted.format;
+  int64_t group = wanted.groupSize.value_or(row.groupSize.value_or(0));
+  bool perTensor = !row.hasScale || (wanted.perTensor && !row.groupSize);
+  format = roundingFor(row);
+  format.block = {perTensor ? 0 : 1, perTensor || group >= k ? 0 : group};
+  // What encodes a group at a time wants to be told where one ends.
+  if (row.ggml != numerics::GGMLKind::None)
+    format.block[1] = group;
   if (!costModel || asked)
     return {};
   LinearShape shape{1, n, k};
   LinearFormat integers;
   integers.weightBits = numerics::packedBits(format.stored);
   integers.group = format.block[1];
-  integers.scaleBits = numerics::info(scaleFormat).bits;
-  integers.activationBits = 8;
+  integers.scaleBits = numerics::info(format.scaleType).bits;
+  integers.activationBits = row.isInteger() ? 8 : 32;
   double before = costs->linear(shape, {}).seconds,
          after = costs->linear(shape, integers).seconds;
   if (after < before)
@@ -302,7 +352,10 @@ LogicalResult QuantizeWeightsPass::quantize(EmbeddingOp embedding) {
   if (costModel && bytes < kSmallTableBytes)
     return skip(embedding, "its table has only " + Twine(bytes) + " bytes");
   RoundingFormat chosen;
-  chosen.stored = *tableFormat;
+  chosen.stored = tableFormat->stored;
+  chosen.hasScale = tableFormat->hasScale;
+  if (!chosen.hasScale)
+    chosen.block = {0, 0};
   return rewrite(embedding, embedding.getTableMutable(), *table, chosen);
 }
 
@@ -323,22 +376,35 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
              << describeOp(op) << ": the rounded weight cannot be kept: "
              << llvm::toString(rounded.takeError());
     place->second = *rounded;
-    worstError.updateMax(static_cast<uint64_t>(rounded->error * 1e6 + 0.5));
+    if (std::isfinite(rounded->error))
+      worstError.updateMax(static_cast<uint64_t>(rounded->error * 1e6 + 0.5));
   }
   const RoundedWeight &rounded = place->second;
+  if (!std::isfinite(rounded.error))
+    return skip(op, "its weight holds numbers too large for " +
+                        Twine(numerics::formatName(chosen.stored)) +
+                        "; set with its name and another format quantizes it");
   OpBuilder builder(op);
   auto constantOf = [&](TypedAttr attr) -> Value {
     return attr ? Value(ConstantOp::create(builder, old.getLoc(), attr))
                 : Value();
   };
   Value stored = constantOf(rounded.stored), scale = constantOf(rounded.scale);
+  if (rounded.scaleScale)
+    scale = DequantizeOp::create(
+        builder, old.getLoc(),
+        cast<RankedTensorType>(scale.getType()).clone(builder.getF32Type()),
+        scale, constantOf(rounded.scaleScale), Value(),
+        constantOf(rounded.scaleOffset), Value(), rounded.scaleBlock,
+        TypeAttr());
   SmallVector<int64_t> block(cast<RankedTensorType>(old.getType()).getRank(),
                              0);
   block.back() = chosen.block[1];
   block.front() = chosen.block[0];
   auto dequantize = DequantizeOp::create(
       builder, old.getLoc(), old.getType(), stored, scale,
-      constantOf(rounded.zeroPoint), Value(), Value(), block, TypeAttr());
+      constantOf(rounded.zeroPoint), constantOf(rounded.offset),
+      constantOf(rounded.codebook), block, TypeAttr());
   if (keepOriginal)
     dequantize->setDiscardableAttr(kOriginalAttr, old.getValue());
   weight.set(dequantize);

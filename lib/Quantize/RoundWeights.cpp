@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "RoundWeights.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Threading.h"
 #include "quantc/Numerics/Packing.h"
 #include "quantc/Numerics/ScaleSearch.h"
@@ -21,9 +22,12 @@ namespace quantc::qgraph {
 static constexpr int64_t kTaskValues = 1 << 16;
 
 std::string RoundingFormat::key() const {
-  return llvm::formatv("{0}/{1}/{2},{3}/{4}/{5}", numerics::formatName(stored),
+  return llvm::formatv("{0}/{1}/{2},{3}/{4}/{5}/{6}/{7}/{8}/{9}",
+                       numerics::formatName(stored),
                        numerics::schemeName(scheme), block[0], block[1],
-                       numerics::formatName(scaleType), searchScales);
+                       numerics::formatName(scaleType), searchScales,
+                       static_cast<const void *>(codebook),
+                       static_cast<int>(ggml), quantizesScales, hasScale);
 }
 
 namespace {
@@ -56,69 +60,125 @@ SmallVector<Rows> tasksFor(RankedTensorType type) {
 /// The parts of the result that every task fills at its own place.
 struct Result {
   MutableArrayRef<char> stored;
-  std::vector<float> scale;
+  std::vector<float> scale, offset;
   std::vector<int32_t> zeroPoint;
+  bool knowsScales = false; // `scale` is filled before the tasks begin
   struct Squares {
     double error = 0, weight = 0;
   };
   std::vector<Squares> squares; // one a task, added in order
 };
 
-void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
-               Rows rows, size_t task, Result &result) {
-  int64_t width = widthOf(weight.getType()),
-          count = (rows.end - rows.begin) * width;
-  std::vector<float> real(count);
-  weight.readFloats(rows.begin * width, count, real.data());
+/// A task's values, and what Numerics is told of them.
+struct Part {
+  Part(const ConstantTensor &weight, const RoundingFormat &format, Rows rows)
+      : rows(rows), width(widthOf(weight.getType())),
+        count((rows.end - rows.begin) * width), real(count),
+        shape{rows.end - rows.begin, width},
+        block(format.block.begin(), format.block.end()) {
+    weight.readFloats(rows.begin * width, count, real.data());
+    encoding.format = format.stored;
+    encoding.codebook = format.codebook;
+  }
 
+  Rows rows;
+  int64_t width, count;
+  std::vector<float> real;
+  numerics::Extents shape, block;
   numerics::Encoding encoding;
-  encoding.format = format.stored;
-  numerics::Extents shape{rows.end - rows.begin, width};
-  numerics::Extents block(format.block.begin(), format.block.end());
-  numerics::QuantizedWeights rounded = numerics::chooseGroupParams(
-      encoding, shape, block, format.scheme, real.data(), 1, format.scaleType);
+};
+
+numerics::QuantizedWeights chooseScales(const Part &part,
+                                        const RoundingFormat &format) {
+  numerics::QuantizedWeights chosen = numerics::chooseGroupParams(
+      part.encoding, part.shape, part.block, format.scheme, part.real.data(), 1,
+      format.scaleType);
   if (format.searchScales)
-    numerics::searchScales(encoding, shape, block,
+    numerics::searchScales(part.encoding, part.shape, part.block,
                            format.scheme == numerics::Scheme::SignedScale,
-                           format.scaleType, real.data(), rounded.scale);
+                           format.scaleType, part.real.data(), chosen.scale);
+  return chosen;
+}
+
+numerics::QuantizedWeights roundPart(const Part &part,
+                                     const RoundingFormat &format,
+                                     const Result &result) {
+  numerics::QuantizedWeights rounded;
+  rounded.scaleShape = numerics::scaleShape(part.shape, part.block);
+  int64_t groups = numerics::elementCount(rounded.scaleShape);
+  rounded.stored.resize(part.count * numerics::storageBytes(format.stored));
+  if (format.ggml != numerics::GGMLKind::None) {
+    rounded.scale.resize(groups);
+    rounded.offset.resize(result.offset.empty() ? 0 : groups);
+    numerics::forEachRun(
+        part.shape, part.block,
+        [&](int64_t begin, int64_t length, int64_t group) {
+          numerics::encodeGGML(
+              format.ggml, format.stored, part.real.data() + begin, length,
+              rounded.stored.data() + begin, &rounded.scale[group],
+              rounded.offset.empty() ? nullptr : &rounded.offset[group]);
+        });
+    return rounded;
+  }
+  if (!format.hasScale) {
+    rounded.scale.assign(groups, 1.0f);
+  } else if (result.knowsScales) {
+    auto first = result.scale.begin() + part.rows.begin * rounded.scaleShape[1];
+    rounded.scale.assign(first, first + groups);
+  } else {
+    numerics::QuantizedWeights chosen = chooseScales(part, format);
+    rounded.scale = std::move(chosen.scale);
+    rounded.zeroPoint = std::move(chosen.zeroPoint);
+  }
   numerics::ScaleArrays scales{
       rounded.scale.data(),
       rounded.zeroPoint.empty() ? nullptr : rounded.zeroPoint.data(), nullptr};
-  rounded.stored.resize(count * numerics::storageBytes(format.stored));
-  numerics::quantize(encoding, shape, block, scales, real.data(),
-                     rounded.stored.data());
+  numerics::quantize(part.encoding, part.shape, part.block, scales,
+                     part.real.data(), rounded.stored.data());
+  return rounded;
+}
 
-  int64_t groups = rounded.scaleShape[1];
-  llvm::copy(rounded.scale, result.scale.begin() + rows.begin * groups);
-  llvm::copy(rounded.zeroPoint,
-             result.zeroPoint.begin() +
-                 (rounded.zeroPoint.empty() ? 0 : rows.begin * groups));
-  numerics::packCodes(format.stored, rounded.stored.data(), count,
+void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
+               Rows rows, size_t task, Result &result) {
+  Part part(weight, format, rows);
+  numerics::QuantizedWeights rounded = roundPart(part, format, result);
+  auto place = [&](auto &from, auto &to) {
+    if (!from.empty())
+      llvm::copy(from, to.begin() + rows.begin * rounded.scaleShape[1]);
+  };
+  if (format.hasScale && !result.knowsScales)
+    place(rounded.scale, result.scale);
+  place(rounded.zeroPoint, result.zeroPoint);
+  place(rounded.offset, result.offset);
+  numerics::packCodes(format.stored, rounded.stored.data(), part.count,
                       reinterpret_cast<uint8_t *>(result.stored.data()) +
-                          rows.begin * width *
+                          rows.begin * part.width *
                               numerics::packedBits(format.stored) / 8);
 
-  std::vector<float> back(count);
-  numerics::dequantize(encoding, shape, block, scales, rounded.stored.data(),
-                       back.data());
-  for (int64_t i = 0; i < count; ++i) {
-    double difference = static_cast<double>(real[i]) - back[i];
-    result.squares[task].error += difference * difference;
-    result.squares[task].weight += static_cast<double>(real[i]) * real[i];
+  std::vector<float> back(part.count);
+  numerics::ScaleArrays scales{
+      rounded.scale.data(),
+      rounded.zeroPoint.empty() ? nullptr : rounded.zeroPoint.data(),
+      rounded.offset.empty() ? nullptr : rounded.offset.data()};
+  numerics::dequantize(part.encoding, part.shape, part.block, scales,
+                       rounded.stored.data(), back.data());
+  Result::Squares &squares = result.squares[task];
+  for (auto [before, after] : llvm::zip_equal(part.real, back)) {
+    double difference = static_cast<double>(before) - after;
+    squares.error += difference * difference;
+    squares.weight += static_cast<double>(before) * before;
   }
 }
 
-/// A constant of scales in their own type.
-llvm::Expected<TypedAttr> makeScale(RankedTensorType type, StringRef name,
+/// A constant of numbers in a float format.
+llvm::Expected<TypedAttr> makeReals(RankedTensorType type,
+                                    numerics::Format format, const Twine &name,
                                     ArrayRef<float> values) {
-  return makeConstant(type, name, [&](MutableArrayRef<char> bytes) {
-    if (type.getElementType().isF32()) {
-      std::memcpy(bytes.data(), values.data(), bytes.size());
-      return;
-    }
+  unsigned width = numerics::storageBytes(format);
+  return makeConstant(type, name.str(), [&](MutableArrayRef<char> bytes) {
     for (auto [i, value] : llvm::enumerate(values)) {
-      uint16_t code = numerics::f32ToF16(value);
-      std::memcpy(bytes.data() + i * sizeof(code), &code, sizeof(code));
+      uint32_t code = numerics::encode(format, value);
+      std::memcpy(bytes.data() + i * width, &code, width);
     }
   });
 }
@@ -134,11 +194,9 @@ llvm::Expected<TypedAttr> makeZeroPoint(RankedTensorType type, StringRef name,
   });
 }
 
-IntegerType storedType(MLIRContext *context, const RoundingFormat &format) {
-  const numerics::FormatInfo &row = numerics::info(format.stored);
-  return IntegerType::get(context, row.bits,
-                          row.isSigned ? IntegerType::Signed
-                                       : IntegerType::Unsigned);
+/// A format as an element type.
+Type typeOf(MLIRContext *context, numerics::Format format) {
+  return parseType(numerics::formatName(format), context);
 }
 
 llvm::Error keep(llvm::Expected<TypedAttr> made, TypedAttr &attr) {
@@ -147,29 +205,75 @@ llvm::Error keep(llvm::Expected<TypedAttr> made, TypedAttr &attr) {
   return made.takeError();
 }
 
-/// Makes constants of the scales and zero points, in the weight's rank.
-llvm::Error keepParameters(RankedTensorType type, const RoundingFormat &format,
-                           ArrayRef<float> scale, ArrayRef<int32_t> zeroPoint,
-                           StringRef name, RoundedWeight &rounded) {
-  MLIRContext *context = type.getContext();
-  Type element = format.scaleType == numerics::Format::F16
-                     ? Type(Float16Type::get(context))
-                     : Type(Float32Type::get(context));
+/// The shape of a weight's scales, in its rank.
+RankedTensorType scaleTypeOf(RankedTensorType type,
+                             const RoundingFormat &format) {
   numerics::Extents shape =
       numerics::scaleShape({type.getDimSize(0), widthOf(type)},
                            {format.block.begin(), format.block.end()});
   SmallVector<int64_t> dims(type.getRank(), 1);
   dims.front() = shape.front();
   dims.back() = shape.back();
-  auto scaleType = RankedTensorType::get(dims, element);
+  return RankedTensorType::get(dims,
+                               typeOf(type.getContext(), format.scaleType));
+}
+
+/// Makes constants of scales that are stored themselves.
+llvm::Error keepScales(RankedTensorType type,
+                       const numerics::QuantizedScales &scales, StringRef name,
+                       RoundedWeight &rounded) {
+  MLIRContext *context = type.getContext();
+  auto stored = type.clone(typeOf(context, numerics::Format::F8E4M3FN));
+  auto fill = [&](MutableArrayRef<char> bytes) {
+    std::memcpy(bytes.data(), scales.codes.data(), bytes.size());
+  };
   if (llvm::Error error = keep(
-          makeScale(scaleType, (name + ".scale").str(), scale), rounded.scale))
+          makeConstant(stored, (name + ".scale").str(), fill), rounded.scale))
     return error;
-  if (zeroPoint.empty())
+  rounded.scaleBlock.assign(scales.block.begin(), scales.block.end());
+  auto shape = RankedTensorType::get(
+      numerics::scaleShape(type.getShape().vec(), scales.block),
+      Float32Type::get(context));
+  if (llvm::Error error = keep(makeReals(shape, numerics::Format::F32,
+                                         name + ".scale.scale", scales.scale),
+                               rounded.scaleScale))
+    return error;
+  return keep(makeReals(shape, numerics::Format::F32, name + ".scale.offset",
+                        scales.offset),
+              rounded.scaleOffset);
+}
+
+/// Makes constants of what belongs to the codes: scales, zero points and
+/// offsets.
+llvm::Error keepParameters(RankedTensorType scaleType,
+                           const RoundingFormat &format, ArrayRef<float> scale,
+                           ArrayRef<int32_t> zeroPoint, ArrayRef<float> offset,
+                           StringRef name, RoundedWeight &rounded) {
+  MLIRContext *context = scaleType.getContext();
+  if (!rounded.scale)
+    if (llvm::Error error =
+            keep(makeReals(scaleType, format.scaleType, name + ".scale", scale),
+                 rounded.scale))
+      return error;
+  if (!zeroPoint.empty())
+    if (llvm::Error error =
+            keep(makeZeroPoint(scaleType.clone(typeOf(context, format.stored)),
+                               (name + ".zero_point").str(), zeroPoint),
+                 rounded.zeroPoint))
+      return error;
+  if (!offset.empty())
+    if (llvm::Error error = keep(
+            makeReals(scaleType, format.scaleType, name + ".offset", offset),
+            rounded.offset))
+      return error;
+  if (!format.codebook)
     return llvm::Error::success();
-  return keep(makeZeroPoint(scaleType.clone(storedType(context, format)),
-                            (name + ".zero_point").str(), zeroPoint),
-              rounded.zeroPoint);
+  auto book = RankedTensorType::get(
+      {static_cast<int64_t>(format.codebook->values.size())},
+      Float32Type::get(context));
+  return keep(makeReals(book, numerics::Format::F32, name + ".codebook",
+                        format.codebook->values),
+              rounded.codebook);
 }
 
 } // namespace
@@ -183,13 +287,14 @@ keepWeight(RankedTensorType type, const RoundingFormat &format,
                         type.getNumElements(),
                         reinterpret_cast<uint8_t *>(bytes.data()));
   };
-  if (llvm::Error error =
-          keep(makeConstant(type.clone(storedType(type.getContext(), format)),
-                            name, fill),
-               kept.stored))
+  if (llvm::Error error = keep(
+          makeConstant(type.clone(typeOf(type.getContext(), format.stored)),
+                       name, fill),
+          kept.stored))
     return error;
-  if (llvm::Error error = keepParameters(type, format, codes.scale,
-                                         codes.zeroPoint, name, kept))
+  if (llvm::Error error =
+          keepParameters(scaleTypeOf(type, format), format, codes.scale,
+                         codes.zeroPoint, codes.offset, name, kept))
     return error;
   return kept;
 }
@@ -234,14 +339,40 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
 
   // One scale for all cannot be found row by row.
   SmallVector<Rows> tasks = tasksFor(type);
-  if (format.block[0] == 0)
+  if (format.block[0] == 0 && format.hasScale)
     tasks = {{0, type.getDimSize(0)}};
 
   Result result;
-  result.scale.resize(numerics::elementCount(scaleShape));
+  result.scale.resize(numerics::elementCount(scaleShape), 1.0f);
   result.zeroPoint.resize(asymmetric ? result.scale.size() : 0);
+  result.offset.resize(
+      format.ggml == numerics::GGMLKind::Offset ? result.scale.size() : 0);
   result.squares.resize(tasks.size());
   RoundedWeight rounded;
+  RankedTensorType scaleType = scaleTypeOf(type, format);
+  if (format.quantizesScales) {
+    parallelFor(context, 0, tasks.size(), [&](size_t i) {
+      Part part(weight, format, tasks[i]);
+      std::vector<float> scale = chooseScales(part, format).scale;
+      // Groups of zeros have a scale of 1, which would be an outlier among
+      // those that are quantized together.
+      std::vector<char> isZero(scale.size(), true);
+      numerics::forEachRun(part.shape, part.block,
+                           [&](int64_t begin, int64_t length, int64_t group) {
+                             for (float x :
+                                  ArrayRef(part.real).slice(begin, length))
+                               isZero[group] &= x == 0;
+                           });
+      for (auto [value, zero] : llvm::zip_equal(scale, isZero))
+        value = zero ? 0 : value;
+      llvm::copy(scale, result.scale.begin() + tasks[i].begin * scaleShape[1]);
+    });
+    numerics::QuantizedScales scales =
+        numerics::quantizeScales(scaleShape, result.scale);
+    result.knowsScales = true;
+    if (llvm::Error error = keepScales(scaleType, scales, name, rounded))
+      return error;
+  }
   auto fill = [&](MutableArrayRef<char> bytes) {
     result.stored = bytes;
     parallelFor(context, 0, tasks.size(), [&](size_t i) {
@@ -249,11 +380,12 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
     });
   };
   if (llvm::Error error = keep(
-          makeConstant(type.clone(storedType(context, format)), name, fill),
+          makeConstant(type.clone(typeOf(context, format.stored)), name, fill),
           rounded.stored))
     return error;
-  if (llvm::Error error = keepParameters(type, format, result.scale,
-                                         result.zeroPoint, name, rounded))
+  if (llvm::Error error =
+          keepParameters(scaleType, format, result.scale, result.zeroPoint,
+                         result.offset, name, rounded))
     return error;
 
   double error = 0, norm = 0;

@@ -9,7 +9,7 @@
 #define QUANTC_LIB_QUANTIZE_ROUNDWEIGHTS_H
 
 #include "quantc/Analysis/ConstantTensor.h"
-#include "quantc/Numerics/Quantize.h"
+#include "quantc/Numerics/WeightFormats.h"
 
 namespace quantc::qgraph {
 
@@ -23,6 +23,11 @@ struct RoundingFormat {
   numerics::Format scaleType = numerics::Format::F32;
   /// Scales of least squared error instead of those from the extrema.
   bool searchScales = false;
+  // As in numerics::WeightFormat. GGML's ways need a block of [1, g].
+  const numerics::Codebook *codebook = nullptr;
+  numerics::GGMLKind ggml = numerics::GGMLKind::None;
+  bool quantizesScales = false;
+  bool hasScale = true;
 
   /// Two weights of one key and one entry have the same result.
   std::string key() const;
@@ -30,9 +35,14 @@ struct RoundingFormat {
 
 /// A rounded weight: what the operands of its `dequantize` are constants of.
 struct RoundedWeight {
-  mlir::TypedAttr stored, scale,
-      zeroPoint; ///< `zeroPoint` null unless asymmetric
-  /// Frobenius norm of what rounding changed, relative to the weight's.
+  mlir::TypedAttr stored, scale;
+  mlir::TypedAttr zeroPoint, offset, codebook; ///< null where there is none
+  /// With double quantization `scale` is itself stored, and is to be
+  /// dequantized by these in blocks of `scaleBlock`.
+  mlir::TypedAttr scaleScale, scaleOffset;
+  llvm::SmallVector<int64_t> scaleBlock;
+  /// Frobenius norm of what rounding changed, relative to the weight's;
+  /// infinite if the format cannot hold a value.
   double error = 0;
 };
 
@@ -40,17 +50,16 @@ struct RoundedWeight {
 bool isFinite(const ConstantTensor &weight);
 
 /// Rounds a weight of rank 2, or of a higher rank with one group, in parallel
-/// over rows, into new constants `<name>`, `<name>.scale` and
-/// `<name>.zero_point`. The values do not depend on the number of threads.
+/// over rows, into new constants `<name>`, `<name>.scale` and so on. The values
+/// do not depend on the number of threads.
 llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                                           const RoundingFormat &format,
                                           llvm::StringRef name);
 
 /// Makes constants of codes that are known already, [N, K] of `type`.
-llvm::Expected<RoundedWeight> keepWeight(mlir::RankedTensorType type,
-                                         const RoundingFormat &format,
-                                         const numerics::QuantizedWeights &codes,
-                                         llvm::StringRef name);
+llvm::Expected<RoundedWeight>
+keepWeight(mlir::RankedTensorType type, const RoundingFormat &format,
+           const numerics::QuantizedWeights &codes, llvm::StringRef name);
 
 /// Has a `dequantize` read these constants; drops those it read if nothing else
 /// does.

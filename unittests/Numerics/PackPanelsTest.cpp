@@ -221,4 +221,85 @@ TEST(PackZeroPoints, GiveTheSums) {
       }
 }
 
+/// Codes of floats and codebooks stay what they are, whatever the target does
+/// to integers; offsets stand behind the scales, in their type.
+TEST(PackCodes, MatchesIndexFormula) {
+  std::mt19937 random(13);
+  for (Format format :
+       {Format::UI4, Format::F4E2M1FN, Format::F8E4M3FN, Format::F8E5M2,
+        Format::F6E2M3FN, Format::F16, Format::BF16})
+    for (int64_t group : {0, 32})
+      for (bool offsets : {false, true}) {
+        PanelLayout layout;
+        layout.format = format;
+        layout.n = 19;
+        layout.k = 77;
+        layout.group = group;
+        layout.scaleType = group ? Format::F16 : Format::F32;
+        layout.unsignedWeights = offsets;
+        layout.offsets = offsets;
+        int64_t bits = info(format).bits, groups = layout.groups();
+        int64_t count = layout.n * layout.k;
+        std::vector<uint16_t> w(count);
+        for (uint16_t &code : w)
+          code = static_cast<uint16_t>(random() & ((1u << bits) - 1));
+        std::vector<uint8_t> stored(packedSize(count, packedBits(format)));
+        for (int64_t i = 0; i < count; ++i)
+          if (packedBits(format) == 4)
+            stored[i / 2] |= static_cast<uint8_t>(w[i] << (i % 2 * 4));
+          else
+            std::memcpy(&stored[i * packedBits(format) / 8], &w[i],
+                        packedBits(format) / 8);
+        // Halves of whole numbers are f16s.
+        std::vector<float> scales(layout.n * groups), added(layout.n * groups);
+        for (auto *numbers : {&scales, &added})
+          for (float &x : *numbers)
+            x = static_cast<float>(random() % 512) / 2;
+        PanelSource source;
+        source.weights = stored.data();
+        source.strideN = layout.k;
+        source.scales = scales.data();
+        source.offsets = offsets ? added.data() : nullptr;
+        std::vector<uint8_t> packed = packAll(layout, source);
+
+        int64_t grain = bits == 4 ? 8 : bits <= 8 ? 4 : 1;
+        int64_t length = group == 0 ? layout.k : group;
+        int64_t padded = (length + grain - 1) / grain * grain;
+        int64_t values = padded * 16 *
+                         (grain == 8   ? 1
+                          : grain == 4 ? 2
+                                       : 4) /
+                         2;
+        int64_t wide = group ? 2 : 4;
+        int64_t stride = values + 16 * wide * (offsets ? 2 : 1);
+        ASSERT_EQ(int64_t(packed.size()), 2 * (groups * stride + 64));
+        auto numberAt = [&](int64_t at) {
+          uint16_t code;
+          std::memcpy(&code, packed.data() + at, 2);
+          return wide == 2 ? f16ToF32(code) : floatAt(packed, at);
+        };
+        for (int64_t n = 0; n < layout.n; ++n)
+          for (int64_t k = 0; k < layout.k; ++k) {
+            int64_t g = k / length, local = k % length, c = n % 16;
+            int64_t base = n / 16 * (groups * stride + 64) + g * stride;
+            uint16_t got = 0;
+            if (grain == 1) {
+              std::memcpy(&got, &packed[base + local * 32 + 2 * c], 2);
+            } else {
+              got = packed[base + local / grain * 64 + 4 * c + local % 4];
+              if (grain == 8)
+                got = local % 8 < 4 ? got & 15 : got >> 4;
+            }
+            ASSERT_EQ(got, w[n * layout.k + k])
+                << formatName(format) << " column " << n << " k " << k;
+            ASSERT_EQ(numberAt(base + values + wide * c),
+                      scales[n * groups + g]);
+            if (offsets) {
+              ASSERT_EQ(numberAt(base + values + wide * (16 + c)),
+                        added[n * groups + g]);
+            }
+          }
+      }
+}
+
 } // namespace

@@ -161,7 +161,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{Format::UI8, Scheme::Asymmetric, {1, 0}, Format::F32, 19, 40},
         Case{Format::SI4, Scheme::SignedScale, {1, 32}, Format::F16, 2100, 65},
         Case{Format::UI4, Scheme::Asymmetric, {1, 32}, Format::F32, 2100, 33},
-        Case{Format::SI2, Scheme::SignedScale, {1, 16}, Format::F32, 9, 50}));
+        Case{Format::SI2, Scheme::SignedScale, {1, 16}, Format::F32, 9, 50},
+        Case{Format::F8E5M2, Scheme::Symmetric, {1, 0}, Format::F32, 700, 333},
+        Case{Format::F4E2M1FN, Scheme::Symmetric, {1, 8}, Format::F16, 9, 50}));
 
 TEST_F(RoundWeightsTest, SearchedScalesAreNoWorse) {
   RoundingFormat format;
@@ -173,6 +175,80 @@ TEST_F(RoundWeightsTest, SearchedScalesAreNoWorse) {
   format.searchScales = true;
   double searched = llvm::cantFail(roundWeight(input, format, "b")).error;
   EXPECT_LT(searched, extremes);
+}
+
+/// As the pass fills it in.
+RoundingFormat formatOf(const char *name, int64_t group) {
+  numerics::WeightFormat row = *numerics::parseWeightFormat(name);
+  RoundingFormat format;
+  format.stored = row.stored;
+  format.codebook = row.codebook;
+  format.ggml = row.ggml;
+  format.quantizesScales = row.quantizesScales;
+  format.hasScale = row.hasScale;
+  format.scaleType = row.scaleType.value_or(Format::F32);
+  format.block = {row.hasScale ? 1 : 0, group};
+  return format;
+}
+
+// Blocks of 256 scales know nothing of tasks.
+TEST_F(RoundWeightsTest, ScalesOfAllRowsAreQuantizedTogether) {
+  constexpr int64_t rows = 700, columns = 333, group = 64, groups = 6;
+  std::vector<float> x = randoms(rows * columns), scales;
+  RoundingFormat format = formatOf("nf4", group);
+  RoundedWeight rounded =
+      llvm::cantFail(roundWeight(weight({rows, columns}, x), format, "w@test"));
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t g = 0; g < groups; ++g) {
+      float most = 0;
+      for (int64_t j = g * group; j < std::min((g + 1) * group, columns); ++j)
+        most = std::max(most, std::fabs(x[i * columns + j]));
+      scales.push_back(most);
+    }
+  numerics::QuantizedScales twice =
+      numerics::quantizeScales({rows, groups}, scales);
+  EXPECT_EQ(ArrayRef<int64_t>(rounded.scaleBlock), ArrayRef<int64_t>({42, 0}));
+  EXPECT_EQ(codes(rounded.scale, Format::F8E4M3FN), twice.codes);
+  EXPECT_EQ(tensor(rounded.scaleScale).readFloats(), twice.scale);
+  EXPECT_EQ(tensor(rounded.scaleOffset).readFloats(), twice.offset);
+  EXPECT_EQ(tensor(rounded.codebook).readFloats(), format.codebook->values);
+  std::vector<uint8_t> stored = codes(rounded.stored, Format::UI4);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      ASSERT_EQ(stored[i * columns + j],
+                format.codebook->nearest(x[i * columns + j] /
+                                         scales[i * groups + j / group]))
+          << "row " << i << ", column " << j;
+}
+
+TEST_F(RoundWeightsTest, HalvesAndOffsetsInTasks) {
+  constexpr int64_t rows = 700, columns = 333;
+  std::vector<float> x = randoms(rows * columns);
+  ConstantTensor input = weight({rows, columns}, x);
+  RoundedWeight halves =
+      llvm::cantFail(roundWeight(input, formatOf("bf16", 0), "w@halves"));
+  EXPECT_EQ(tensor(halves.scale).readFloats(), std::vector<float>{1.0f});
+  std::vector<float> real = tensor(halves.stored).readFloats();
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_EQ(real[i], numerics::bf16ToF32(numerics::f32ToBF16(x[i])));
+
+  RoundedWeight offsets =
+      llvm::cantFail(roundWeight(input, formatOf("q5_1", 32), "w@offsets"));
+  std::vector<float> scale = tensor(offsets.scale).readFloats(),
+                     offset = tensor(offsets.offset).readFloats();
+  std::vector<uint8_t> stored = codes(offsets.stored, Format::UI5);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      int64_t at = i * 11 + j / 32;
+      ASSERT_NEAR(scale[at] * stored[i * columns + j] + offset[at],
+                  x[i * columns + j], 0.51f * scale[at] + 2e-3f);
+    }
+}
+
+TEST_F(RoundWeightsTest, WhatIsTooLargeHasAnInfiniteError) {
+  EXPECT_TRUE(std::isinf(llvm::cantFail(roundWeight(weight({1, 2}, {1, 7e4f}),
+                                                    formatOf("f16", 0), "w"))
+                             .error));
 }
 
 TEST_F(RoundWeightsTest, ZerosHaveNoError) {
@@ -203,6 +279,8 @@ TEST_F(RoundWeightsTest, KeysDiffer) {
   b = a;
   b.scaleType = Format::F16;
   EXPECT_NE(a.key(), b.key());
+  EXPECT_NE(formatOf("nf4", 64).key(), formatOf("fp4", 64).key());
+  EXPECT_NE(formatOf("q8_0", 32).key(), formatOf("si8", 32).key());
 }
 
 } // namespace

@@ -11,7 +11,7 @@
 #ifndef QUANTC_QUANTIZE_LAYERFORMATS_H
 #define QUANTC_QUANTIZE_LAYERFORMATS_H
 
-#include "quantc/Numerics/Formats.h"
+#include "quantc/Numerics/WeightFormats.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -47,14 +47,20 @@ private:
 /// One entry of `set`, `REGEX=FORMAT[,group-size=N]`.
 struct LayerFormat {
   LayerPattern pattern;
-  std::optional<numerics::Format> format; ///< none: float
-  std::optional<int64_t> groupSize;       ///< along K; 0: all of K
+  std::optional<numerics::WeightFormat> format; ///< none: float
+  std::optional<int64_t> groupSize;             ///< along K; 0: all of K
 };
 
-/// Reads `float` (no format) or the name of an integer type of 2 to 8 bits;
-/// `withUnsigned`: with or without a sign. Errors: UsageError.
-llvm::Expected<std::optional<numerics::Format>>
+/// Reads `float` (no format), the name of an integer type of 2 to 8 bits
+/// (`withUnsigned`: with or without a sign), or of another format that weights
+/// may have (Numerics/WeightFormats.h). Errors: UsageError, which lists them.
+llvm::Expected<std::optional<numerics::WeightFormat>>
 parseLayerFormatName(llvm::StringRef name, bool withUnsigned);
+
+/// Why a format cannot have groups of this size along K (0: all of K), or
+/// empty.
+std::string whyNotGroupSize(const numerics::WeightFormat &format,
+                            int64_t groupSize);
 
 /// Reads one entry. Errors: UsageError.
 llvm::Expected<LayerFormat> parseLayerFormat(llvm::StringRef entry,

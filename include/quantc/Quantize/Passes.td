@@ -39,8 +39,30 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     matches no layer is an error; with `require-match=false` the module gets the
     attribute `qgraph.unmatched`, which lists them.
 
+    Formats that are more than an integer type (Numerics/WeightFormats.h):
+
+    | format | stored | scales |
+    |---|---|---|
+    | `f16`, `bf16` | the value, rounded | one of 1 |
+    | `f8E4M3FN`, `f8E5M2` | max \|w\| maps to the greatest value | by `granularity` |
+    | `nf4`, `fp4` | the nearest of a codebook's 16 values (QLoRA, arXiv:2305.14314; bitsandbytes), max \|w\| maps to 1 | groups of 64 unless told otherwise; quantized again, to f8E4M3FN less their mean, in blocks of up to 256 |
+    | `q4_0`, `q5_0`, `q8_0` | GGML's codes, bit for bit | f16, groups of 32 |
+    | `q4_1`, `q5_1` | GGML's codes | f16 with an f16 offset, groups of 32 |
+
+    ```mlir
+    %y = qgraph.linear %x, %w {name = "fc"} : ...
+    ```
+    becomes, with `format=nf4`,
+    ```mlir
+    %c = qgraph.constant #qgraph.weight<"new", "fc@quantize-weights.scale"> : tensor<384x6xf8E4M3FN>
+    %s = qgraph.dequantize %c scale %cs offset %mean {block = array<i64: 42, 0>} : ...
+    %w = qgraph.dequantize %q scale %s codebook %book {block = array<i64: 1, 64>} : ...
+    %y = qgraph.linear %x, %w {name = "fc"} : ...
+    ```
+
     A `qgraph.conv` gets si8 with one scale a column (or for all, by `granularity`),
-    unless `set` asks for another format of it.
+    unless `set` asks for another integer type of it; with formats that integer
+    sums cannot use (floats, codebooks, offsets) it stays float.
 
     Every layer and embedding that stays float gets a remark that says why and
     what would help.
@@ -48,7 +70,8 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
   let options = [
     Option<"format", "format", "std::string", "\"si8\"",
-           "Stored type of the weights: si2 ... si8, or ui2 ... ui8 with scheme=asymmetric">,
+           "Stored type of the weights: si2 ... si8, or ui2 ... ui8 with scheme=asymmetric; f16, bf16, "
+           "f8E4M3FN, f8E5M2, nf4, fp4, q4_0, q4_1, q5_0, q5_1, q8_0">,
     Option<"groupSize", "group-size", "int64_t", "32",
            "Values along K that share a scale, with granularity=group; 0: all of K">,
     Option<"scheme", "scheme", "std::string", "\"symmetric\"",
@@ -63,7 +86,7 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
            "Stored type of layers that make an attention's values, whose errors no softmax "
            "dampens; empty: as the others">,
     Option<"embeddingFormat", "embedding-format", "std::string", "\"si8\"",
-           "Stored type of embedding tables, or float to leave them">,
+           "Stored type of embedding tables: si2 ... si8, f16, bf16, or float to leave them">,
     Option<"keepFloat", "keep-float", "std::string", "\"\"",
            "Layers whose name or weight's name this regular expression matches stay float">,
     Option<"set", "set", "std::string", "\"\"",

@@ -94,6 +94,8 @@ struct Panels {
   std::optional<ConstantTensor> weight;
   std::vector<float> scales;       // [N, groups], widened without loss
   std::vector<int32_t> zeroPoints; // [N, groups]; empty: none
+  std::vector<float> offsets;      // [N, groups]; empty: none
+  std::vector<float> codebook;     // empty: none
   std::vector<float> bias;         // empty: none
   int64_t inputGroup = 0;
 };
@@ -149,29 +151,43 @@ void chooseLayout(numerics::Format stored, ArrayRef<int32_t> zeroPoints,
   layout.zeroPoints = !fits(nibbles ? 4 : 8);
 }
 
-/// Why panels cannot hold a weight [N, K] of integers with scales of
-/// `scaleType` in these blocks, or empty.
+/// How the codes of a codebook or of floats are held: as they are.
+numerics::Format heldCodes(numerics::Format stored) {
+  return numerics::info(stored).isInteger ? numerics::Format::UI4 : stored;
+}
+
+/// Why panels cannot hold a weight [N, K] with scales of `scaleType` in these
+/// blocks, or empty. `codes`: they are no integers.
 std::string whyNoPanels(RankedTensorType weight, Type scaleType,
-                        ArrayRef<int64_t> block) {
-  if (weight.getElementTypeBitWidth() > 8)
-    return llvm::formatv("its weight is {0}; panels hold up to 8 bits",
-                         weight.getElementType());
+                        ArrayRef<int64_t> block, bool codes = false) {
+  std::optional<numerics::Format> stored = getFormat(weight.getElementType());
+  numerics::PanelLayout held;
+  if (stored && codes)
+    held.format = heldCodes(*stored);
+  unsigned most = !codes ? 8 : held.format == numerics::Format::UI4 ? 4 : 16;
+  if (!stored || weight.getElementTypeBitWidth() > most)
+    return llvm::formatv("its weight is {0}; panels hold up to {1} bits",
+                         weight.getElementType(), most);
   if (!isa<Float32Type, Float16Type, BFloat16Type>(scaleType))
     return llvm::formatv(
         "its weight's scale is {0}; panels take f32, f16 and bf16", scaleType);
   if (!isPerIndex(weight, block, 0) && !isWhole(weight, block, 0))
     return "its weight has blocks of several columns";
-  if (!isWhole(weight, block, 1) && block[1] % 4 != 0)
-    return llvm::formatv("its groups of {0} are no multiple of 4", block[1]);
+  int64_t grain = codes ? held.grain() : 4;
+  if (!isWhole(weight, block, 1) && block[1] % grain != 0)
+    return llvm::formatv("its groups of {0} are no multiple of {1}", block[1],
+                         grain);
   return {};
 }
 
-/// Reads a weight of integers and what belongs to it.
+/// Reads a stored weight and what belongs to it.
 std::string readStored(Value weight, Value scale, Value zeroPoint,
-                       ArrayRef<int64_t> block, Panels &panels) {
+                       ArrayRef<int64_t> block, Panels &panels,
+                       bool codes = false) {
   auto type = cast<RankedTensorType>(weight.getType());
   Type scaleType = cast<RankedTensorType>(scale.getType()).getElementType();
-  if (std::string why = whyNoPanels(type, scaleType, block); !why.empty())
+  if (std::string why = whyNoPanels(type, scaleType, block, codes);
+      !why.empty())
     return why;
   if (std::string why = readConstant("weight", weight, panels.weight);
       !why.empty())
@@ -192,11 +208,20 @@ std::string readStored(Value weight, Value scale, Value zeroPoint,
   panels.scales = expandColumns(scales->readFloats(), scales->getType(), n);
   numerics::PanelLayout &layout = panels.layout;
   layout.group = isWhole(type, block, 1) ? 0 : block[1];
-  chooseLayout(*getFormat(type.getElementType()), panels.zeroPoints, layout);
-  if (layout.format == numerics::Format::SI4 && layout.group != 0 &&
-      scaleType.isF16())
+  numerics::Format stored = *getFormat(type.getElementType());
+  if (codes)
+    layout.format = heldCodes(stored);
+  else
+    chooseLayout(stored, panels.zeroPoints, layout);
+  if (layout.group != 0 && scaleType.isF16())
     layout.scaleType = numerics::Format::F16;
   return {};
+}
+
+/// Whether a weight's codes are no integers to calculate with.
+bool hasCodes(DequantizeOp op) {
+  return op.getCodebook() ||
+         !isa<IntegerType>(op.getInput().getType().getElementType());
 }
 
 /// The dequantized constant that is a layer's weight, if panels can hold it as
@@ -204,22 +229,56 @@ std::string readStored(Value weight, Value scale, Value zeroPoint,
 DequantizeOp storedWeight(LinearOp linear) {
   auto op = linear.getWeight().getDefiningOp<DequantizeOp>();
   if (!op || !llvm::all_of(op->getOperands(), isConstant) ||
-      !whyNotInteger(op).empty() ||
+      op.getPrecision() || !op.getType().getElementType().isF32() ||
       !linear.getInput().getType().getElementType().isF32() ||
       !whyNoPanels(op.getInput().getType(),
-                   op.getScale().getType().getElementType(), op.getBlock())
+                   op.getScale().getType().getElementType(), op.getBlock(),
+                   hasCodes(op))
            .empty())
     return {};
+  // Offsets are held in the type of the scales.
+  if (op.getOffset() && op.getOffset().getType() != op.getScale().getType())
+    return {};
   return op;
+}
+
+/// Reads what only weights beside float inputs have.
+std::string readDecoding(DequantizeOp op, Panels &panels) {
+  if (op.getOffset()) {
+    std::optional<ConstantTensor> offsets;
+    if (std::string why =
+            readConstant("weight's offset", op.getOffset(), offsets);
+        !why.empty())
+      return why;
+    panels.layout.offsets = true;
+    panels.offsets =
+        expandColumns(offsets->readFloats(), offsets->getType(),
+                      cast<RankedTensorType>(op.getType()).getDimSize(0));
+  }
+  if (op.getCodebook()) {
+    std::optional<ConstantTensor> book;
+    if (std::string why =
+            readConstant("weight's codebook", op.getCodebook(), book);
+        !why.empty())
+      return why;
+    panels.codebook = book->readFloats();
+    if (panels.codebook.empty())
+      return "its weight's codebook is empty";
+    // A code past the end is the last one.
+    panels.codebook.resize(16, panels.codebook.back());
+  }
+  return {};
 }
 
 /// Fills `panels`, or says why the layer is left to the plain way.
 std::string prepare(LinearOp linear, Panels &panels) {
   if (DequantizeOp stored = storedWeight(linear)) {
-    if (std::string why =
-            readStored(stored.getInput(), stored.getScale(),
-                       stored.getZeroPoint(), stored.getBlock(), panels);
+    if (std::string why = readStored(stored.getInput(), stored.getScale(),
+                                     stored.getZeroPoint(), stored.getBlock(),
+                                     panels, hasCodes(stored));
         !why.empty())
+      return why;
+    if (std::string why = readDecoding(stored, panels); !why.empty())
       return why;
     return readBias(linear, /*sums=*/true, panels.bias);
   }
@@ -277,6 +336,7 @@ llvm::Expected<TypedAttr> PackWeightsPass::makePanels(const Panels &panels,
   source.codes = getFormat(panels.weight->getType().getElementType());
   source.zeroPoints =
       panels.zeroPoints.empty() ? nullptr : panels.zeroPoints.data();
+  source.offsets = panels.offsets.empty() ? nullptr : panels.offsets.data();
   source.scales = panels.scales.empty() ? nullptr : panels.scales.data();
   source.bias = panels.bias.empty() ? nullptr : panels.bias.data();
   MLIRContext *context = &getContext();
@@ -302,6 +362,9 @@ qkernel::LinearOp PackWeightsPass::build(LayerOp linear, Value packed,
   TypeAttr scaleType;
   if (layout.scaleType == numerics::Format::F16)
     scaleType = TypeAttr::get(builder.getF16Type());
+  DenseF32ArrayAttr codebook;
+  if (!panels.codebook.empty())
+    codebook = builder.getDenseF32ArrayAttr(panels.codebook);
   Value scale, zeroPoint;
   if constexpr (std::is_same_v<LayerOp, QuantizedLinearOp>) {
     scale = linear.getInputScale();
@@ -312,7 +375,7 @@ qkernel::LinearOp PackWeightsPass::build(LayerOp linear, Value packed,
       zeroPoint, packed, linear.getEpilogueOperands(),
       numerics::formatName(layout.format), layout.n, layout.k, layout.group,
       panels.inputGroup, scaleType, layout.zeroPoints, layout.columnSums,
-      linear.getEpilogue(), linear.getNameAttr());
+      layout.offsets, codebook, linear.getEpilogue(), linear.getNameAttr());
 }
 
 /// What no layer reads stored is dequantized now, once, instead of in each run.
@@ -383,18 +446,18 @@ void PackWeightsPass::runOnOperation() {
     return signalPassFailure();
   }
   unsignedWeights = target.getUnsignedWeights();
+  // In their order: the scales of one may be the result of another.
   SmallVector<DequantizeOp> stored;
-  module.walk([&](DequantizeOp op) {
+  module.walk([&](DequantizeOp op) { stored.push_back(op); });
+  for (DequantizeOp op : stored) {
     bool packs = llvm::all_of(op->getUsers(), [&](Operation *user) {
       auto linear = dyn_cast<LinearOp>(user);
       return linear && storedWeight(linear) == op;
     });
-    if (!packs && llvm::all_of(op->getOperands(), isConstant))
-      stored.push_back(op);
-  });
-  for (DequantizeOp op : stored)
-    if (failed(evaluate(op)))
+    if (!packs && llvm::all_of(op->getOperands(), isConstant) &&
+        failed(evaluate(op)))
       return signalPassFailure();
+  }
   SmallVector<Operation *> layers;
   module.walk([&](Operation *op) {
     if (isa<LayerOpInterface>(op))

@@ -291,7 +291,12 @@ private:
     if (!table)
       return;
     RankedTensorType stored = table.getInput().getType();
-    if (whyNotInteger(table).empty() && !embedding.getScale() &&
+    bool isHalf =
+        stored.getElementType().isF16() || stored.getElementType().isBF16();
+    bool gathers = isHalf ? !table.getCodebook() && !table.getOffset() &&
+                                !table.getPrecision()
+                          : whyNotInteger(table).empty();
+    if (gathers && !embedding.getScale() &&
         isWhole(stored, table.getBlock(), 0) &&
         isWhole(stored, table.getBlock(), 1))
       return gatherStored(embedding, table);

@@ -38,7 +38,7 @@ void emitFlat(qgraph::QuantizeOp op, KernelBody &body);
 void emitFlat(qgraph::DequantizeOp op, KernelBody &body);
 
 // What quantize and dequantize read and write in vectors (StoredElements.cpp).
-// Integers of up to 16 bits and floats of up to 8 are stored values.
+// Integers and floats of up to 16 bits are stored values.
 bool isLaneStored(mlir::Type element);
 /// f32, f16 and bf16.
 bool isLaneReal(mlir::Type element);

@@ -8,11 +8,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Kernels.h"
 #include "LinearKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quantc/Dialect/ONNX/MathEmitter.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -198,19 +200,90 @@ SmallVector<Value> LinearKernel::storedTile(Value m, PanelRef ref, int64_t rows,
   return totals;
 }
 
-/// scale * (weight - zero point) of `length` values of k, from `begin` on, as
-/// panels of floats at the start of scratch.
+/// The codebook's value at each lane's index: a tree of selects, by the index's
+/// bits.
+Value LinearKernel::lookUp(Value code) {
+  SmallVector<Value> values;
+  for (float value : *op.getCodebook())
+    values.push_back(splat(body, body.f32(value)));
+  for (int32_t bit = 1; values.size() > 1; bit *= 2) {
+    Value set =
+        arith::AndIOp::create(builder, loc, code, splat(body, body.i32(bit)));
+    set = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, set,
+                                splat(body, body.i32(0)));
+    for (size_t i = 0; i < values.size() / 2; ++i)
+      values[i] = arith::SelectOp::create(builder, loc, set, values[2 * i + 1],
+                                          values[2 * i]);
+    values.resize(values.size() / 2);
+  }
+  return values.front();
+}
+
+/// What the codes of the `grain` values of k at `offset` stand for, before it
+/// is scaled; `zero` is the zero point of integers.
+SmallVector<Value> LinearKernel::unpackCodes(Value offset, Value zero) {
+  Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
+  int64_t grain = layout.grain();
+  if (grain == 1) {
+    Type element = layout.format == numerics::Format::F16
+                       ? Type(builder.getF16Type())
+                       : builder.getBF16Type();
+    Value raw =
+        vector::LoadOp::create(builder, loc, VectorType::get({2 * kLanes}, i8),
+                               packed, ValueRange{offset});
+    raw = vector::BitCastOp::create(builder, loc, laneType(element), raw);
+    return {realFrom(body, raw, element)};
+  }
+  auto constant = [&](int32_t x) { return splat(body, body.i32(x)); };
+  // A lane has the bytes of its column.
+  Value bytes = vector::LoadOp::create(builder, loc, VectorType::get({64}, i8),
+                                       packed, ValueRange{offset});
+  Value words = vector::BitCastOp::create(builder, loc, laneType(i32), bytes);
+  bool isInteger = !layout.keepsCodes();
+  int32_t bits = grain == 8 ? 4 : 8;
+  SmallVector<Value> reals;
+  for (int64_t j = 0; j < grain; ++j) {
+    int32_t shift = int32_t(j % 4 * 8 + j / 4 * 4);
+    Value code;
+    if (isInteger && !layout.unsignedWeights) {
+      code = arith::ShLIOp::create(builder, loc, words,
+                                   constant(32 - bits - shift));
+      code = arith::ShRSIOp::create(builder, loc, code, constant(32 - bits));
+    } else {
+      code = arith::ShRUIOp::create(builder, loc, words, constant(shift));
+      code =
+          arith::AndIOp::create(builder, loc, code, constant((1 << bits) - 1));
+    }
+    if (op.getCodebook()) {
+      reals.push_back(lookUp(code));
+    } else if (isInteger) {
+      code = arith::SubIOp::create(builder, loc, code, zero);
+      reals.push_back(arith::SIToFPOp::create(
+          builder, loc, laneType(builder.getF32Type()), code));
+    } else {
+      code = arith::TruncIOp::create(builder, loc, laneType(i8), code);
+      onnx_ir::MathEmitter math(builder, loc, code.getType());
+      reals.push_back(math.decode(code, layout.format));
+    }
+  }
+  return reals;
+}
+
+/// scale * (weight - zero point) + offset of `length` values of k, from `begin`
+/// on, as panels of floats at the start of scratch.
 void LinearKernel::unpack(PanelRef ref, Value begin, int64_t length,
                           int64_t panels) {
-  int64_t grain = grainOf(layout.format);
-  int32_t bits = numerics::info(layout.format).bits;
-  Type f32 = builder.getF32Type(), i32 = builder.getI32Type();
+  int64_t grain = layout.grain();
+  int64_t bytesPerK = grain == 1 ? 2 * kLanes : 64 / grain;
   Type scaleType = layout.scaleType == numerics::Format::F16
                        ? Type(builder.getF16Type())
-                       : f32;
-  auto constant = [&](int32_t x) { return splat(body, body.i32(x)); };
-  Value offset =
-      layout.unsignedWeights ? constant(1 << (bits - 1)) : constant(0);
+                       : builder.getF32Type();
+  Value centre;
+  if (!layout.keepsCodes())
+    centre =
+        splat(body, body.i32(layout.unsignedWeights
+                                 ? 1 << (numerics::info(layout.format).bits - 1)
+                                 : 0));
   Value end = body.index(llvm::alignTo(length, grain));
   body.loop(body.index(0), end, grain, [&](Value at) {
     Value k = body.add(begin, at), group = body.index(0), local = k;
@@ -223,30 +296,19 @@ void LinearKernel::unpack(PanelRef ref, Value begin, int64_t length,
     for (int64_t p = 0; p < panels; ++p) {
       Value start = body.add(place, body.index(p * layout.panelBytes()));
       Value params = body.add(start, body.index(layout.groupBytes()));
-      Value weightScale = loadFloats(params, scaleType);
-      Value zero = layout.zeroPoints ? loadZeroPoints(params) : offset;
-      // A lane has the bytes of its column.
-      Value bytes = vector::LoadOp::create(
-          builder, loc, VectorType::get({64}, builder.getI8Type()), packed,
-          ValueRange{body.add(start, body.mul(local, body.index(64 / grain)))});
-      Value words =
-          vector::BitCastOp::create(builder, loc, laneType(i32), bytes);
-      for (int64_t j = 0; j < grain; ++j) {
-        int32_t shift = int32_t(j % 4 * 8 + j / 4 * 4);
-        Value code;
-        if (layout.unsignedWeights) {
-          code = arith::ShRUIOp::create(builder, loc, words, constant(shift));
-          code = arith::AndIOp::create(builder, loc, code,
-                                       constant((1 << bits) - 1));
-        } else {
-          code = arith::ShLIOp::create(builder, loc, words,
-                                       constant(32 - bits - shift));
-          code =
-              arith::ShRSIOp::create(builder, loc, code, constant(32 - bits));
-        }
-        code = arith::SubIOp::create(builder, loc, code, zero);
-        Value real = arith::SIToFPOp::create(builder, loc, laneType(f32), code);
+      Value weightScale = loadFloats(params, scaleType), offset;
+      if (layout.offsets)
+        offset = loadFloats(
+            body.add(params, body.index(kLanes *
+                                        scaleType.getIntOrFloatBitWidth() / 8)),
+            scaleType);
+      SmallVector<Value> reals =
+          unpackCodes(body.add(start, body.mul(local, body.index(bytesPerK))),
+                      layout.zeroPoints ? loadZeroPoints(params) : centre);
+      for (auto [j, real] : llvm::enumerate(reals)) {
         real = arith::MulFOp::create(builder, loc, real, weightScale);
+        if (offset)
+          real = arith::AddFOp::create(builder, loc, real, offset);
         Value raw = vector::BitCastOp::create(
             builder, loc, VectorType::get({64}, builder.getI8Type()), real);
         Value to = body.mul(body.add(at, body.index(j)), body.index(64));

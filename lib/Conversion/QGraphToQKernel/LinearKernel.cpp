@@ -138,6 +138,8 @@ void LinearKernel::tile(Value m, Value panel, int64_t rows, int64_t panels,
 
 std::string linearKernelName(LinearOp op) {
   std::string name = "linear_" + op.getFormat().str();
+  if (op.getCodebook())
+    name += "_codebook";
   if (op.getGroup())
     name += "_g" + std::to_string(op.getGroup());
   name += "_" + std::to_string(op.getK()) + "x" + std::to_string(op.getN());
@@ -147,8 +149,7 @@ std::string linearKernelName(LinearOp op) {
 }
 
 LogicalResult canEmitLinear(LinearOp op, std::string &why) {
-  int64_t grain =
-      LinearPlan::grainOf(*numerics::parseFormat(op.getFormat().str()));
+  int64_t grain = LinearPlan(op).layout.grain();
   if (op.getGroup() % grain != 0) {
     why = ("its groups of " + llvm::Twine(op.getGroup()) +
            " are no multiple of " + llvm::Twine(grain) +

@@ -28,6 +28,9 @@ private:
   llvm::SmallVector<mlir::Value> storedTile(mlir::Value m, PanelRef ref,
                                             int64_t rows, int64_t panels);
   void unpack(PanelRef ref, mlir::Value begin, int64_t length, int64_t panels);
+  llvm::SmallVector<mlir::Value> unpackCodes(mlir::Value offset,
+                                             mlir::Value zero);
+  mlir::Value lookUp(mlir::Value code);
   void addBias(PanelRef ref, int64_t rows, int64_t panels,
                llvm::MutableArrayRef<mlir::Value> sums);
   llvm::SmallVector<mlir::Value> columnScaleTile(mlir::Value m, PanelRef ref,

@@ -34,6 +34,7 @@ static numerics::PanelLayout layoutOf(LinearOp op) {
   layout.unsignedWeights = target && target.getUnsignedWeights();
   layout.zeroPoints = op.getWeightZeroPoints();
   layout.columnSums = op.getColumnSums();
+  layout.offsets = op.getWeightOffsets();
   return layout;
 }
 
@@ -57,18 +58,12 @@ static std::pair<int64_t, int64_t> tileOf(LinearOp op) {
   return {best, panels};
 }
 
-int64_t LinearPlan::grainOf(numerics::Format format) {
-  return format == numerics::Format::F32   ? 1
-         : format == numerics::Format::SI4 ? 8
-                                           : 4;
-}
-
 LinearPlan::LinearPlan(LinearOp op)
     : layout(layoutOf(op)), isFloat(layout.format == numerics::Format::F32),
       unpacks(!isFloat && !op.getInputScale()) {
   std::tie(rowsPerTile, panelsPerTile) = tileOf(op);
   int64_t group = layout.group ? layout.group : layout.k;
-  groupLength = llvm::alignTo(group, grainOf(layout.format));
+  groupLength = llvm::alignTo(group, layout.grain());
   paddedK = layout.groups() * groupLength;
   groupStride = layout.groupBytes() + layout.paramBytes();
   bool stored = !isFloat && !unpacks;

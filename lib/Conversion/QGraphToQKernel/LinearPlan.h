@@ -31,8 +31,6 @@ struct LinearPlan {
   int64_t blockRows; // a multiple of the tile's
 
   explicit LinearPlan(LinearOp op);
-  /// Values of k that one vector of the format holds for each column.
-  static int64_t grainOf(numerics::Format format);
 };
 
 } // namespace quantc::qkernel

@@ -20,7 +20,7 @@ bool isLaneReal(Type element) {
 bool isLaneStored(Type element) {
   if (auto integer = dyn_cast<IntegerType>(element))
     return !integer.isSignless() && integer.getWidth() <= 16;
-  return element.getIntOrFloatBitWidth() <= 8 && qgraph::getFormat(element);
+  return element.getIntOrFloatBitWidth() <= 16 && qgraph::getFormat(element);
 }
 
 Value realFrom(KernelBody &body, Value x, Type element) {

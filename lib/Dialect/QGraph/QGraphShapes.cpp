@@ -129,7 +129,7 @@ std::optional<numerics::Format> qgraph::getFormat(Type elementType) {
 bool qgraph::isStoredType(Type elementType) {
   std::optional<numerics::Format> format = getFormat(elementType);
   return format && (numerics::info(*format).isInteger ||
-                    numerics::info(*format).bits <= 8);
+                    numerics::info(*format).bits <= 16);
 }
 
 SmallVector<int64_t> qgraph::getScaleShape(ArrayRef<int64_t> shape,

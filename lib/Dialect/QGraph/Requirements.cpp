@@ -138,7 +138,7 @@ LogicalResult verifyStored(Operation *op, StringRef what, Type type) {
   return op->emitOpError()
          << what << " has element type " << type
          << ", which is no stored type: si or ui of 1 to 8, 16 or 32 bits, or "
-            "a float of at most 8 bits";
+            "a float of at most 16 bits";
 }
 
 LogicalResult verifyZeroPoint(Operation *op, StringRef what, Value zeroPoint,

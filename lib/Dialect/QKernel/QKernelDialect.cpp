@@ -48,6 +48,14 @@ static bool isPackedFormat(StringRef format) {
   return format == "f32" || format == "si8" || format == "si4";
 }
 
+/// One that kernels unpack to floats.
+static bool isUnpackedFormat(StringRef format) {
+  std::optional<numerics::Format> row = numerics::parseFormat(format);
+  return format == "ui4" || (row && !numerics::info(*row).isInteger &&
+                             numerics::info(*row).bits <= 16 &&
+                             *row != numerics::Format::F8E8M0FNU);
+}
+
 //===----------------------------------------------------------------------===//
 // linear
 //===----------------------------------------------------------------------===//
@@ -55,9 +63,15 @@ static bool isPackedFormat(StringRef format) {
 LogicalResult LinearOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType());
   auto result = cast<RankedTensorType>(getResult().getType());
-  if (!isPackedFormat(getFormat()))
+  bool integer = isPackedFormat(getFormat()) && getFormat() != "f32";
+  if (!isPackedFormat(getFormat()) && !isUnpackedFormat(getFormat()))
     return emitOpError() << "format is '" << getFormat()
-                         << "', but must be f32, si8 or si4";
+                         << "', but must be f32, si8, si4, ui4 or a float of "
+                            "at most 16 bits";
+  if (getFormat() == "ui4" ? !getCodebook() || getCodebook()->size() != 16
+                           : bool(getCodebook()))
+    return emitOpError("needs a codebook of 16 values for weights of ui4, and "
+                       "none for others");
   int64_t n = getN(), k = getK();
   if (n < 1 || k < 1)
     return emitOpError() << "weights are [" << n << ", " << k
@@ -72,7 +86,7 @@ LogicalResult LinearOp::verify() {
                          << input << " with n = " << n;
   bool stored = getFormat() != "f32", quantized = bool(getInputScale());
   Type element = input.getElementType();
-  if (quantized && !stored)
+  if (quantized && !integer)
     return emitOpError() << "with weights of " << getFormat()
                          << " takes no scale";
   if (stored && !quantized && !element.isF32())
@@ -97,8 +111,12 @@ LogicalResult LinearOp::verify() {
                            << " must have the type of the input's elements and "
                               "the shape of its scale";
   }
-  if (getWeightZeroPoints() && !stored)
-    return emitOpError("weights of f32 have no zero points");
+  if (getWeightZeroPoints() && !integer)
+    return emitOpError() << "weights of " << getFormat()
+                         << " have no zero points";
+  if (getWeightOffsets() && (!stored || quantized))
+    return emitOpError("has weight_offsets, which only stored weights beside "
+                       "an f32 input have");
   auto packed = cast<RankedTensorType>(getPacked().getType());
   if (packed.getRank() != 1 || !packed.getElementType().isInteger(8))
     return emitOpError() << "packed weights are " << packed

@@ -13,3 +13,15 @@ func.func @table(%t: tensor<100x16xui8>, %i: tensor<2x?xsi64>) -> tensor<2x?x16x
   %y = qgraph.embedding %d, %i : (tensor<100x16xf32>, tensor<2x?xsi64>) -> tensor<2x?x16xf32>
   return %y : tensor<2x?x16xf32>
 }
+
+// So is one of halves.
+
+// CHECK-LABEL: func.func @halves
+// CHECK:         %[[G:.*]] = onnx.node "Gather"(%arg0, %arg1) {{.*}} -> tensor<?x16xf16>
+// CHECK:         qgraph.dequantize %[[G]] {{.*}} {block = array<i64: 0, 0>} : (tensor<?x16xf16>, tensor<1x1xf32>) -> tensor<?x16xf32>
+func.func @halves(%t: tensor<100x16xf16>, %i: tensor<?xsi64>) -> tensor<?x16xf32> {
+  %s = qgraph.constant dense<1.0> : tensor<1x1xf32>
+  %d = qgraph.dequantize %t scale %s {block = array<i64: 0, 0>} : (tensor<100x16xf16>, tensor<1x1xf32>) -> tensor<100x16xf32>
+  %y = qgraph.embedding %d, %i : (tensor<100x16xf32>, tensor<?xsi64>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}

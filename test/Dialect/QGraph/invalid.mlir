@@ -19,9 +19,9 @@ func.func @quantize_1(%x: tensor<4x8xf32>, %s: tensor<4x1xf32>) {
 // -----
 
 func.func @quantize_2(%x: tensor<4x8xf32>, %s: tensor<4x1xf32>) {
-  // expected-error @+1 {{result has element type 'f16', which is no stored type}}
+  // expected-error @+1 {{result has element type 'f32', which is no stored type}}
   %0 = qgraph.quantize %x scale %s {block = array<i64: 1, 0>}
-     : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf16>
+     : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
   return
 }
 

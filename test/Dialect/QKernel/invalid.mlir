@@ -1,7 +1,7 @@
 // RUN: quant-opt %s --verify-diagnostics --split-input-file
 
 func.func @linear(%x: tensor<4x64xsi8>, %s: tensor<4x1xf32>, %p: tensor<1152xi8>) {
-  // expected-error @+1 {{format is 'si5', but must be f32, si8 or si4}}
+  // expected-error @+1 {{format is 'si5', but must be f32, si8, si4, ui4 or a float of at most 16 bits}}
   %y = qkernel.linear %x scale %s, %p {format = "si5", group = 0, input_group = 0, k = 64, n = 16}
        : (tensor<4x64xsi8>, tensor<4x1xf32>, tensor<1152xi8>) -> tensor<4x16xf32>
   return
@@ -241,5 +241,23 @@ func.func @conv(%x: tensor<1x8x8x4xf32>, %p: tensor<2368xi8>) {
   // expected-error @+1 {{taps must be 2 positive numbers}}
   %y = qkernel.conv %x, %p {format = "f32", n = 16, taps = array<i64: 3, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, groups = 1}
        : (tensor<1x8x8x4xf32>, tensor<2368xi8>) -> tensor<1x8x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<4x64xf32>, %p: tensor<1152xi8>) {
+  // expected-error @+1 {{needs a codebook of 16 values for weights of ui4, and none for others}}
+  %y = qkernel.linear %x, %p {format = "ui4", codebook = array<f32: 1.0, 2.0>, group = 0, input_group = 0, k = 64, n = 16}
+       : (tensor<4x64xf32>, tensor<1152xi8>) -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @linear(%x: tensor<4x64xsi8>, %s: tensor<4x1xf32>, %p: tensor<1152xi8>) {
+  // expected-error @+1 {{has weight_offsets, which only stored weights beside an f32 input have}}
+  %y = qkernel.linear %x scale %s, %p {format = "si8", weight_offsets, group = 0, input_group = 0, k = 64, n = 16}
+       : (tensor<4x64xsi8>, tensor<4x1xf32>, tensor<1152xi8>) -> tensor<4x16xf32>
   return
 }

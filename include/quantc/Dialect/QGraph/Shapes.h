@@ -27,8 +27,8 @@ class StepAttr;
 llvm::SmallVector<mlir::OpFoldResult> getDims(mlir::OpBuilder &builder,
                                               mlir::Value tensor);
 
-/// The dimensions [B, heads, T, size] of a cache as a tensor: B and T go back to
-/// what it was loaded from and what was appended.
+/// The dimensions [B, heads, T, size] of a cache as a tensor: B and T go back
+/// to what it was loaded from and what was appended.
 llvm::SmallVector<mlir::OpFoldResult> getCacheDims(mlir::OpBuilder &builder,
                                                    mlir::Value cache);
 
@@ -45,7 +45,7 @@ mlir::Value getIndexValue(mlir::OpBuilder &builder, mlir::Location loc,
 std::optional<numerics::Format> getFormat(mlir::Type elementType);
 
 /// True for what quantized values are stored as: integers of 1 to 8, 16 and 32
-/// bits with a sign, and floats of at most 8 bits.
+/// bits with a sign, and floats of at most 16 bits.
 bool isStoredType(mlir::Type elementType);
 
 /// The shape of the scales of a tensor (see `qgraph.quantize`): ceil(D/B), 1

@@ -99,13 +99,14 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
     The meaning is that of `qgraph.linear` (`format = "f32"`) or
     `qgraph.quantized_linear` (`si8`, `si4`; `input` is `si8` or `ui8`, with or
     without a zero point), or of a `qgraph.linear` of a dequantized weight (`si8`,
-    `si4`; `input` is f32 and has no scale), with weights [n, k], scale groups of
+    `si4`, `f16`, `bf16`, the floats of 8, 6 and 4 bits, or `ui4` with a `codebook`
+    of 16 values; `input` is f32 and has no scale), with weights [n, k], scale groups of
     `group` along K (0: one group) in the weight and `input_group` in the input,
     laid out as docs/design.md, "Packed weights", says. A bias is in the panels; where the model has none it is 0.
-    `scale_type` is the type of the scales of an `si4` group in the panels, `f16`
-    or `f32` (the default); all other scales in panels are f32. With
+    `scale_type` is the type of the scales of groups in the panels, `f16`
+    or `f32` (the default); a single group's are f32. With
     `weight_zero_points` the panels hold a zero point for each of their scales,
-    with `column_sums` the sum of the weights for each, which an input that is
+    with `weight_offsets` (float inputs only) a real offset, with `column_sums` the sum of the weights for each, which an input that is
     `ui8` or has a zero point needs.
 
     Example:
@@ -122,6 +123,8 @@ def QKernel_LinearOp : QKernel_Op<"linear", [Pure, AttrSizedOperandSegments,
                        StrAttr:$format, I64Attr:$n, I64Attr:$k, I64Attr:$group,
                        I64Attr:$input_group, OptionalAttr<TypeAttr>:$scale_type,
                        UnitAttr:$weight_zero_points, UnitAttr:$column_sums,
+                       UnitAttr:$weight_offsets,
+                       OptionalAttr<DenseF32ArrayAttr>:$codebook,
                        DefaultValuedAttr<QGraph_StepArrayAttr, "{}">:$epilogue,
                        OptionalAttr<StrAttr>:$name);
   let results = (outs AnyRankedTensor:$result);
