@@ -28,10 +28,13 @@ struct Scheme {
   llvm::StringLiteral smooth = ""; // options of qgraph-smooth-quant
   llvm::StringLiteral gptq = "";   // options of qgraph-gptq
   bool groupIsFixed = false;       // the format has no other group size
+  bool splitsOutliers = false;     // qgraph-split-outliers is run
 
   /// Codebooks, floats and offsets are nothing for integer sums.
   bool isWeightOnly() const { return activations == "float"; }
-  bool usesStatistics() const { return isStatic || !smooth.empty(); }
+  bool usesStatistics() const {
+    return isStatic || !smooth.empty() || splitsOutliers;
+  }
   bool usesSamples() const { return usesStatistics() || !gptq.empty(); }
 };
 
@@ -53,6 +56,11 @@ constexpr Scheme kSchemes[] = {
      "weights",
      "integer", "format=si8 granularity=channel", "tensor", 0, true,
      "activations=tensor insert-multiply=true"},
+    {"llm-int8",
+     "as w8a8-dynamic, but columns of activations that calibration has seen "
+     "beyond a threshold go through a 16-bit product of their own",
+     "integer", "format=si8 granularity=channel", "token", 0, false, "", "",
+     false, true},
     {"w4-rtn",
      "4-bit weights in groups (values of attention: 8-bit), rounded to "
      "nearest; 8-bit "
@@ -123,8 +131,8 @@ const Scheme *findScheme(llvm::StringRef name) {
 
 /// Recipes of the interface that are not built yet: refused by name.
 constexpr llvm::StringLiteral kPlanned[] = {
-    "llm-int8", "w4-awq", "mxfp4", "nvfp4",  "q4_k_s", "q4_k_m",
-    "q5_k_s",   "q5_k_m", "q6_k",  "binary", "auto"};
+    "w4-awq", "mxfp4",  "nvfp4", "q4_k_s", "q4_k_m",
+    "q5_k_s", "q5_k_m", "q6_k",  "binary", "auto"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -155,6 +163,10 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
     options.push_back({"scales", "channel",
                        "what shares a scale: channel, a column, or tensor"});
   }
+  if (scheme.splitsOutliers)
+    options.push_back({"threshold", "6",
+                       "columns of activations with a larger |x| are kept "
+                       "apart"});
   if (!scheme.smooth.empty())
     options.push_back({"alpha", "auto",
                        "how much of the difficulty the weights take: 0 to 1, "
@@ -207,6 +219,12 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
     return value == "channel" || value == "tensor"
                ? ""
                : "there are: channel, tensor";
+  if (name == "threshold") {
+    double number = 0;
+    if (!value.getAsDouble(number) && number > 0 && number < 1e30)
+      return "";
+    return "must be a positive number";
+  }
   if (name == "alpha") {
     double number = 0;
     if (value == "auto" ||
@@ -378,6 +396,10 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
     if (calibrates)
       passes.push_back(calibratePass(options));
   }
+  if (scheme.splitsOutliers)
+    passes.push_back("qgraph-split-outliers{" +
+                     fileOption("statistics", statisticsFile(options)) +
+                     " threshold=" + recipe.option("threshold").str() + "}");
   passes.push_back("qgraph-quantize-weights{" + weights + "}");
   if (!scheme.gptq.empty())
     passes.push_back("qgraph-gptq{" + samplesOptions(options) + " " +

@@ -222,6 +222,56 @@ def SmoothQuant : Pass<"qgraph-smooth-quant", "::mlir::ModuleOp"> {
   ];
 }
 
+def SplitOutliers : Pass<"qgraph-split-outliers", "::mlir::ModuleOp"> {
+  let summary = "Give columns of activations with outliers a product of their own, in 16 bits";
+  let description = [{
+    LLM.int8() (T. Dettmers et al., arXiv:2208.07339). A few columns of a
+    transformer's activations hold values a hundred times larger than the others; a
+    scale that they share leaves the others few codes. With O the columns whose
+    largest |x| exceeds `threshold`,
+
+        x w^T = x[:, rest] w[:, rest]^T + x[:, O] w[:, O]^T
+
+    and only the first product is left for quantization; the weights of the second
+    are rounded to 16 bits. The paper finds O anew in each step; here it is what the
+    statistics of the layer's site (`qgraph.observe`) say, so that both weights are
+    constants. To be run before `--qgraph-quantize-weights`.
+
+    ```mlir
+    %o = qgraph.observe "fc/input" %x : tensor<?x4xf32>
+    %y = qgraph.linear %o, %w bias %b {name = "fc"} ...
+    ```
+    becomes, where column 2 holds outliers,
+    ```mlir
+    %r = onnx.node "Gather"(%o, %rest) {axis = 1} ...       // columns 0, 1, 3
+    %p = onnx.node "Gather"(%o, %outliers) {axis = 1} ...   // column 2
+    %v = qgraph.dequantize %half scale %one {block = array<i64: 0, 0>} : (tensor<2x1xf16>, ...
+    %y2 = qgraph.linear %p, %v {name = "fc/outliers"} ...
+    %y1 = qgraph.linear %r, %w1 bias %b {name = "fc"} ...
+    %y = onnx.node "Add"(%y1, %y2) ...
+    ```
+
+    Layers without outliers stay as they are; those that cannot be split get a
+    remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::quantc::onnx_ir::ONNXDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"statistics", "statistics", "std::string", "\"\"", "File of statistics of the sites">,
+    Option<"threshold", "threshold", "double", "6.0", "Columns with a larger |x| hold outliers">,
+    Option<"maxFraction", "max-fraction", "double", "0.25",
+           "Layers with a larger part of such columns stay whole">,
+    Option<"format", "format", "std::string", "\"f16\"",
+           "What the weights of these columns are stored as: f16 or bf16">
+  ];
+  let statistics = [
+    Statistic<"splits", "split", "Layers split">,
+    Statistic<"whole", "whole", "Layers without outliers">,
+    Statistic<"skipped", "skipped", "Layers that could not be split">,
+    Statistic<"outlierColumns", "outlier-columns", "Columns that stay 16 bits, over all layers">
+  ];
+}
+
 def Equalize : Pass<"qgraph-equalize", "::mlir::ModuleOp"> {
   let summary = "Equalize the ranges of weights across layers, without data";
   let description = [{
