@@ -289,13 +289,10 @@ llvm::Expected<Passes> walkPasses(const GraphOptions &options) {
     return dims.takeError();
   if (!dims->empty())
     walk += "{" + *dims + "}";
-  return Passes{walk,
-                "canonicalize",
-                "cse",
-                "qgraph-recognize-cache",
-                "qgraph-propagate-layout",
-                "canonicalize",
-                "cse"};
+  return Passes{"convert-fake-quant",     walk,
+                "canonicalize",           "cse",
+                "qgraph-recognize-cache", "qgraph-propagate-layout",
+                "canonicalize",           "cse"};
 }
 
 std::string statisticsFile(const GraphOptions &options) {

@@ -359,6 +359,44 @@ def CorrectBias : Pass<"qgraph-correct-bias", "::mlir::ModuleOp"> {
   ];
 }
 
+def ConvertFakeQuant : Pass<"convert-fake-quant", "::mlir::ModuleOp"> {
+  let summary = "Make stored weights of the float weights of models trained with fake quantization";
+  let description = [{
+    Quantization-aware training exports float weights behind a `QuantizeLinear` and
+    a `DequantizeLinear`, and ranges narrower than their type (PyTorch's
+    `reduce_range`, -127 ... 127) as a `Clip` between the two. Before the walk
+    (`--convert-onnx-to-qgraph`):
+
+    ```mlir
+    %q = onnx.node "QuantizeLinear"(%w, %s, %z) ...      // %w, %s, %z constants
+    %c = onnx.node "Clip"(%q, %lo, %hi) ...
+    %d = onnx.node "DequantizeLinear"(%c, %s, %z) ...
+    ```
+    becomes
+    ```mlir
+    %c = qgraph.constant #qgraph.weight<"new", "w@convert-fake-quant"> : tensor<40x64xsi8>
+    %d = onnx.node "DequantizeLinear"(%c, %s, %z) ...
+    ```
+
+    with the codes of ONNX's text (half to even, saturated); and a `Clip` of the
+    codes of an activation, with one scale s and zero point z, goes before its
+    `QuantizeLinear`, where it joins the layer that makes the activation:
+
+        Clip(QuantizeLinear(x), lo, hi) = QuantizeLinear(Clip(x, s (lo - z), s (hi - z)))
+
+    After that there is nothing in the model that a quantized one does not have; the
+    integer layers are `--qgraph-fuse-quantized`'s. No code of a number changes.
+
+    A `QuantizeLinear` of a constant that stays gets a remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::quantc::onnx_ir::ONNXDialect"];
+  let statistics = [
+    Statistic<"constants", "constants", "Constants quantized">,
+    Statistic<"clips", "clips", "Clips of codes gone or moved">,
+    Statistic<"skipped", "skipped", "QuantizeLinear of constants that stay">
+  ];
+}
+
 def InsertObservers : Pass<"qgraph-insert-observers", "::mlir::ModuleOp"> {
   let summary = "Name the tensors that calibration looks at";
   let description = [{
