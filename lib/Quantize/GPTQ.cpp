@@ -16,7 +16,6 @@
 #include "LayerSums.h"
 #include "RoundWeights.h"
 #include "SequentialDriver.h"
-#include "mlir/IR/Threading.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -41,8 +40,7 @@ private:
   llvm::Error solve(const LayerSums &sums, size_t layer,
                     const numerics::GPTQSolver &solver,
                     const RoundingFormat &format);
-  std::string formatOf(DequantizeOp weight, RoundingFormat &format,
-                       numerics::GPTQOptions &wanted) const;
+  numerics::GPTQOptions optionsFor(const RoundingFormat &format) const;
   void skip(Operation *layer, const Twine &why);
 
   numerics::GPTQOptions defaults;
@@ -67,12 +65,6 @@ private:
 };
 
 } // namespace
-
-static numerics::ParallelFor parallelIn(MLIRContext *context) {
-  return [context](int64_t count, const std::function<void(int64_t)> &part) {
-    parallelFor(context, 0, count, [&](size_t i) { part(i); });
-  };
-}
 
 SmallVector<Value> Hessians::wantedOriginals(ObserveOp site) const {
   SmallVector<Value> wanted;
@@ -123,10 +115,8 @@ LogicalResult GPTQPass::initialize(MLIRContext *context) {
   auto fail = [&](const Twine &message) {
     return emitError(UnknownLoc::get(context)) << "qgraph-gptq: " << message;
   };
-  std::optional<numerics::Scheme> parsed =
-      numerics::parseScheme(scheme.getValue());
-  if (!parsed || (*parsed != numerics::Scheme::Symmetric &&
-                  *parsed != numerics::Scheme::SignedScale))
+  std::optional<numerics::Scheme> parsed = parseSymmetricScheme(scheme);
+  if (!parsed)
     return fail("scheme '" + scheme + "' is not symmetric or signed_scale");
   defaults.scheme = *parsed;
   auto order = llvm::StringSwitch<std::optional<numerics::ActOrder>>(actOrder)
@@ -137,14 +127,7 @@ LogicalResult GPTQPass::initialize(MLIRContext *context) {
   if (!order)
     return fail("act-order '" + actOrder + "' is not none, columns or groups");
   defaults.order = *order;
-  using numerics::ScaleChoice;
-  auto choice = llvm::StringSwitch<std::optional<ScaleChoice>>(scales)
-                    .Case("formula", ScaleChoice::Formula)
-                    .Case("plain", ScaleChoice::Plain)
-                    .Case("diagonal", ScaleChoice::Diagonal)
-                    .Case("block", ScaleChoice::Block)
-                    .Case("sequential", ScaleChoice::Sequential)
-                    .Default(std::nullopt);
+  std::optional<numerics::ScaleChoice> choice = parseScaleChoice(scales);
   if (!choice)
     return fail("scales '" + scales +
                 "' is not formula, plain, diagonal, block or sequential");
@@ -173,60 +156,37 @@ void GPTQPass::skip(Operation *layer, const Twine &why) {
                       << " stays rounded to nearest: " << why;
 }
 
-/// The format of a weight, or why GPTQ does not know it.
-std::string GPTQPass::formatOf(DequantizeOp weight, RoundingFormat &format,
-                               numerics::GPTQOptions &wanted) const {
-  std::string name;
-  llvm::raw_string_ostream(name)
-      << weight.getInput().getType().getElementType();
-  std::optional<numerics::Format> stored = numerics::parseFormat(name);
-  if (!stored || !numerics::info(*stored).isInteger || weight.getCodebook())
-    return "its weight is " + name + "; integers can be solved for";
-  if (weight.getOffset())
-    return "its weight has an offset";
-  ArrayRef<int64_t> block = weight.getBlock();
-  if (block.size() != 2 || block[0] != 1)
-    return "its rows share scales";
-  format.stored = *stored;
-  format.scheme =
-      weight.getZeroPoint() ? numerics::Scheme::Asymmetric : defaults.scheme;
-  format.block = {block[0], block[1]};
-  format.scaleType =
-      cast<ShapedType>(weight.getScale().getType()).getElementType().isF16()
-          ? numerics::Format::F16
-          : numerics::Format::F32;
-  wanted = defaults;
-  wanted.encoding.format = *stored;
-  wanted.groupSize = block[1];
+/// What is asked of GPTQ for weights of a format.
+numerics::GPTQOptions GPTQPass::optionsFor(const RoundingFormat &format) const {
+  numerics::GPTQOptions wanted = defaults;
+  wanted.encoding.format = format.stored;
+  wanted.groupSize = format.block[1];
   wanted.scheme = format.scheme;
   wanted.scaleFormat = format.scaleType;
-  return {};
+  return wanted;
 }
 
 llvm::Error GPTQPass::solve(const LayerSums &sums) {
   std::string solverKey;
   numerics::GPTQSolver solver;
-  for (auto [i, member] : llvm::enumerate(sums.layers())) {
-    QuantizedLayer layer = member;
-    RoundingFormat format;
-    numerics::GPTQOptions wanted;
-    if (std::string why = formatOf(layer.weight, format, wanted);
-        !why.empty()) {
-      skip(layer.op, why);
+  for (auto [i, layer] : llvm::enumerate(sums.layers())) {
+    llvm::Expected<RoundingFormat> format =
+        getRoundingFormat(layer.weight, defaults.scheme);
+    if (!format) {
+      skip(layer.op, llvm::toString(format.takeError()));
       continue;
     }
     // Layers that read one tensor mostly have one format, too.
-    if (solverKey != format.key()) {
-      int64_t k = layer.weight.getType().getShape().back();
-      std::string why =
-          numerics::GPTQSolver::create(wanted, k, sums.gram().data(), solver);
+    if (solverKey != format->key()) {
+      std::string why = numerics::GPTQSolver::create(
+          optionsFor(*format), sums.width(), sums.gram().data(), solver);
       if (!why.empty()) {
         skip(layer.op, why);
         continue;
       }
-      solverKey = format.key();
+      solverKey = format->key();
     }
-    if (llvm::Error error = solve(sums, i, solver, format))
+    if (llvm::Error error = solve(sums, i, solver, *format))
       return error;
   }
   return llvm::Error::success();

@@ -62,6 +62,8 @@ public:
 
   llvm::ArrayRef<QuantizedLayer> layers() const { return members; }
   int64_t tokens() const { return count; }
+  /// Channels of what the layers read: K.
+  int64_t width() const { return K; }
   /// XᵀX [K, K] over the tokens, weighted, of what the layers read now.
   const std::vector<float> &gram() const { return H; }
 

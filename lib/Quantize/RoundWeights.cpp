@@ -10,6 +10,7 @@
 #include "mlir/IR/Threading.h"
 #include "quantc/Numerics/Packing.h"
 #include "quantc/Numerics/ScaleSearch.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
@@ -28,6 +29,59 @@ std::string RoundingFormat::key() const {
                        numerics::formatName(scaleType), searchScales,
                        static_cast<const void *>(codebook),
                        static_cast<int>(ggml), quantizesScales, hasScale);
+}
+
+llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
+                                                 numerics::Scheme scheme) {
+  std::string name;
+  llvm::raw_string_ostream(name)
+      << weight.getInput().getType().getElementType();
+  std::optional<numerics::Format> stored = numerics::parseFormat(name);
+  if (!stored || !numerics::info(*stored).isInteger || weight.getCodebook())
+    return llvm::createStringError("its weight is " + name +
+                                   "; integers can be solved for");
+  if (weight.getOffset())
+    return llvm::createStringError("its weight has an offset");
+  if (!weight.getScale() || !isConstant(weight.getScale()))
+    return llvm::createStringError("its weight's scales are no constants");
+  ArrayRef<int64_t> block = weight.getBlock();
+  if (block.size() != 2 || block[0] != 1)
+    return llvm::createStringError("its rows share scales");
+  RoundingFormat format;
+  format.stored = *stored;
+  format.scheme = weight.getZeroPoint() ? numerics::Scheme::Asymmetric : scheme;
+  format.block = {block[0], block[1]};
+  format.scaleType =
+      cast<ShapedType>(weight.getScale().getType()).getElementType().isF16()
+          ? numerics::Format::F16
+          : numerics::Format::F32;
+  return format;
+}
+
+std::optional<numerics::Scheme> parseSymmetricScheme(StringRef name) {
+  std::optional<numerics::Scheme> scheme =
+      numerics::parseScheme({name.data(), name.size()});
+  if (scheme && *scheme != numerics::Scheme::Symmetric &&
+      *scheme != numerics::Scheme::SignedScale)
+    return std::nullopt;
+  return scheme;
+}
+
+std::optional<numerics::ScaleChoice> parseScaleChoice(StringRef name) {
+  using numerics::ScaleChoice;
+  return llvm::StringSwitch<std::optional<ScaleChoice>>(name)
+      .Case("formula", ScaleChoice::Formula)
+      .Case("plain", ScaleChoice::Plain)
+      .Case("diagonal", ScaleChoice::Diagonal)
+      .Case("block", ScaleChoice::Block)
+      .Case("sequential", ScaleChoice::Sequential)
+      .Default(std::nullopt);
+}
+
+numerics::ParallelFor parallelIn(MLIRContext *context) {
+  return [context](int64_t count, const std::function<void(int64_t)> &part) {
+    parallelFor(context, 0, count, [&](size_t i) { part(i); });
+  };
 }
 
 namespace {

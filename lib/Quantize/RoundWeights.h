@@ -9,6 +9,7 @@
 #define QUANTC_LIB_QUANTIZE_ROUNDWEIGHTS_H
 
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Numerics/GPTQ.h"
 #include "quantc/Numerics/WeightFormats.h"
 
 namespace quantc::qgraph {
@@ -32,6 +33,23 @@ struct RoundingFormat {
   /// Two weights of one key and one entry have the same result.
   std::string key() const;
 };
+
+/// The format of a layer's weight that has been rounded already, so that other
+/// codes of it can be sought. A weight without zero points does not tell its
+/// scheme: it is `scheme`. An error says why there is none (no integers, a
+/// codebook, an offset, scales that rows share).
+llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
+                                                 numerics::Scheme scheme);
+
+/// The scheme of weights without zero points, as passes that seek codes have it
+/// as an option: `symmetric` or `signed_scale`.
+std::optional<numerics::Scheme> parseSymmetricScheme(llvm::StringRef name);
+
+/// `formula`, `plain`, `diagonal`, `block` or `sequential`.
+std::optional<numerics::ScaleChoice> parseScaleChoice(llvm::StringRef name);
+
+/// Work in parts, on the threads of a context.
+numerics::ParallelFor parallelIn(mlir::MLIRContext *context);
 
 /// A rounded weight: what the operands of its `dequantize` are constants of.
 struct RoundedWeight {

@@ -12,9 +12,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Numerics/SmoothQuant.h"
+#include "InputFactors.h"
 #include "mlir/IR/Threading.h"
 #include "quantc/Analysis/Calibration.h"
-#include "quantc/Analysis/ChannelFactors.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -74,9 +74,8 @@ private:
   std::optional<double> strength; // none: auto
   bool perToken = true;
   Statistics file;
-  std::optional<ChannelFactorSolver> solver;
+  std::optional<InputFactors> inputs;
   std::optional<ChannelFactorRewriter> rewriter;
-  ClaimedChannels claimed;
   DenseSet<Operation *> done;
 };
 
@@ -279,22 +278,11 @@ SmoothQuantPass::choose(const ChannelFactors &found,
 }
 
 LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
-  ChannelFactors found = solver->solve(layer.getInput());
-  auto reads = [&] {
-    return llvm::any_of(found.layers, [&](ChannelFactors::Layer one) {
-      return one.op.getOperation() == layer.getOperation();
-    });
-  };
-  std::string inTheWay = found.blocked;
-  if (!reads() && insertMultiply)
-    found = solver->multiply(layer.getInput());
-  if (!reads())
-    return skip(layer, found.blocked +
-                           (insertMultiply
-                                ? ""
-                                : "; insert-multiply=true multiplies its input "
-                                  "while the model runs"));
-  if (claimed.claim(found) == 0)
+  llvm::Expected<ChannelFactors> factors = inputs->find(layer);
+  if (!factors)
+    return skip(layer, llvm::toString(factors.takeError()));
+  const ChannelFactors &found = *factors;
+  if (found.groupCount == 0)
     return success(); // smoothed with another one
   std::vector<SiteChannels> sites;
   if (std::string why = observe(found, sites); !why.empty())
@@ -308,7 +296,8 @@ LogicalResult SmoothQuantPass::smooth(LayerOpInterface layer) {
   if (found.multiplies) {
     ++products;
     layer.emitRemark() << "the input of " << describeOp(layer)
-                       << " is multiplied while the model runs: " << inTheWay;
+                       << " is multiplied while the model runs: "
+                       << found.blocked;
   }
   for (ChannelFactors::Layer one : found.layers)
     done.insert(one.op);
@@ -327,9 +316,8 @@ void SmoothQuantPass::runOnOperation() {
   ChannelFactorOptions options;
   options.cloneShared = cloneShared;
   options.scaleCaches = scaleCache;
-  solver.emplace(module, options);
+  inputs.emplace(module, options, insertMultiply);
   rewriter.emplace("smooth-quant");
-  claimed = ClaimedChannels();
   done.clear();
 
   SmallVector<LayerOpInterface> layers;
