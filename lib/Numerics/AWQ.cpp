@@ -20,12 +20,18 @@ constexpr int64_t kRowsOfPart = 64;
 /// nothing makes up for it afterwards.
 constexpr int kBlockEffort = 4;
 
+/// Columns that share a scale.
+int64_t stepOf(const WeightFormat &format, int64_t K) {
+  return format.groupSize == 0 ? K : format.groupSize;
+}
+
 /// The mean of |w| / max|w of its group| over the rows of all consumers, [K].
-std::vector<double> weightMeans(int64_t K, int64_t groupSize,
+std::vector<double> weightMeans(int64_t K,
                                 const std::vector<Consumer> &consumers) {
   std::vector<double> means(K);
-  int64_t step = groupSize == 0 ? K : groupSize, rows = 0;
+  int64_t rows = 0;
   for (const Consumer &consumer : consumers) {
+    int64_t step = stepOf(consumer.format, K);
     rows += consumer.N;
     for (int64_t n = 0; n < consumer.N; ++n)
       for (int64_t begin = 0; begin < K; begin += step) {
@@ -52,11 +58,14 @@ std::vector<double> shared(const std::vector<int32_t> &factorOf,
   size_t count = 1 + *std::max_element(factorOf.begin(), factorOf.end());
   std::vector<double> sums(count), members(count);
   for (size_t j = 0; j < values.size(); ++j) {
+    if (factorOf[j] < 0)
+      continue;
     sums[factorOf[j]] += values[j];
     members[factorOf[j]] += 1;
   }
+  // 0 is for channels of which nothing is known: their factor is 1.
   for (size_t j = 0; j < values.size(); ++j)
-    values[j] = sums[factorOf[j]] / members[factorOf[j]];
+    values[j] = factorOf[j] < 0 ? 0 : sums[factorOf[j]] / members[factorOf[j]];
   return values;
 }
 
@@ -90,40 +99,68 @@ std::vector<float> factors(const std::vector<double> &x,
 
 } // namespace
 
-double scaledWeightError(const WeightFormat &format,
-                         const InputStatistics &input,
+GroupStatistics groupStatistics(const InputStatistics &input, int64_t groupSize,
+                                const float *s) {
+  int64_t K = input.K, step = groupSize == 0 ? K : groupSize;
+  GroupStatistics result;
+  auto inverse = [&](int64_t j) { return s ? 1.0f / s[j] : 1.0f; };
+  for (int64_t j = 0; j < K; ++j)
+    result.diagonal.push_back(
+        (input.H ? input.H[j * K + j] : input.meanSquare[j]) * inverse(j) *
+        inverse(j));
+  if (!input.H || step > kMaxSearched)
+    return result;
+  result.blocks.resize(K * step);
+  for (int64_t j = 0; j < K; ++j) {
+    int64_t begin = j / step * step, end = std::min(begin + step, K);
+    for (int64_t i = begin; i < end; ++i)
+      result.blocks[j * step + i - begin] =
+          input.H[j * K + i] * inverse(i) * inverse(j);
+  }
+  return result;
+}
+
+double scaledWeightError(const InputStatistics &input,
                          const std::vector<Consumer> &consumers,
                          const std::vector<float> &s, int64_t sampleRows,
                          const ParallelFor &parallel) {
   int64_t K = input.K;
-  // All rows to be measured, in parts.
-  std::vector<const float *> rows;
-  for (const Consumer &consumer : consumers) {
+  // Rows to be measured, in parts of one consumer.
+  struct Part {
+    const Consumer *consumer;
+    const GroupStatistics *statistics;
+    std::vector<const float *> rows;
+  };
+  std::vector<Part> parts;
+  std::vector<GroupStatistics> statistics(consumers.size());
+  for (size_t c = 0; c < consumers.size(); ++c) {
+    const Consumer &consumer = consumers[c];
+    statistics[c] = groupStatistics(input, consumer.format.groupSize, s.data());
     int64_t count =
         sampleRows == 0 ? consumer.N : std::min(consumer.N, sampleRows);
-    for (int64_t i = 0; i < count; ++i)
-      rows.push_back(consumer.W + i * consumer.N / count * K);
+    for (int64_t i = 0; i < count; ++i) {
+      if (i % kRowsOfPart == 0)
+        parts.push_back({&consumer, &statistics[c], {}});
+      parts.back().rows.push_back(consumer.W + i * consumer.N / count * K);
+    }
   }
-  auto total = static_cast<int64_t>(rows.size());
-  int64_t parts = (total + kRowsOfPart - 1) / kRowsOfPart;
-  std::vector<double> sums(parts);
-  parallel(parts, [&](int64_t part) {
-    int64_t begin = part * kRowsOfPart;
-    int64_t count = std::min(kRowsOfPart, total - begin);
+  std::vector<double> sums(parts.size());
+  parallel(static_cast<int64_t>(parts.size()), [&](int64_t at) {
+    const Part &part = parts[at];
+    const WeightFormat &format = part.consumer->format;
+    auto count = static_cast<int64_t>(part.rows.size());
     std::vector<float> scaled(count * K), error(count * K);
     for (int64_t r = 0; r < count; ++r)
       for (int64_t j = 0; j < K; ++j)
-        scaled[r * K + j] = rows[begin + r][j] * s[j];
-    Extents shape{count, K}, block{1, format.groupSize};
+        scaled[r * K + j] = part.rows[r][j] * s[j];
     QuantizedWeights weights =
-        quantizeWeights(format.encoding, shape, block, format.scheme,
-                        scaled.data(), 1, format.scaleFormat);
+        clipWeights(format, count, K, scaled.data(), part.statistics);
     ScaleArrays scales{
         weights.scale.data(),
         weights.zeroPoint.empty() ? nullptr : weights.zeroPoint.data(),
         weights.offset.empty() ? nullptr : weights.offset.data()};
-    dequantize(format.encoding, shape, block, scales, weights.stored.data(),
-               error.data());
+    dequantize(format.encoding, {count, K}, {1, format.groupSize}, scales,
+               weights.stored.data(), error.data());
     for (int64_t i = 0; i < count * K; ++i)
       error[i] = (error[i] - scaled[i]) / s[i % K];
     if (input.H) {
@@ -131,10 +168,10 @@ double scaledWeightError(const WeightFormat &format,
       gemm(false, false, count, K, K, 1.0f, error.data(), K, input.H, K, 0.0f,
            product.data(), K);
       for (int64_t i = 0; i < count * K; ++i)
-        sums[part] += static_cast<double>(product[i]) * error[i];
+        sums[at] += static_cast<double>(product[i]) * error[i];
     } else {
       for (int64_t i = 0; i < count * K; ++i)
-        sums[part] +=
+        sums[at] +=
             static_cast<double>(input.meanSquare[i % K]) * error[i] * error[i];
     }
   });
@@ -149,13 +186,11 @@ AWQResult awqSearch(const AWQOptions &options, const InputStatistics &input,
       input.factorOf, std::vector<double>(input.absMean, input.absMean + K));
   std::vector<double> w;
   if (options.useWeights)
-    w = shared(input.factorOf,
-               weightMeans(K, options.format.groupSize, consumers));
+    w = shared(input.factorOf, weightMeans(K, consumers));
   AWQResult result;
   result.factor.assign(K, 1.0f);
   auto measure = [&](const std::vector<float> &s) {
-    return scaledWeightError(options.format, input, consumers, s,
-                             options.sampleRows, parallel);
+    return scaledWeightError(input, consumers, s, options.sampleRows, parallel);
   };
   result.plainError = result.error = measure(result.factor);
   for (bool usesWeights : {false, true})
@@ -175,46 +210,41 @@ AWQResult awqSearch(const AWQOptions &options, const InputStatistics &input,
   return result;
 }
 
-QuantizedWeights clipWeights(const WeightFormat &format, ScaleChoice choice,
-                             int64_t N, int64_t K, const float *W,
-                             const float *H, const float *meanSquare,
+QuantizedWeights clipWeights(const WeightFormat &format, int64_t N, int64_t K,
+                             const float *W, const GroupStatistics *input,
                              const ParallelFor &parallel) {
   Extents shape{N, K}, block{1, format.groupSize};
-  if (choice == ScaleChoice::Formula || N == 0 || K == 0 ||
+  ScaleChoice choice = input ? format.choice : ScaleChoice::Plain;
+  if (format.choice == ScaleChoice::Formula || N == 0 || K == 0 ||
       format.scheme == Scheme::MeanAbs ||
       format.scheme == Scheme::AsymmetricOffset)
     return quantizeWeights(format.encoding, shape, block, format.scheme, W, 1,
                            format.scaleFormat);
   QuantizedWeights result;
   result.scaleShape = scaleShape(shape, block);
-  int64_t groups = result.scaleShape[1];
-  int64_t step = format.groupSize == 0 ? K : format.groupSize;
+  int64_t groups = result.scaleShape[1], step = stepOf(format, K);
   result.scale.resize(N * groups);
   if (format.scheme == Scheme::Asymmetric)
     result.zeroPoint.resize(N * groups);
   unsigned bytes = storageBytes(format.encoding.format);
   result.stored.resize(N * K * bytes);
-  std::vector<float> diagonal;
-  if (choice != ScaleChoice::Plain && (H || meanSquare))
-    for (int64_t j = 0; j < K; ++j)
-      diagonal.push_back(H ? H[j * K + j] : meanSquare[j]);
+  bool byBlock = choice >= ScaleChoice::Block && !input->blocks.empty();
 
   Levels levels(format.encoding);
   parallel((N + kRowsOfPart - 1) / kRowsOfPart, [&](int64_t part) {
     GroupScales chooser(levels, format.encoding.range(), format.scheme,
-                        format.scaleFormat,
-                        choice >= ScaleChoice::Block && H ? kBlockEffort : 1);
+                        format.scaleFormat, byBlock ? kBlockEffort : 1);
     int64_t begin = part * kRowsOfPart, end = std::min(N, begin + kRowsOfPart);
     for (int64_t n = begin; n < end; ++n)
       for (int64_t g = 0; g < groups; ++g) {
         int64_t first = g * step, length = std::min(step, K - first);
         GroupCost cost;
         cost.search = true;
-        if (!diagonal.empty())
-          cost.importance = diagonal.data() + first;
-        if (choice >= ScaleChoice::Block && H && length <= kMaxSearched) {
-          cost.block = H + first * K + first;
-          cost.ldBlock = K;
+        if (choice != ScaleChoice::Plain)
+          cost.importance = input->diagonal.data() + first;
+        if (byBlock) {
+          cost.block = input->blocks.data() + first * step;
+          cost.ldBlock = step;
         }
         Params params = chooser.choose(W + n * K + first, length, cost);
         result.scale[n * groups + g] = params.scale;

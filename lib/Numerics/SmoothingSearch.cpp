@@ -83,8 +83,10 @@ double modelledError(const SmoothingOptions &options,
   InputStatistics statistics;
   statistics.K = K;
   statistics.H = input.H;
-  double error =
-      scaledWeightError(options.weight, statistics, consumers, s, 0, parallel);
+  std::vector<Consumer> formatted = consumers;
+  for (Consumer &consumer : formatted)
+    consumer.format = options.weight;
+  double error = scaledWeightError(statistics, formatted, s, 0, parallel);
   double most = 0;
   for (int64_t j = 0; j < K; ++j)
     most = std::max(most, static_cast<double>(input.absMax[j]) / s[j]);

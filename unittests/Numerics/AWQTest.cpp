@@ -60,14 +60,15 @@ TEST(AWQ, FindsTheBestRatioOfTheGrid) {
     w *= 2;
   std::vector<float> mean = absMean(a);
   AWQOptions options;
-  options.format = si4(16);
+  WeightFormat format = si4(16);
   options.steps = 10;
   InputStatistics input;
   input.K = 48;
   input.absMean = mean.data();
   input.H = a.H.data();
-  AWQResult found =
-      awqSearch(options, input, {{a.N, a.W.data()}, {b.N, b.W.data()}});
+  std::vector<Consumer> consumers{{a.N, a.W.data(), format},
+                                  {b.N, b.W.data(), format}};
+  AWQResult found = awqSearch(options, input, consumers);
   double best = INFINITY, bestRatio = 0, plain = 0;
   for (int i = 0; i < 10; ++i) {
     std::vector<float> s(48);
@@ -77,8 +78,7 @@ TEST(AWQ, FindsTheBestRatioOfTheGrid) {
     float norm = std::sqrt(*least * *most);
     for (float &v : s)
       v /= norm;
-    double error =
-        directError(options.format, a, s) + directError(options.format, b, s);
+    double error = directError(format, a, s) + directError(format, b, s);
     if (i == 0)
       plain = error;
     if (error < best)
@@ -91,15 +91,13 @@ TEST(AWQ, FindsTheBestRatioOfTheGrid) {
   auto [least, most] =
       std::minmax_element(found.factor.begin(), found.factor.end());
   EXPECT_NEAR(*least * *most, 1, 1e-5);
-  EXPECT_NEAR(directError(options.format, a, found.factor) +
-                  directError(options.format, b, found.factor),
+  EXPECT_NEAR(directError(format, a, found.factor) +
+                  directError(format, b, found.factor),
               best, 1e-3 * best);
 
   // More to choose from cannot be worse.
   options.useWeights = true;
-  AWQResult more =
-      awqSearch(options, input, {{a.N, a.W.data()}, {b.N, b.W.data()}});
-  EXPECT_LE(more.error, found.error);
+  EXPECT_LE(awqSearch(options, input, consumers).error, found.error);
 }
 
 TEST(AWQ, KeepsWhatItCannotImprove) {
@@ -113,9 +111,7 @@ TEST(AWQ, KeepsWhatItCannotImprove) {
   input.K = 32;
   input.absMean = mean.data();
   input.H = layer.H.data();
-  AWQOptions options;
-  options.format = si4(0);
-  AWQResult found = awqSearch(options, input, {{layer.N, layer.W.data()}});
+  AWQResult found = awqSearch({}, input, {{layer.N, layer.W.data(), si4(0)}});
   EXPECT_EQ(found.factor, std::vector<float>(32, 1.0f));
   EXPECT_EQ(found.ratio, 0);
   EXPECT_EQ(found.error, found.plainError);
@@ -135,8 +131,8 @@ TEST(AWQ, SharedFactorsZeroChannelsAndDiagonals) {
   for (int32_t j = 0; j < 32; ++j)
     input.factorOf.push_back(j % 16);
   AWQOptions options;
-  options.format = si4(32);
-  AWQResult found = awqSearch(options, input, {{layer.N, layer.W.data()}});
+  std::vector<Consumer> consumers{{layer.N, layer.W.data(), si4(32)}};
+  AWQResult found = awqSearch(options, input, consumers);
   EXPECT_GT(found.ratio, 0);
   EXPECT_LT(found.error, found.plainError);
   for (int64_t j = 0; j < 16; ++j)
@@ -150,15 +146,15 @@ TEST(AWQ, SharedFactorsZeroChannelsAndDiagonals) {
   for (size_t i = 0; i < scaled.size(); ++i)
     scaled[i] *= found.factor[i % 32];
   std::vector<float> V =
-      dequantized(options.format.encoding, layer.N, 32, 32,
-                  quantizeWeights(options.format.encoding, {layer.N, 32},
+      dequantized(consumers[0].format.encoding, layer.N, 32, 32,
+                  quantizeWeights(consumers[0].format.encoding, {layer.N, 32},
                                   {1, 32}, Scheme::Symmetric, scaled.data()));
   for (size_t i = 0; i < V.size(); ++i)
     V[i] /= found.factor[i % 32];
   EXPECT_NEAR(found.error, diagonal.error(V), 1e-4 * found.error);
 
   input.factorOf.clear();
-  found = awqSearch(options, input, {{layer.N, layer.W.data()}});
+  found = awqSearch(options, input, consumers);
   EXPECT_EQ(found.factor[9], 1);
   // A sample of the rows; and who computes does not matter.
   options.sampleRows = 8;
@@ -167,11 +163,10 @@ TEST(AWQ, SharedFactorsZeroChannelsAndDiagonals) {
     for (int64_t i = count; i-- > 0;)
       part(i);
   };
-  AWQResult sampled = awqSearch(options, input, {{layer.N, layer.W.data()}});
+  AWQResult sampled = awqSearch(options, input, consumers);
   EXPECT_LT(sampled.plainError, 0.5 * found.plainError);
-  EXPECT_EQ(
-      awqSearch(options, input, {{layer.N, layer.W.data()}}, backwards).factor,
-      sampled.factor);
+  EXPECT_EQ(awqSearch(options, input, consumers, backwards).factor,
+            sampled.factor);
 }
 
 TEST(AWQ, ClippingIsNearTheBestOfAllScales) {
@@ -182,6 +177,7 @@ TEST(AWQ, ClippingIsNearTheBestOfAllScales) {
          {ScaleChoice::Plain, ScaleChoice::Diagonal, ScaleChoice::Block}) {
       WeightFormat format = si4(16);
       format.scheme = scheme;
+      format.choice = choice;
       if (scheme == Scheme::Asymmetric)
         format.encoding.format = Format::UI4;
       // What the choice measures: H with only what it looks at.
@@ -198,9 +194,12 @@ TEST(AWQ, ClippingIsNearTheBestOfAllScales) {
         return measured.error(
             dequantized(format.encoding, layer.N, layer.K, 16, weights));
       };
+      InputStatistics input;
+      input.K = layer.K;
+      input.H = layer.H.data();
+      GroupStatistics statistics = groupStatistics(input, 16);
       QuantizedWeights found =
-          clipWeights(format, choice, layer.N, layer.K, layer.W.data(),
-                      layer.H.data(), nullptr);
+          clipWeights(format, layer.N, layer.K, layer.W.data(), &statistics);
       double plain =
           errorOf(quantizeWeights(format.encoding, {layer.N, layer.K}, {1, 16},
                                   scheme, layer.W.data()));
@@ -251,6 +250,59 @@ TEST(AWQ, ClippingIsNearTheBestOfAllScales) {
       double bound = scheme == Scheme::Asymmetric ? 1.4 : 1.25;
       EXPECT_LT(error, bound * best) << schemeName(scheme) << int(choice);
     }
+}
+
+TEST(AWQ, MeasuresWhatWillBeStored) {
+  // With clipping, each consumer in its own format, some factors fixed at 1.
+  Calibrated a(40, 48, 5), b(24, 48, 6);
+  std::vector<float> mean = absMean(a);
+  // A channel of large inputs and small weights, so that scaling helps.
+  mean[20] *= 30;
+  for (int64_t j = 0; j < 48; ++j) {
+    a.H[20 * 48 + j] *= 30;
+    a.H[j * 48 + 20] *= 30;
+  }
+  for (Calibrated *layer : {&a, &b})
+    for (int64_t n = 0; n < layer->N; ++n)
+      layer->W[n * 48 + 20] *= 0.1f;
+  InputStatistics input;
+  input.K = 48;
+  input.absMean = mean.data();
+  input.H = a.H.data();
+  for (int32_t j = 0; j < 48; ++j)
+    input.factorOf.push_back(j < 8 ? -1 : j - 8);
+  WeightFormat block = si4(16), diagonal = si4(0);
+  block.choice = ScaleChoice::Block;
+  diagonal.choice = ScaleChoice::Diagonal;
+  diagonal.encoding.format = Format::SI3;
+  AWQResult found = awqSearch(
+      {}, input, {{a.N, a.W.data(), block}, {b.N, b.W.data(), diagonal}});
+  EXPECT_GT(found.ratio, 0);
+  for (int64_t j = 0; j < 8; ++j)
+    EXPECT_EQ(found.factor[j], 1);
+
+  double expected = 0;
+  for (auto [layer, format] : {std::pair(&a, block), {&b, diagonal}}) {
+    // What is stored, of x / s and W s.
+    std::vector<float> scaled = layer->W, H = a.H;
+    for (size_t i = 0; i < scaled.size(); ++i)
+      scaled[i] *= found.factor[i % 48];
+    for (size_t i = 0; i < H.size(); ++i)
+      H[i] /= found.factor[i / 48] * found.factor[i % 48];
+    InputStatistics divided;
+    divided.K = 48;
+    divided.H = H.data();
+    GroupStatistics statistics = groupStatistics(divided, format.groupSize);
+    std::vector<float> V = dequantized(
+        format.encoding, layer->N, 48, format.groupSize,
+        clipWeights(format, layer->N, 48, scaled.data(), &statistics));
+    for (size_t i = 0; i < V.size(); ++i)
+      V[i] /= found.factor[i % 48];
+    Calibrated measured = *layer;
+    measured.H = a.H;
+    expected += measured.error(V);
+  }
+  EXPECT_NEAR(found.error, expected, 1e-3 * expected);
 }
 
 } // namespace

@@ -24,18 +24,22 @@
 
 namespace quantc::numerics {
 
-/// A layer that reads the tensor: W [N, K].
-struct Consumer {
-  int64_t N;
-  const float *W;
-};
-
-/// How the weights will be stored.
+/// How a weight will be stored.
 struct WeightFormat {
   Encoding encoding;
   int64_t groupSize = 0; ///< columns; 0 = the row; the last may be short
   Scheme scheme = Scheme::Symmetric; ///< any but MeanAbs
   Format scaleFormat = Format::F32;
+  /// How scales are chosen: Formula, or by the least error, Plain, Diagonal or
+  /// Block. Scheme AsymmetricOffset knows Formula only.
+  ScaleChoice choice = ScaleChoice::Formula;
+};
+
+/// A layer that reads the tensor: W [N, K].
+struct Consumer {
+  int64_t N;
+  const float *W;
+  WeightFormat format = {};
 };
 
 /// What is known of the tensor.
@@ -45,13 +49,12 @@ struct InputStatistics {
   const float *H = nullptr;          ///< XᵀX [K, K], or null:
   const float *meanSquare = nullptr; ///< mean x² [K], H's diagonal alone
   /// Which factor each channel has [K], from 0 on without gaps, where channels
-  /// must share one (heads of a group, the pairs of a rotary embedding); empty:
-  /// its own.
+  /// must share one (heads of a group, the pairs of a rotary embedding), or -1
+  /// where it must be 1; empty: its own.
   std::vector<int32_t> factorOf;
 };
 
 struct AWQOptions {
-  WeightFormat format;
   /// Ratios tried: 0, 1/steps, ... (steps - 1)/steps.
   int steps = 20;
   /// Also tries mean|x|^ratio / mean|w|^(1 - ratio), with w relative to its
@@ -63,8 +66,8 @@ struct AWQOptions {
 };
 
 struct AWQResult {
-  /// [K], positive; with geometric mean of the least and greatest 1. All 1 if
-  /// nothing is better.
+  /// [K], positive; with geometric mean of the least and greatest 1, but for
+  /// those that must be 1. All 1 if nothing is better.
   std::vector<float> factor;
   double ratio = 0;
   bool usesWeights = false;
@@ -77,21 +80,28 @@ AWQResult awqSearch(const AWQOptions &options, const InputStatistics &input,
                     const std::vector<Consumer> &consumers,
                     const ParallelFor &parallel = runInOrder);
 
-/// AWQ's clipping: rounds W [N, K] to nearest with the scales that have the
-/// least error by `choice` (Plain, Diagonal or Block; Formula searches
-/// nothing). `H` as above, of the tensor as the layer reads it (after a factor:
-/// H / s sᵀ). With H null, `meanSquare` is its diagonal and Block is Diagonal;
-/// with both null, Plain. Scheme AsymmetricOffset searches nothing.
-QuantizedWeights clipWeights(const WeightFormat &format, ScaleChoice choice,
-                             int64_t N, int64_t K, const float *W,
-                             const float *H, const float *meanSquare,
+/// What the choice of a group's scale asks of H; far smaller than all of it.
+struct GroupStatistics {
+  std::vector<float> diagonal; ///< of H [K]
+  /// Of H [K, groupSize]: row j has the columns of j's group. Empty without H
+  /// and for groups of more than 256, for which Block is Diagonal.
+  std::vector<float> blocks;
+};
+
+/// With `s` [K], those of x / s.
+GroupStatistics groupStatistics(const InputStatistics &input, int64_t groupSize,
+                                const float *s = nullptr);
+
+/// AWQ's clipping: rounds W [N, K] to nearest with scales of the format's
+/// choice; with `input` null, Plain instead of those that need it.
+QuantizedWeights clipWeights(const WeightFormat &format, int64_t N, int64_t K,
+                             const float *W, const GroupStatistics *input,
                              const ParallelFor &parallel = runInOrder);
 
-/// tr((W - V) H (W - V)ᵀ) for V = quantize(W s) / s by the scheme's formula, of
-/// all consumers' rows or a sample, as in AWQOptions. With H null, the sum of
+/// tr((W - V) H (W - V)ᵀ) for V = quantize(W s) / s, of all consumers' rows or
+/// a sample, as in AWQOptions. With H null, the sum of
 /// meanSquare_j |w_j - v_j|². `s` [K].
-double scaledWeightError(const WeightFormat &format,
-                         const InputStatistics &input,
+double scaledWeightError(const InputStatistics &input,
                          const std::vector<Consumer> &consumers,
                          const std::vector<float> &s, int64_t sampleRows = 0,
                          const ParallelFor &parallel = runInOrder);
