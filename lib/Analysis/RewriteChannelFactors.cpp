@@ -153,6 +153,33 @@ void ScaledWeight::read(int64_t row, std::vector<float> &values) const {
   }
 }
 
+std::vector<float> ScaledWeight::readAll() const {
+  std::vector<float> all(rows() * width());
+  forTasks([&](size_t, int64_t begin, int64_t end) {
+    std::vector<float> values;
+    for (int64_t row = begin; row < end; ++row) {
+      read(row, values);
+      llvm::copy(values, all.begin() + row * width());
+    }
+  });
+  return all;
+}
+
+llvm::Expected<TypedAttr> ScaledWeight::toConstant(StringRef name) const {
+  RankedTensorType type = constant.getType().clone(shape);
+  Type element = type.getElementType();
+  int64_t bytesPerRow = width() * element.getIntOrFloatBitWidth() / 8;
+  return makeConstant(type, name, [&](MutableArrayRef<char> bytes) {
+    forTasks([&](size_t, int64_t begin, int64_t end) {
+      std::vector<float> values;
+      for (int64_t row = begin; row < end; ++row) {
+        read(row, values);
+        storeFloats(values, element, bytes.data() + row * bytesPerRow);
+      }
+    });
+  });
+}
+
 std::vector<float> ScaledWeight::absMax(const ChannelMap &map,
                                         int32_t groupCount) const {
   // Maxima of each task, joined in the end: their order does not matter.
@@ -229,6 +256,13 @@ ChannelFactorRewriter::weight(LayerOpInterface layer) const {
                                                 : pending->second.products);
 }
 
+llvm::Expected<ScaledWeight>
+ChannelFactorRewriter::take(LayerOpInterface layer) {
+  llvm::Expected<ScaledWeight> taken = weight(layer);
+  operands.erase(weightOperand(layer));
+  return taken;
+}
+
 //===----------------------------------------------------------------------===//
 // Rewriting
 //===----------------------------------------------------------------------===//
@@ -255,25 +289,14 @@ llvm::Error ChannelFactorRewriter::rewrite(const Pending &pending) {
   llvm::Expected<ConstantTensor> constant = ConstantTensor::get(operand.get());
   if (!constant)
     return constant.takeError();
-  RankedTensorType type = constant->getType();
-  Type element = type.getElementType();
-  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<int64_t> shape(constant->getType().getShape());
   for (const ChannelProduct &product : pending.products)
     shape = broadcast(shape, trimmed(product.extents, shape.size()));
   std::string name =
       entryBaseName(*constant, getLayerName(pending.op)) + "@" + pass;
-  ScaledWeight weight(std::move(*constant), shape, pending.products);
-  int64_t bytesPerRow = weight.width() * element.getIntOrFloatBitWidth() / 8;
   llvm::Expected<TypedAttr> made =
-      makeConstant(type.clone(shape), name, [&](MutableArrayRef<char> bytes) {
-        weight.forTasks([&](size_t, int64_t begin, int64_t end) {
-          std::vector<float> values;
-          for (int64_t row = begin; row < end; ++row) {
-            weight.read(row, values);
-            storeFloats(values, element, bytes.data() + row * bytesPerRow);
-          }
-        });
-      });
+      ScaledWeight(std::move(*constant), shape, pending.products)
+          .toConstant(name);
   if (!made)
     return made.takeError();
   auto old = operand.get().getDefiningOp<ConstantOp>();

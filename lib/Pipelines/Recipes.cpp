@@ -26,16 +26,17 @@ struct Scheme {
   int groupSize = 0;               // 0: the recipe has no groups
   bool isStatic = false; // scales of the activations come from statistics
   llvm::StringLiteral smooth = ""; // options of qgraph-smooth-quant
-  llvm::StringLiteral gptq = "";   // options of qgraph-gptq
-  bool groupIsFixed = false;       // the format has no other group size
-  bool splitsOutliers = false;     // qgraph-split-outliers is run
+  /// A pass that seeks better codes on samples, and its options.
+  llvm::StringLiteral method = "";
+  bool groupIsFixed = false;   // the format has no other group size
+  bool splitsOutliers = false; // qgraph-split-outliers is run
 
   /// Codebooks, floats and offsets are nothing for integer sums.
   bool isWeightOnly() const { return activations == "float"; }
   bool usesStatistics() const {
     return isStatic || !smooth.empty() || splitsOutliers;
   }
-  bool usesSamples() const { return usesStatistics() || !gptq.empty(); }
+  bool usesSamples() const { return usesStatistics() || !method.empty(); }
 };
 
 constexpr Scheme kSchemes[] = {
@@ -75,14 +76,16 @@ constexpr Scheme kSchemes[] = {
      "integer",
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
      32, false, "",
-     "scheme=signed_scale act-order=groups scales=sequential refinements=2"},
+     "qgraph-gptq scheme=signed_scale act-order=groups scales=sequential "
+     "refinements=2"},
     {"w4",
      "4-bit weights in groups, found on samples to give what the float model "
      "gives; 8-bit activations a token and group: the best there is",
      "integer",
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
      32, false, "",
-     "scheme=signed_scale act-order=groups scales=sequential refinements=2 "
+     "qgraph-gptq scheme=signed_scale act-order=groups scales=sequential "
+     "refinements=2 "
      "damping=0.02 target=residual weigh-tokens=true"},
     {"fp16",
      "16-bit floats (5 bits of exponent) for weights and tables; "
@@ -120,6 +123,12 @@ constexpr Scheme kSchemes[] = {
      "llama.cpp's Q8_0: 8-bit weights in groups of 32; 8-bit activations a "
      "token and group",
      "integer", "format=q8_0", "group", 32, false, "", "", true},
+    {"w4-awq",
+     "4-bit weights in groups, scaled and clipped by AWQ on samples; 8-bit "
+     "activations a token and group",
+     "integer",
+     "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
+     32, false, "", "qgraph-awq scheme=signed_scale"},
 };
 
 const Scheme *findScheme(llvm::StringRef name) {
@@ -130,9 +139,9 @@ const Scheme *findScheme(llvm::StringRef name) {
 }
 
 /// Recipes of the interface that are not built yet: refused by name.
-constexpr llvm::StringLiteral kPlanned[] = {
-    "w4-awq", "mxfp4",  "nvfp4", "q4_k_s", "q4_k_m",
-    "q5_k_s", "q5_k_m", "q6_k",  "binary", "auto"};
+constexpr llvm::StringLiteral kPlanned[] = {"mxfp4",  "nvfp4",  "q4_k_s",
+                                            "q4_k_m", "q5_k_s", "q5_k_m",
+                                            "q6_k",   "binary", "auto"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -325,7 +334,7 @@ llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
   if (llvm::Error error = checkFiles(options))
     return error;
   bool hasData = !options.calibration.empty();
-  if (!scheme.gptq.empty() && !hasData)
+  if (scheme.roundsAgain() && !hasData)
     return llvm::make_error<UsageError>(
         "recipe '" + scheme.name +
         "' runs the model on samples: say --calibration DATA");
@@ -370,7 +379,7 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (int size = recipe.groupSize(); size && !scheme.groupIsFixed)
     weights += " group-size=" + std::to_string(size);
   weights += *layers;
-  if (!scheme.gptq.empty())
+  if (!scheme.method.empty())
     weights += " keep-original=true";
 
   Passes passes;
@@ -398,9 +407,11 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
                      fileOption("statistics", statisticsFile(options)) +
                      " threshold=" + recipe.option("threshold").str() + "}");
   passes.push_back("qgraph-quantize-weights{" + weights + "}");
-  if (!scheme.gptq.empty())
-    passes.push_back("qgraph-gptq{" + samplesOptions(options) + " " +
-                     scheme.gptq.str() + "}");
+  if (!scheme.method.empty()) {
+    auto [pass, more] = llvm::StringRef(scheme.method).split(' ');
+    passes.push_back(
+        (pass + "{" + samplesOptions(options) + " " + more + "}").str());
+  }
   if (!recipe.hasFloatActivations()) {
     llvm::StringRef shared = recipe.option("activations");
     std::string activations = ("granularity=" + shared).str();

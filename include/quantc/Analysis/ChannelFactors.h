@@ -150,6 +150,13 @@ public:
     return extents.empty() || extents.back() == 1 ? 0 : 1;
   }
 
+  /// All rows, one after another.
+  std::vector<float> readAll() const;
+
+  bool hasFactors() const { return !products.empty(); }
+  /// A constant of its own, of the weight's element type.
+  llvm::Expected<mlir::TypedAttr> toConstant(llvm::StringRef name) const;
+
   /// For each group of `map` (of the weight's shape) the largest |w|.
   std::vector<float> absMax(const qgraph::ChannelMap &map,
                             int32_t groupCount) const;
@@ -177,6 +184,10 @@ public:
   /// The weight of a layer of `ChannelFactors`, with the factors that were
   /// added so far.
   llvm::Expected<ScaledWeight> weight(qgraph::LayerOpInterface layer) const;
+
+  /// The same for a caller that puts it into the IR in a form of its own:
+  /// `apply` leaves this weight as it is.
+  llvm::Expected<ScaledWeight> take(qgraph::LayerOpInterface layer);
 
   /// Rewrites the IR. An error says what could not be written; the IR is valid
   /// then, but only partly rewritten.

@@ -538,4 +538,87 @@ def GPTQ : Pass<"qgraph-gptq", "::mlir::ModuleOp"> {
   ];
 }
 
+def AWQ : Pass<"qgraph-awq", "::mlir::ModuleOp"> {
+  let summary = "Scale the channels that matter up before rounding, and clip";
+  let description = [{
+    AWQ (J. Lin et al., arXiv:2306.00978), for layers that `qgraph-quantize-weights`
+    with `keep-original=true` has rounded to nearest: the formats stay, so `set`,
+    `keep-float` and the cost model hold. Channel j of the tensor x that layers read
+    is divided by s_j where it is made, column j of their weights is multiplied by
+    it: what has large inputs is rounded on a finer grid.
+
+        s_j = mean|x_j|^r,   r of 0, 1/ratios, ... (ratios - 1)/ratios
+
+    normalized so that the least times the greatest is 1. r is the one with the least
+    error of the layers' outputs on the samples of `data`, measured in the formats
+    that are going to be stored (with scales chosen by H's diagonal at most). With
+    H = X^T X and V = dequantize(quantize(W s)) / s,
+
+        sum over the layers of tr((W - V) H (W - V)^T)
+
+    Channels that must share a factor share the mean of mean|x|. Who takes 1/s is
+    asked of `ChannelScaleOpInterface`: the gain of a norm, the rows of the layer
+    that makes an attention's values (also where several heads of queries share
+    them), those of the layer before a gate's product.
+
+    Then the weights are clipped: the scale of each group is the one with the least
+    error found, `scales=block` by the group's block of H.
+
+    The model runs segment by segment in float, and H is kept for one segment only.
+
+    ```mlir
+    %n = qgraph.norm rms %x weight %gain ...
+    %o = qgraph.observe "fc/input" %n : tensor<?x64xf32>
+    %w = qgraph.dequantize %q scale %t {block = array<i64: 1, 32>, qgraph.original = ...} ...
+    %y = qgraph.linear %o, %w ...
+    ```
+    becomes
+    ```mlir
+    %g = qgraph.constant #qgraph.weight<"new", "gain@awq"> ...           // gain / s
+    %n = qgraph.norm rms %x weight %g ...
+    %o = qgraph.observe "fc/input" %n {factor = ...} : tensor<?x64xf32>  // 1 / s
+    %p = qgraph.constant #qgraph.weight<"new", "fc@awq"> ...             // codes of w * s
+    %u = qgraph.constant #qgraph.weight<"new", "fc@awq.scale"> ...
+    %w = qgraph.dequantize %p scale %u {block = array<i64: 1, 32>} ...
+    %y = qgraph.linear %o, %w ...
+    ```
+
+    Layers that nothing scales are clipped all the same; they get a remark that says
+    why. Convolutions, codebooks, offsets and scales that rows share stay rounded to
+    nearest, with a remark.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"data", "data", "std::string", "\"\"", "File of the samples">,
+    Option<"firstSample", "first-sample", "int64_t", "0", "The first sample to use">,
+    Option<"samples", "samples", "int64_t", "0", "How many samples to use; 0: all that follow">,
+    Option<"scheme", "scheme", "std::string", "\"signed_scale\"",
+           "Of weights without zero points: symmetric or signed_scale">,
+    Option<"ratios", "ratios", "int64_t", "20", "Ratios tried; 1: nothing is scaled">,
+    Option<"useWeights", "use-weights", "bool", "false",
+           "Also try mean|x|^r / mean|w|^(1 - r), w relative to the largest of its group">,
+    Option<"rows", "rows", "int64_t", "256",
+           "Rows of each weight by which ratios are measured, evenly spaced; 0: all">,
+    Option<"scales", "scales", "std::string", "\"block\"",
+           "How scales are chosen: formula (nothing is clipped), or by the least error: plain, "
+           "diagonal (weighted by H's diagonal), block (by the group's block of H)">,
+    Option<"insertMultiply", "insert-multiply", "bool", "false",
+           "Where nothing absorbs 1/s, multiply the activation while the model runs">,
+    Option<"cloneShared", "clone-shared", "bool", "false",
+           "Copy constants that others read too, instead of leaving the layer">,
+    Option<"scaleCache", "scale-cache", "bool", "false",
+           "Keys and values that are kept between runs may be scaled: past inputs must be what "
+           "the same model has given">,
+    Option<"keepOriginal", "keep-original", "bool", "false",
+           "Leave the scaled float weight on each dequantize, for passes that find better codes">
+  ];
+  let statistics = [
+    Statistic<"matched", "matched", "Layers rounded again">,
+    Statistic<"scaled", "scaled", "Of these, layers whose inputs are scaled">,
+    Statistic<"skipped", "skipped", "Layers that are not scaled, or stay rounded to nearest">,
+    Statistic<"products", "products", "Products inserted because nothing absorbs the factors">
+  ];
+}
+
 #endif // QUANTC_QUANTIZE_PASSES_TD
