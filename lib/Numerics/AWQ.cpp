@@ -21,7 +21,7 @@ constexpr int64_t kRowsOfPart = 64;
 constexpr int kBlockEffort = 4;
 
 /// Columns that share a scale.
-int64_t stepOf(const WeightFormat &format, int64_t K) {
+int64_t stepOf(const GroupFormat &format, int64_t K) {
   return format.groupSize == 0 ? K : format.groupSize;
 }
 
@@ -147,7 +147,7 @@ double scaledWeightError(const InputStatistics &input,
   std::vector<double> sums(parts.size());
   parallel(static_cast<int64_t>(parts.size()), [&](int64_t at) {
     const Part &part = parts[at];
-    const WeightFormat &format = part.consumer->format;
+    const GroupFormat &format = part.consumer->format;
     auto count = static_cast<int64_t>(part.rows.size());
     std::vector<float> scaled(count * K), error(count * K);
     for (int64_t r = 0; r < count; ++r)
@@ -210,7 +210,7 @@ AWQResult awqSearch(const AWQOptions &options, const InputStatistics &input,
   return result;
 }
 
-QuantizedWeights clipWeights(const WeightFormat &format, int64_t N, int64_t K,
+QuantizedWeights clipWeights(const GroupFormat &format, int64_t N, int64_t K,
                              const float *W, const GroupStatistics *input,
                              const ParallelFor &parallel) {
   Extents shape{N, K}, block{1, format.groupSize};

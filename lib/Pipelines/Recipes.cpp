@@ -334,7 +334,7 @@ llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
   if (llvm::Error error = checkFiles(options))
     return error;
   bool hasData = !options.calibration.empty();
-  if (scheme.roundsAgain() && !hasData)
+  if (!scheme.method.empty() && !hasData)
     return llvm::make_error<UsageError>(
         "recipe '" + scheme.name +
         "' runs the model on samples: say --calibration DATA");

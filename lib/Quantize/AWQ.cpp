@@ -64,8 +64,8 @@ private:
     ++skipped;
     layer->emitRemark() << describeOp(layer) << how << why;
   }
-  numerics::WeightFormat formatOf(const Target &target,
-                                  numerics::ScaleChoice choice) const;
+  numerics::GroupFormat formatOf(const Target &target,
+                                 numerics::ScaleChoice choice) const;
   llvm::Expected<std::vector<float>>
   chooseFactors(ObserveOp site, LinearOp layer,
                 numerics::InputStatistics &input);
@@ -83,8 +83,7 @@ class InputSums : public SequentialMethod {
 public:
   explicit InputSums(AWQPass &pass) : pass(pass) {}
 
-  llvm::Error observe(ObserveOp site, int64_t sample,
-                      const TensorView &tensor) override;
+  llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
   llvm::Error solve(ArrayRef<ObserveOp> sites) override;
 
 private:
@@ -103,17 +102,20 @@ private:
 // What passes the sites
 //===----------------------------------------------------------------------===//
 
-llvm::Error InputSums::observe(ObserveOp site, int64_t sample,
-                               const TensorView &tensor) {
+llvm::Error InputSums::observe(ObserveOp site, const SampleTensors &tensors) {
   if (!pass.isRead(site))
     return llvm::Error::success();
-  int64_t channels = tensor.type.shape.back(),
-          values = tensor.bytes.size() / sizeof(float);
-  ArrayRef<float> x(reinterpret_cast<const float *>(tensor.bytes.data()),
+  llvm::Expected<TensorView> tensor = tensors.current(site.getInput());
+  if (!tensor)
+    return tensor.takeError();
+  int64_t channels = tensor->type.shape.back(),
+          values = tensor->bytes.size() / sizeof(float);
+  ArrayRef<float> x(reinterpret_cast<const float *>(tensor->bytes.data()),
                     values);
   if (!llvm::all_of(x, [](float value) { return std::isfinite(value); }))
     return llvm::createStringError(
-        "site '" + site.getSite() + "': sample " + std::to_string(sample) +
+        "site '" + site.getSite() + "': sample " +
+        std::to_string(tensors.sample()) +
         " gives NaN or infinities there; take it out of the data");
   Sums &sum = sums[site];
   sum.abs.resize(channels);
@@ -163,9 +165,9 @@ bool AWQPass::isRead(ObserveOp site) const {
   });
 }
 
-numerics::WeightFormat AWQPass::formatOf(const Target &target,
-                                         numerics::ScaleChoice choice) const {
-  numerics::WeightFormat format;
+numerics::GroupFormat AWQPass::formatOf(const Target &target,
+                                        numerics::ScaleChoice choice) const {
+  numerics::GroupFormat format;
   format.encoding.format = target.format.stored;
   format.groupSize = target.format.block[1];
   format.scheme = target.format.scheme;
@@ -314,7 +316,7 @@ llvm::Error AWQPass::round(Target &target) {
   std::vector<float> real = weight->readAll();
   RankedTensorType type = original->getType();
   int64_t n = type.getDimSize(0), k = type.getDimSize(1);
-  numerics::WeightFormat format = formatOf(target, choice);
+  numerics::GroupFormat format = formatOf(target, choice);
   numerics::QuantizedWeights codes = numerics::clipWeights(
       format, n, k, real.data(), target.input.get(), parallelIn(&getContext()));
   llvm::Expected<RoundedWeight> kept =

@@ -13,8 +13,8 @@ using namespace quantc::numerics;
 
 namespace {
 
-WeightFormat si4(int64_t groupSize) {
-  WeightFormat format;
+GroupFormat si4(int64_t groupSize) {
+  GroupFormat format;
   format.encoding.format = Format::SI4;
   format.groupSize = groupSize;
   return format;
@@ -30,7 +30,7 @@ std::vector<float> absMean(const Calibrated &layer) {
 }
 
 /// Rounds W s and divides by s, and measures the outputs of all tokens.
-double directError(const WeightFormat &format, const Calibrated &layer,
+double directError(const GroupFormat &format, const Calibrated &layer,
                    const std::vector<float> &s) {
   std::vector<float> scaled = layer.W;
   for (size_t i = 0; i < scaled.size(); ++i)
@@ -60,7 +60,7 @@ TEST(AWQ, FindsTheBestRatioOfTheGrid) {
     w *= 2;
   std::vector<float> mean = absMean(a);
   AWQOptions options;
-  WeightFormat format = si4(16);
+  GroupFormat format = si4(16);
   options.steps = 10;
   InputStatistics input;
   input.K = 48;
@@ -175,7 +175,7 @@ TEST(AWQ, ClippingIsNearTheBestOfAllScales) {
        {Scheme::Symmetric, Scheme::SignedScale, Scheme::Asymmetric})
     for (ScaleChoice choice :
          {ScaleChoice::Plain, ScaleChoice::Diagonal, ScaleChoice::Block}) {
-      WeightFormat format = si4(16);
+      GroupFormat format = si4(16);
       format.scheme = scheme;
       format.choice = choice;
       if (scheme == Scheme::Asymmetric)
@@ -271,7 +271,7 @@ TEST(AWQ, MeasuresWhatWillBeStored) {
   input.H = a.H.data();
   for (int32_t j = 0; j < 48; ++j)
     input.factorOf.push_back(j < 8 ? -1 : j - 8);
-  WeightFormat block = si4(16), diagonal = si4(0);
+  GroupFormat block = si4(16), diagonal = si4(0);
   block.choice = ScaleChoice::Block;
   diagonal.choice = ScaleChoice::Diagonal;
   diagonal.encoding.format = Format::SI3;

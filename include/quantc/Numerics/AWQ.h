@@ -25,7 +25,7 @@
 namespace quantc::numerics {
 
 /// How a weight will be stored.
-struct WeightFormat {
+struct GroupFormat {
   Encoding encoding;
   int64_t groupSize = 0; ///< columns; 0 = the row; the last may be short
   Scheme scheme = Scheme::Symmetric; ///< any but MeanAbs
@@ -39,7 +39,7 @@ struct WeightFormat {
 struct Consumer {
   int64_t N;
   const float *W;
-  WeightFormat format = {};
+  GroupFormat format = {};
 };
 
 /// What is known of the tensor.
@@ -94,7 +94,7 @@ GroupStatistics groupStatistics(const InputStatistics &input, int64_t groupSize,
 
 /// AWQ's clipping: rounds W [N, K] to nearest with scales of the format's
 /// choice; with `input` null, Plain instead of those that need it.
-QuantizedWeights clipWeights(const WeightFormat &format, int64_t N, int64_t K,
+QuantizedWeights clipWeights(const GroupFormat &format, int64_t N, int64_t K,
                              const float *W, const GroupStatistics *input,
                              const ParallelFor &parallel = runInOrder);
 

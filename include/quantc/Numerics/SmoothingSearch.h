@@ -27,7 +27,7 @@ enum class SmoothingFormula : uint8_t {
 };
 
 struct SmoothingOptions {
-  WeightFormat weight;
+  GroupFormat weight;
   Encoding input;                         ///< of x
   Scheme inputScheme = Scheme::Symmetric; ///< any but MeanAbs
   bool perToken = true; ///< a scale for each row of x, else one for all
