@@ -26,8 +26,8 @@ struct CompileOptions : CompileRequest {
   std::map<std::string, std::string> planned;
 };
 
-const char *const kPlanned[] = {"--bits-per-weight", "--size",   "--lock",
-                                "--check-lock",      "--report", "--memory"};
+const char *const kPlanned[] = {"--size", "--lock", "--check-lock", "--report",
+                                "--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
   if (options.json && options.output != "-") {
@@ -260,6 +260,10 @@ RunVerb addCompile(CLI::App &program) {
                    "Another weight format for layers whose names match")
       ->type_name("REGEX=FORMAT[,group-size=N]")
       ->allow_extra_args(false);
+  verb->add_option("--bits-per-weight", options->graph.bitsPerWeight,
+                   "Recipe auto: mean bits of a weight, with its part of the "
+                   "scales (default: 4.5)")
+      ->type_name("B");
   verb->add_flag("--embed-weights", options->embedWeights,
                  "Put the weights into the library itself");
   verb->add_option("--weights-out", options->weightsOut,

@@ -44,8 +44,8 @@ std::string whyNotQuotable(StringRef value) {
   return "";
 }
 
-/// `name='value'` of a value that is quotable; plain where no character of it
-/// could be of the pipeline syntax.
+} // namespace
+
 std::string passOption(StringRef name, StringRef value) {
   bool plain = all_of(value, [](char c) {
     return isAlnum(c) || StringRef("-_=.").contains(c);
@@ -53,8 +53,6 @@ std::string passOption(StringRef name, StringRef value) {
   StringRef quote = plain ? "" : value.contains('\'') ? "\"" : "'";
   return (name + "=" + quote + value + quote).str();
 }
-
-} // namespace
 
 Expected<std::string> dimsOption(ArrayRef<std::string> dims) {
   StringSet<> names;

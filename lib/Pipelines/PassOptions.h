@@ -16,6 +16,10 @@
 
 namespace quantc {
 
+/// `name='value'` of a value that has been found quotable; plain where no
+/// character of it could be of the pipeline syntax.
+std::string passOption(llvm::StringRef name, llvm::StringRef value);
+
 /// The option `dims` of convert-onnx-to-qgraph: `dims='batch=1,seq=1..512'`;
 /// empty if there are none. Errors: text that is not NAME=N or NAME=LO..HI, a
 /// dimension that is given twice.

@@ -12,6 +12,7 @@
 #include "quantc/Support/Errors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <map>
 
@@ -30,6 +31,7 @@ struct Scheme {
   llvm::StringLiteral method = "";
   bool groupIsFixed = false;   // the format has no other group size
   bool splitsOutliers = false; // qgraph-split-outliers is run
+  bool selectsBits = false;    // qgraph-select-granularity is run
 
   /// Codebooks, floats and offsets are nothing for integer sums.
   bool isWeightOnly() const { return activations == "float"; }
@@ -38,6 +40,11 @@ struct Scheme {
   }
   bool usesSamples() const { return usesStatistics() || !method.empty(); }
 };
+
+/// What gives the least error of the model's outputs.
+constexpr llvm::StringLiteral kBestMethod(
+    "qgraph-gptq scheme=signed_scale act-order=groups scales=sequential "
+    "refinements=2 damping=0.02 target=residual weigh-tokens=true");
 
 constexpr Scheme kSchemes[] = {
     {"reference",
@@ -83,10 +90,14 @@ constexpr Scheme kSchemes[] = {
      "gives; 8-bit activations a token and group: the best there is",
      "integer",
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
-     32, false, "",
-     "qgraph-gptq scheme=signed_scale act-order=groups scales=sequential "
-     "refinements=2 "
-     "damping=0.02 target=residual weigh-tokens=true"},
+     32, false, "", kBestMethod},
+    {"auto",
+     "weights in groups of 3, 4, 5, 6 or 8 bits, whatever is best for the "
+     "model under --bits-per-weight (4.5), and found as by w4; 8-bit "
+     "activations a token and group",
+     "integer",
+     "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
+     64, false, "", kBestMethod, false, false, true},
     {"fp16",
      "16-bit floats (5 bits of exponent) for weights and tables; "
      "computes in 32 bits",
@@ -139,9 +150,8 @@ const Scheme *findScheme(llvm::StringRef name) {
 }
 
 /// Recipes of the interface that are not built yet: refused by name.
-constexpr llvm::StringLiteral kPlanned[] = {"mxfp4",  "nvfp4",  "q4_k_s",
-                                            "q4_k_m", "q5_k_s", "q5_k_m",
-                                            "q6_k",   "binary", "auto"};
+constexpr llvm::StringLiteral kPlanned[] = {
+    "mxfp4", "nvfp4", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k", "binary"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -350,12 +360,35 @@ llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
   return llvm::Error::success();
 }
 
+/// The choice of bits for each layer.
+std::string selectPass(const Recipe &recipe, const GraphOptions &options) {
+  std::string group = ",group-size=" + std::to_string(recipe.groupSize());
+  std::vector<std::string> candidates;
+  for (const char *format : {"si3", "si4", "si5", "si6", "si8"})
+    candidates.push_back(format + group);
+  std::string text = "qgraph-select-granularity{" + samplesOptions(options) +
+                     " " +
+                     passOption("candidates", llvm::join(candidates, ";"));
+  if (options.bitsPerWeight)
+    text += llvm::formatv(" bits-per-weight={0}", *options.bitsPerWeight).str();
+  if (!options.set.empty())
+    text += " " + passOption("set", llvm::join(options.set, ";"));
+  return text + "}";
+}
+
 /// What a recipe does to weights and activations.
 llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
                                           const GraphOptions &options) {
   const Scheme &scheme = *recipe.scheme;
   if (llvm::Error error = checkSamples(scheme, options))
     return std::move(error);
+  if (options.bitsPerWeight && !scheme.selectsBits)
+    return llvm::make_error<UsageError>(
+        "--bits-per-weight is for recipe 'auto'; '" + scheme.name +
+        "' gives every layer its own bits");
+  if (options.bitsPerWeight && !(*options.bitsPerWeight > 0))
+    return llvm::make_error<UsageError>(
+        "--bits-per-weight must be more than 0");
   if (scheme.weights.empty()) {
     if (options.keepFloat.empty() && options.set.empty())
       return Passes();
@@ -407,6 +440,8 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
                      fileOption("statistics", statisticsFile(options)) +
                      " threshold=" + recipe.option("threshold").str() + "}");
   passes.push_back("qgraph-quantize-weights{" + weights + "}");
+  if (scheme.selectsBits)
+    passes.push_back(selectPass(recipe, options));
   if (!scheme.method.empty()) {
     auto [pass, more] = llvm::StringRef(scheme.method).split(' ');
     passes.push_back(

@@ -54,7 +54,9 @@ public:
       : pass(pass), options(options) {}
 
   bool usesOriginal() const override { return options.needsOriginal(); }
-  SmallVector<Value> wantedOriginals(ObserveOp site) const override;
+  SmallVector<Value> wantedOriginals(ObserveOp site) const override {
+    return residualsOf(site);
+  }
   llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
   llvm::Error solve(ArrayRef<ObserveOp> sites) override;
 
@@ -65,17 +67,6 @@ private:
 };
 
 } // namespace
-
-SmallVector<Value> Hessians::wantedOriginals(ObserveOp site) const {
-  SmallVector<Value> wanted;
-  for (const QuantizedLayer &layer : quantizedReaders(site)) {
-    Residual residual = findResidual(layer.op);
-    for (Value value : {residual.before, residual.sum})
-      if (value)
-        wanted.push_back(value);
-  }
-  return wanted;
-}
 
 llvm::Error Hessians::observe(ObserveOp site, const SampleTensors &tensors) {
   auto [at, isNew] = sums.try_emplace(site);

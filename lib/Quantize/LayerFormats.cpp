@@ -102,4 +102,18 @@ Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
   return made;
 }
 
+Expected<std::vector<LayerFormat>> parseLayerFormats(StringRef entries,
+                                                     bool withUnsigned) {
+  std::vector<LayerFormat> formats;
+  SmallVector<StringRef> texts;
+  entries.split(texts, ';', -1, /*KeepEmpty=*/false);
+  for (StringRef text : texts) {
+    Expected<LayerFormat> made = parseLayerFormat(text.trim(), withUnsigned);
+    if (!made)
+      return made.takeError();
+    formats.push_back(std::move(*made));
+  }
+  return formats;
+}
+
 } // namespace quantc

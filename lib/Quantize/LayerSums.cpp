@@ -30,6 +30,17 @@ std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site) {
   return layers;
 }
 
+SmallVector<Value> residualsOf(qgraph::ObserveOp site) {
+  SmallVector<Value> values;
+  for (const QuantizedLayer &layer : quantizedReaders(site)) {
+    Residual residual = findResidual(layer.op);
+    for (Value value : {residual.before, residual.sum})
+      if (value)
+        values.push_back(value);
+  }
+  return values;
+}
+
 static ArrayRef<float> floatsOf(const TensorView &view) {
   return {reinterpret_cast<const float *>(view.bytes.data()),
           view.bytes.size() / sizeof(float)};

@@ -46,6 +46,10 @@ struct QuantizedLayer {
 /// The layers that read a site and were quantized with keep-original=true.
 std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site);
 
+/// What the residual streams are that those layers write to: values that a
+/// method wants.
+llvm::SmallVector<mlir::Value> residualsOf(qgraph::ObserveOp site);
+
 /// The sums of layers that read one tensor and write to one residual stream, or
 /// to none.
 class LayerSums {

@@ -101,17 +101,12 @@ llvm::Error QuantizeWeightsPass::parseLayerOptions() {
                                      llvm::toString(pattern.takeError()));
     keepFloatPattern = std::move(*pattern);
   }
-  overrides.clear();
-  SmallVector<StringRef> entries;
-  StringRef(set).split(entries, ';', -1, /*KeepEmpty=*/false);
-  for (StringRef entry : entries) {
-    llvm::Expected<LayerFormat> made = parseLayerFormat(
-        entry.trim(), schemeValue == numerics::Scheme::Asymmetric);
-    if (!made)
-      return llvm::createStringError("set: " +
-                                     llvm::toString(made.takeError()));
-    overrides.push_back(std::move(*made));
-  }
+  llvm::Expected<std::vector<LayerFormat>> entries =
+      parseLayerFormats(set, schemeValue == numerics::Scheme::Asymmetric);
+  if (!entries)
+    return llvm::createStringError("set: " +
+                                   llvm::toString(entries.takeError()));
+  overrides = std::move(*entries);
   return llvm::Error::success();
 }
 

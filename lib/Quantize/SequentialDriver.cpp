@@ -64,8 +64,14 @@ llvm::Error Driver::runSegment(size_t i) {
         return error;
     return llvm::Error::success();
   };
-  if (llvm::Error error = current.runNext(observe))
-    return error;
+  if (method.usesCurrent()) {
+    if (llvm::Error error = current.runNext(observe))
+      return error;
+  } else {
+    for (int64_t sample = input.first; sample < input.end; ++sample)
+      if (llvm::Error error = observe(sample))
+        return error;
+  }
   if (llvm::Error error = method.solve(sites))
     return error;
   current.dropAfter(i);
@@ -137,8 +143,10 @@ llvm::Error runSequentially(ModuleOp module, const SequentialOptions &options,
         options.samples > 0 ? first + options.samples - 1 : first));
   std::vector<Segment> segments =
       planSegments(function, options.segmentBytes, wantedOf(function, method));
-  StreamInput input{segments, *data, *executor, first,
-                    first + (options.samples ? options.samples : left)};
+  int64_t count = options.samples ? options.samples : left;
+  if (options.mostSamples)
+    count = std::min(count, options.mostSamples);
+  StreamInput input{segments, *data, *executor, first, first + count};
   return Driver(input, method).run();
 }
 

@@ -68,6 +68,9 @@ class SequentialMethod {
 public:
   virtual ~SequentialMethod();
 
+  /// False if it never asks for values of the model as it is now.
+  virtual bool usesCurrent() const { return true; }
+
   /// True if it asks for values of the model before quantization.
   virtual bool usesOriginal() const { return false; }
 
@@ -90,7 +93,8 @@ public:
 struct SequentialOptions {
   std::string data; ///< of the samples: CalibrationData
   int64_t firstSample = 0;
-  int64_t samples = 0; ///< 0: all from the first on
+  int64_t samples = 0;     ///< 0: all from the first on
+  int64_t mostSamples = 0; ///< of those, the first; 0: all
   /// Segments are joined while the weights of a segment are not more than this;
   /// for methods that rewrite nothing. 0: they are not joined.
   uint64_t segmentBytes = 0;

@@ -17,6 +17,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/Error.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct GraphOptions {
   std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
   std::string keepFloat;        ///< regular expression of layer names, or empty
   std::vector<std::string> set; ///< `REGEX=FORMAT[,group-size=N]`
+  /// Mean bits of a weight with its part of the scales, for recipe `auto`.
+  std::optional<double> bitsPerWeight;
   /// A file of samples, run in the middle of the pipeline by recipes that need
   /// to know what passes the layers; empty: there are none.
   std::string calibration;

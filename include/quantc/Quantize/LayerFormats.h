@@ -66,6 +66,10 @@ std::string whyNotGroupSize(const numerics::WeightFormat &format,
 llvm::Expected<LayerFormat> parseLayerFormat(llvm::StringRef entry,
                                              bool withUnsigned);
 
+/// Reads entries with `;` between them.
+llvm::Expected<std::vector<LayerFormat>>
+parseLayerFormats(llvm::StringRef entries, bool withUnsigned);
+
 } // namespace quantc
 
 #endif // QUANTC_QUANTIZE_LAYERFORMATS_H

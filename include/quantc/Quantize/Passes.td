@@ -621,4 +621,61 @@ def AWQ : Pass<"qgraph-awq", "::mlir::ModuleOp"> {
   ];
 }
 
+def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
+  let summary = "Choose each layer's bits and groups under a budget";
+  let description = [{
+    For layers that `qgraph-quantize-weights` with `keep-original=true` has rounded:
+    another of `candidates` for each, so that the sum of the losses is least and the
+    bits of all weights and scales are at most `bits-per-weight` times the number of
+    weights.
+
+    The original model runs on the samples of `data`. With X a layer's inputs and Q its
+    weight W rounded to nearest in a candidate's format, with scales of least squared
+    error, the loss is the relative error of its output times its share of the residual
+    stream:
+
+        |X (W - Q)^T|^2 / |X W^T|^2 * share
+
+    A layer whose output is added to a residual stream R that is normalized has the
+    share |X W^T|^2 / |R|^2, tokens counting by 1 / mean(r^2) in both; another that of
+    the layers it feeds which write to a stream; 1 where there is none.
+
+    The choice is a multiple-choice knapsack (H. Kellerer et al., "Knapsack Problems",
+    2004, chapter 11): exact for small models, else within the bound of its relaxation
+    by what one exchange of two layers cannot improve. Layers that `set` names keep
+    their format. A remark tells what each layer got.
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 64>, qgraph.original = ...}
+         : (tensor<576x576xsi4>, tensor<576x9xf16>) -> tensor<576x576xf32>
+    ```
+    may become
+    ```mlir
+    %w = qgraph.dequantize %p scale %t {block = array<i64: 1, 64>, qgraph.original = ...}
+         : (tensor<576x576xsi6>, tensor<576x9xf16>) -> tensor<576x576xf32>
+    ```
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"data", "data", "std::string", "\"\"", "File of the samples">,
+    Option<"firstSample", "first-sample", "int64_t", "0", "The first sample to use">,
+    Option<"samples", "samples", "int64_t", "0", "How many samples there are; 0: all that follow">,
+    Option<"mostSamples", "most-samples", "int64_t", "8", "How many of them to use at most; 0: all">,
+    Option<"bitsPerWeight", "bits-per-weight", "double", "4.5",
+           "Mean bits of a weight, its part of the scales included">,
+    Option<"candidates", "candidates", "std::string",
+           "\"si3,group-size=64;si4,group-size=64;si5,group-size=64;si6,group-size=64;si8,group-size=64\"",
+           "FORMAT[,group-size=N];... : integers; group size 0: one scale a row">,
+    Option<"scheme", "scheme", "std::string", "\"signed_scale\"",
+           "Of weights without zero points: symmetric or signed_scale">,
+    Option<"set", "set", "std::string", "\"\"",
+           "As of qgraph-quantize-weights: layers it names keep their format">
+  ];
+  let statistics = [
+    Statistic<"selected", "selected", "Layers whose format was chosen">,
+    Statistic<"milliBits", "millibits-per-weight", "Bits per weight, in thousandths">
+  ];
+}
+
 #endif // QUANTC_QUANTIZE_PASSES_TD

@@ -126,4 +126,5 @@ def main():
     print(f"codes equal; {len(seen)} different results")
 
 
-main()
+if __name__ == "__main__":
+    main()

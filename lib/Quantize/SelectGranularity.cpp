@@ -1,0 +1,413 @@
+//===- SelectGranularity.cpp - What gets how many bits ----------*- C++ -*-===//
+//
+// Part of quantc, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Layers are measured one segment after another, in the model as it was before
+// quantization: of each there stay the losses of its candidates. Then one
+// selection is made for all.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LayerSums.h"
+#include "RoundWeights.h"
+#include "quantc/Analysis/Layers.h"
+#include "quantc/Numerics/AWQ.h"
+#include "quantc/Numerics/Gram.h"
+#include "quantc/Numerics/Knapsack.h"
+#include "quantc/Quantize/LayerFormats.h"
+#include "quantc/Quantize/Passes.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace quantc::qgraph {
+#define GEN_PASS_DEF_SELECTGRANULARITY
+#include "quantc/Quantize/Passes.h.inc"
+
+namespace {
+
+/// A format and group size that a layer may get.
+struct Candidate {
+  std::string text;
+  numerics::Format stored;
+  int64_t groupSize; // 0: the row
+};
+
+/// What has been measured of a layer.
+struct Measured {
+  QuantizedLayer layer;
+  RoundingFormat format; // as it is; candidates change type and block
+  int64_t n = 0, k = 0;
+  /// Of each candidate: |X (W - Q)ᵀ|² / |X Wᵀ|².
+  std::vector<double> errors;
+  /// |X Wᵀ|² / |R|² over the weighted tokens, for layers that write to a
+  /// residual stream R.
+  std::optional<double> share;
+};
+
+class SelectGranularityPass
+    : public impl::SelectGranularityBase<SelectGranularityPass> {
+public:
+  using SelectGranularityBase::SelectGranularityBase;
+
+  LogicalResult initialize(MLIRContext *context) override;
+  void runOnOperation() override;
+
+  /// Whether a layer's format may be chosen.
+  bool isFree(const QuantizedLayer &layer) const;
+  llvm::Error measure(const QuantizedLayer &layer,
+                      const std::vector<float> &gram,
+                      std::optional<double> tokensWeight);
+
+private:
+  double lossOf(const Measured &layer, size_t candidate) const;
+  llvm::Error select();
+  llvm::Error assign(Measured &layer, const Candidate &candidate);
+
+  std::vector<Candidate> options;
+  std::vector<LayerFormat> fixed;
+  numerics::Scheme schemeValue = numerics::Scheme::SignedScale;
+  llvm::MapVector<Operation *, Measured> layers;
+};
+
+/// Sums XᵀX of the original model at the sites of a segment.
+class OriginalSums : public SequentialMethod {
+public:
+  explicit OriginalSums(SelectGranularityPass &pass) : pass(pass) {}
+
+  bool usesCurrent() const override { return false; }
+  bool usesOriginal() const override { return true; }
+  SmallVector<Value> wantedOriginals(ObserveOp site) const override {
+    return residualsOf(site);
+  }
+  llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
+  llvm::Error solve(ArrayRef<ObserveOp> sites) override;
+
+private:
+  struct Sums {
+    SmallVector<QuantizedLayer> layers;
+    Value stream; // the residual stream that they write to, or null
+    double tokens = 0;
+    std::vector<float> gram; // tokens weighted if there is a stream
+  };
+  SelectGranularityPass &pass;
+  DenseMap<Operation *, std::vector<Sums>> sums;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Measuring
+//===----------------------------------------------------------------------===//
+
+llvm::Error OriginalSums::observe(ObserveOp site,
+                                  const SampleTensors &tensors) {
+  auto [at, isNew] = sums.try_emplace(site);
+  int64_t k = cast<RankedTensorType>(site.getType()).getShape().back();
+  if (isNew)
+    for (const QuantizedLayer &layer : quantizedReaders(site)) {
+      if (!pass.isFree(layer))
+        continue;
+      Value stream = findResidual(layer.op).sum;
+      if (!tensors.hasOriginal(stream))
+        stream = nullptr;
+      auto group = llvm::find_if(
+          at->second, [&](const Sums &sum) { return sum.stream == stream; });
+      if (group == at->second.end()) {
+        at->second.push_back(Sums{{}, stream, 0, std::vector<float>(k * k)});
+        group = std::prev(at->second.end());
+      }
+      group->layers.push_back(layer);
+    }
+  for (Sums &sum : at->second) {
+    llvm::Expected<TensorView> x = tensors.original(site.getInput());
+    if (!x)
+      return x.takeError();
+    int64_t rows = k ? x->bytes.size() / sizeof(float) / k : 0;
+    std::vector<float> weights;
+    if (sum.stream) {
+      llvm::Expected<TensorView> r = tensors.original(sum.stream);
+      if (!r)
+        return r.takeError();
+      weights = numerics::rowWeights(
+          rows, r->type.shape.back(),
+          reinterpret_cast<const float *>(r->bytes.data()));
+    }
+    sum.tokens += rows;
+    numerics::addGram(rows, k, reinterpret_cast<const float *>(x->bytes.data()),
+                      sum.stream ? weights.data() : nullptr, sum.gram.data(),
+                      parallelIn(site.getContext()));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error OriginalSums::solve(ArrayRef<ObserveOp> sites) {
+  for (ObserveOp site : sites) {
+    for (Sums &sum : sums[site]) {
+      if (sum.tokens == 0)
+        continue; // `select` tells
+      numerics::mirrorUpper(
+          cast<RankedTensorType>(site.getType()).getShape().back(),
+          sum.gram.data());
+      for (const QuantizedLayer &layer : sum.layers)
+        if (llvm::Error error = pass.measure(
+                layer, sum.gram,
+                sum.stream ? std::optional(sum.tokens) : std::nullopt))
+          return error;
+    }
+    sums.erase(site);
+  }
+  return llvm::Error::success();
+}
+
+bool SelectGranularityPass::isFree(const QuantizedLayer &layer) const {
+  llvm::Expected<ConstantTensor> weight = ConstantTensor::get(layer.original);
+  StringRef name = weight ? weight->getName() : StringRef();
+  llvm::consumeError(weight.takeError());
+  return llvm::none_of(fixed, [&](const LayerFormat &made) {
+    return made.pattern.matches(getLayerName(layer.op), name);
+  });
+}
+
+/// Codes and scales of least squared error, which are those that are kept.
+static numerics::QuantizedWeights
+roundTo(const Candidate &candidate, const Measured &layer,
+        const std::vector<float> &weight,
+        const numerics::ParallelFor &parallel) {
+  numerics::GroupFormat group;
+  group.encoding.format = candidate.stored;
+  group.groupSize = candidate.groupSize;
+  group.scheme = layer.format.scheme;
+  group.scaleFormat = layer.format.scaleType;
+  group.choice = numerics::ScaleChoice::Plain;
+  return numerics::clipWeights(group, layer.n, layer.k, weight.data(),
+                               /*input=*/nullptr, parallel);
+}
+
+llvm::Error
+SelectGranularityPass::measure(const QuantizedLayer &layer,
+                               const std::vector<float> &gram,
+                               std::optional<double> weightedTokens) {
+  llvm::Expected<RoundingFormat> format =
+      getRoundingFormat(layer.weight, schemeValue);
+  if (!format) {
+    layer.op->emitRemark() << describeOp(layer.op) << " keeps its format: "
+                           << llvm::toString(format.takeError());
+    return llvm::Error::success();
+  }
+  llvm::Expected<ConstantTensor> original = ConstantTensor::get(layer.original);
+  if (!original)
+    return original.takeError();
+  std::vector<float> weight = original->readFloats();
+  Measured measured;
+  measured.layer = layer;
+  measured.format = *format;
+  measured.n = original->getType().getDimSize(0);
+  measured.k = original->getType().getDimSize(1);
+  numerics::ParallelFor parallel = parallelIn(&getContext());
+  double energy = numerics::quadraticError(
+      measured.n, measured.k, weight.data(), gram.data(), parallel);
+  if (weightedTokens)
+    measured.share =
+        energy / (*weightedTokens * static_cast<double>(measured.n));
+  std::vector<float> rounded(weight.size());
+  for (const Candidate &candidate : options) {
+    numerics::QuantizedWeights codes =
+        roundTo(candidate, measured, weight, parallel);
+    numerics::ScaleArrays scales{
+        codes.scale.data(),
+        codes.zeroPoint.empty() ? nullptr : codes.zeroPoint.data(), nullptr};
+    numerics::Encoding encoding;
+    encoding.format = candidate.stored;
+    numerics::dequantize(encoding, {measured.n, measured.k},
+                         {1, candidate.groupSize}, scales, codes.stored.data(),
+                         rounded.data());
+    for (auto [q, w] : llvm::zip_equal(rounded, weight))
+      q -= w;
+    double error = numerics::quadraticError(
+        measured.n, measured.k, rounded.data(), gram.data(), parallel);
+    measured.errors.push_back(energy > 0 ? error / energy : 0);
+  }
+  layers[layer.op] = std::move(measured);
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Selecting
+//===----------------------------------------------------------------------===//
+
+/// The first layers behind a value that write to a residual stream.
+static SmallVector<Operation *> writersBehind(Value value) {
+  SmallVector<Operation *> writers;
+  llvm::SetVector<Operation *> ops;
+  ops.insert(value.user_begin(), value.user_end());
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (isa<NormOp>(ops[i]))
+      continue;
+    if (auto layer = dyn_cast<LinearOp>(ops[i]);
+        layer && findResidual(layer).sum) {
+      writers.push_back(layer);
+      continue;
+    }
+    for (Value result : ops[i]->getResults())
+      ops.insert(result.user_begin(), result.user_end());
+  }
+  return writers;
+}
+
+/// A layer's relative error counts by the part of the residual stream that it
+/// goes into.
+double SelectGranularityPass::lossOf(const Measured &layer,
+                                     size_t candidate) const {
+  double share = layer.share.value_or(0);
+  if (!layer.share) {
+    QuantizedLayer member = layer.layer;
+    SmallVector<Operation *> writers = writersBehind(member.op.getResult());
+    bool isKnown = false;
+    for (Operation *writer : writers)
+      if (auto at = layers.find(writer);
+          at != layers.end() && at->second.share) {
+        share += *at->second.share;
+        isKnown = true;
+      }
+    if (!isKnown)
+      share = 1;
+  }
+  return share * layer.errors[candidate];
+}
+
+/// Bits that a layer's weight takes with its scales.
+static int64_t bitsOf(const Measured &layer, const Candidate &candidate) {
+  int64_t groups =
+      candidate.groupSize ? llvm::divideCeil(layer.k, candidate.groupSize) : 1;
+  int64_t bits = numerics::info(candidate.stored).bits,
+          scaleBits = numerics::info(layer.format.scaleType).bits;
+  if (layer.format.scheme == numerics::Scheme::Asymmetric)
+    scaleBits += bits;
+  return layer.n * (layer.k * bits + groups * scaleBits);
+}
+
+llvm::Error SelectGranularityPass::assign(Measured &layer,
+                                          const Candidate &candidate) {
+  llvm::Expected<ConstantTensor> original =
+      ConstantTensor::get(layer.layer.original);
+  if (!original)
+    return original.takeError();
+  RoundingFormat format = layer.format;
+  format.stored = candidate.stored;
+  format.block = {1, candidate.groupSize >= layer.k ? 0 : candidate.groupSize};
+  DequantizeOp weight = layer.layer.weight;
+  llvm::Expected<RoundedWeight> rounded = keepWeight(
+      original->getType(), format,
+      roundTo(candidate, layer, original->readFloats(),
+              parallelIn(&getContext())),
+      entryBaseName(*original, getLayerName(layer.layer.op)) + "@select");
+  if (!rounded)
+    return rounded.takeError();
+  replaceOperands(weight, *rounded);
+  weight.setBlock(format.block);
+  return llvm::Error::success();
+}
+
+llvm::Error SelectGranularityPass::select() {
+  std::vector<std::vector<numerics::Choice>> items;
+  int64_t values = 0;
+  for (auto &[op, layer] : layers) {
+    std::vector<numerics::Choice> &choices = items.emplace_back();
+    for (auto [i, candidate] : llvm::enumerate(options))
+      choices.push_back({bitsOf(layer, candidate), lossOf(layer, i)});
+    values += layer.n * layer.k;
+  }
+  if (items.empty())
+    return llvm::createStringError(
+        "there is no layer whose format can be chosen: "
+        "qgraph-quantize-weights{keep-original=true} comes before this");
+  numerics::Selection selection = numerics::selectChoices(
+      items, static_cast<int64_t>(bitsPerWeight * static_cast<double>(values)));
+  if (!selection.fits)
+    return llvm::createStringError(llvm::formatv(
+        "no choice has {0:f2} bits per weight or less; the least possible is "
+        "{1:f2}",
+        bitsPerWeight.getValue(),
+        static_cast<double>(selection.leastCost) /
+            static_cast<double>(values)));
+  for (auto [entry, chosen] : llvm::zip_equal(layers, selection.chosen)) {
+    Measured &layer = entry.second;
+    const Candidate &candidate = options[chosen];
+    if (llvm::Error error = assign(layer, candidate))
+      return error;
+    entry.first->emitRemark()
+        << describeOp(entry.first) << " is " << candidate.text << ": error "
+        << llvm::formatv("{0:e4}", layer.errors[chosen]).str() << ", loss "
+        << llvm::formatv("{0:e4}", lossOf(layer, chosen)).str();
+  }
+  milliBits = selection.cost * 1000 / values;
+  selected = items.size();
+  return llvm::Error::success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+LogicalResult SelectGranularityPass::initialize(MLIRContext *context) {
+  auto fail = [&](const Twine &message) {
+    return emitError(UnknownLoc::get(context))
+           << "qgraph-select-granularity: " << message;
+  };
+  std::optional<numerics::Scheme> parsed = parseSymmetricScheme(scheme);
+  if (!parsed)
+    return fail("scheme '" + scheme + "' is not symmetric or signed_scale");
+  schemeValue = *parsed;
+  options.clear();
+  SmallVector<StringRef> texts;
+  StringRef(candidates).split(texts, ';', -1, /*KeepEmpty=*/false);
+  for (StringRef text : texts) {
+    // As an entry of `set`.
+    llvm::Expected<LayerFormat> made =
+        parseLayerFormat((".=" + text).str(), /*withUnsigned=*/false);
+    if (!made)
+      return fail("candidates: " + llvm::toString(made.takeError()));
+    if (!made->format || !made->format->isPlainInteger())
+      return fail("candidates: '" + text + "' is no integer format");
+    options.push_back(
+        {text.str(), made->format->stored, made->groupSize.value_or(0)});
+  }
+  if (options.empty())
+    return fail("candidates are needed");
+  if (!(bitsPerWeight > 0))
+    return fail("bits-per-weight must be more than 0");
+  llvm::Expected<std::vector<LayerFormat>> entries =
+      parseLayerFormats(set, /*withUnsigned=*/false);
+  if (!entries)
+    return fail("set: " + llvm::toString(entries.takeError()));
+  fixed = std::move(*entries);
+  return success();
+}
+
+void SelectGranularityPass::runOnOperation() {
+  ModuleOp module = getOperation();
+  layers.clear();
+  auto fail = [&](const Twine &text) {
+    module.emitError() << "qgraph-select-granularity: " << text;
+    signalPassFailure();
+  };
+  if (data.empty())
+    return fail("needs data=FILE, the samples to run the model on");
+  OriginalSums sums(*this);
+  SequentialOptions sequential;
+  sequential.data = data;
+  sequential.firstSample = firstSample;
+  sequential.samples = samples;
+  sequential.mostSamples = mostSamples;
+  if (llvm::Error error = runSequentially(module, sequential, sums))
+    return fail(llvm::toString(std::move(error)));
+  if (llvm::Error error = select())
+    return fail(llvm::toString(std::move(error)));
+}
+
+} // namespace quantc::qgraph
