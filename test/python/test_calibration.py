@@ -123,9 +123,12 @@ def write_sets(folder, samples, inputs=("x",)):
         path = folder / f"test_data_set_{i}"
         path.mkdir(parents=True)
         for k, name in enumerate(inputs):
-            (path / f"input_{k}.pb").write_bytes(
-                numpy_helper.from_array(sample, name).SerializeToString()
-            )
+            # Raw bytes, and numbers in a field of their type.
+            tensor = numpy_helper.from_array(sample, name)
+            if i % 2:
+                values = sample.ravel().tolist()
+                tensor = helper.make_tensor(name, TensorProto.FLOAT, sample.shape, values)
+            (path / f"input_{k}.pb").write_bytes(tensor.SerializeToString())
 
 
 def test_every_form_of_samples(folder):
