@@ -54,6 +54,11 @@ class Row:
     arguments: list = field(default_factory=list)
     calibrates: bool = True
     quantizes: bool = True
+
+    @property
+    def text(self):
+        """What the user says: also what its result is filed under."""
+        return " ".join([self.recipe, *self.arguments])
     peer: str = None  # a key of PEERS: beside it in the table
 
 
@@ -284,7 +289,7 @@ class Bench:
     def run(self):
         self.reference_logits()
         for row in self.arguments.rows:
-            self.once(row.name, lambda: self.run_row(row))
+            self.once(row.text, lambda: self.run_row(row))
             if row.peer and not self.arguments.no_peers:
                 self.once(row.peer, lambda: self.run_peer(row.peer))
 
@@ -302,13 +307,13 @@ class Bench:
             )
 
         for row in ROWS:
-            result = self.known(row.name)
+            result = self.known(row.text)
             if result:
                 wanted = ""
                 if row.wanted is not None:
                     met = result["kl"] <= row.wanted
                     wanted = f"≤ {row.wanted:g}: " + ("met" if met else "MISSED")
-                add(f"quantc `{' '.join([row.recipe, *row.arguments])}`", result, wanted)
+                add(f"quantc `{row.text}`", result, wanted)
             if row.peer and self.known(row.peer):
                 add(PEERS[row.peer][0], self.known(row.peer), "")
         calibration, validation = (
