@@ -110,6 +110,8 @@ class Bench:
         self.validation = self.tokens("validation", arguments.sequences)
         self.quantc = import_quantc(arguments.build.resolve())
         self.inputs = samples.inputs_of(self.reference / "model.onnx")
+        with open(self.reference / "model.safetensors", "rb") as file:
+            self.model_digest = hashlib.file_digest(file, "sha256")
         self.module = None
         self.failures = []
         self.path = self.folder / "results.json"
@@ -131,12 +133,16 @@ class Bench:
 
     # --- What has been measured ------------------------------------------------
 
+    def digest(self, *arrays):
+        """Of the model and of tokens."""
+        digest = self.model_digest.copy()
+        for array in arrays:
+            digest.update(repr(array.shape).encode() + array.tobytes())
+        return digest.hexdigest()[:12]
+
     def key(self, name):
         """Of a result: what it depends on beside the programs."""
-        digest = hashlib.sha256(self.calibration.tobytes() + self.validation.tobytes())
-        digest.update((self.reference / "config.json").read_bytes())
-        shapes = "x".join(map(str, self.calibration.shape + self.validation.shape))
-        return f"{name} {shapes} {digest.hexdigest()[:12]}"
+        return f"{name} {self.digest(self.calibration, self.validation)}"
 
     def known(self, name):
         return self.results.get(self.key(name))
@@ -183,8 +189,7 @@ class Bench:
 
     def reference_logits(self):
         """float32 [sequences, length, vocabulary], in a file; computed once."""
-        key = self.key("logits").split()[-1]
-        path = self.folder / f"logits-{key}-{len(self.validation)}.npy"
+        path = self.folder / f"logits-{self.digest(self.validation)}.npy"
         if not path.exists():
             say(f"computing the float model's logits of {len(self.validation)} sequences")
             unfinished = path.with_suffix(".part")
