@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import venv
@@ -65,10 +66,13 @@ class Row:
 ROWS = [
     Row("float", "fp32", 1e-6, calibrates=False, quantizes=False),
     Row("int8", "w8a8-dynamic" + WEIGHT_ONLY, 0.0031, calibrates=False),
+    Row("q8_0", "q8_0" + WEIGHT_ONLY, None, calibrates=False),
     Row("w8a8", "w8a8-smoothquant:activations=token", 0.0160),
     # The recipe alone would keep the values of the attention at 8 bits.
     Row("w4-rtn", "w4-rtn" + GROUPS, 0.387, ["--set", ".=si4,group-size=64"], calibrates=False),
     Row("w4-gptq", "w4-gptq" + GROUPS, 0.170, peer="gptqmodel"),
+    Row("w4-awq", "w4-awq" + GROUPS),
+    Row("nf4", "nf4:group-size=64", calibrates=False),
     Row("w4", "w4" + GROUPS, 0.130, peer="auto_round"),
     Row("auto-4.63", "auto" + GROUPS, 0.100, ["--bits-per-weight", "4.63"]),
     Row("auto-5.53", "auto" + GROUPS, 0.0350, ["--bits-per-weight", "5.53"]),
@@ -87,10 +91,10 @@ def bits_per_weight(manifest):
     for tensor in manifest["tensors"]:
         *shape, _ = tensor["type"].split("x")
         format_, granularity = tensor["format"], tensor["granularity"]
-        if len(shape) != 2 or not granularity:
+        if len(shape) != 2 or format_ == "folded" or re.search(KEPT, tensor["layer"]):
             continue
         count = int(np.prod([int(extent) for extent in shape]))
-        if granularity.startswith("group ") and format_[:2] in ("si", "ui"):
+        if granularity.startswith("group ") and re.fullmatch("[su]i[0-9]", format_):
             bits += count * (int(format_[2:]) + 16 / int(granularity.split()[1]))
         else:
             bits += 8 * tensor["bytes_after"]

@@ -162,8 +162,9 @@ def test_parts_of_a_document(tmp_path):
 
 def test_bits_per_weight():
     accuracy = pytest.importorskip("accuracy")
-    tensor = lambda type_, format_, granularity, after: {
-        "type": type_, "format": format_, "granularity": granularity, "bytes_after": after
+    tensor = lambda type_, format_, granularity, after, layer="node_linear_7": {
+        "type": type_, "format": format_, "granularity": granularity, "bytes_after": after,
+        "layer": layer,
     }
     manifest = {
         "tensors": [
@@ -171,7 +172,8 @@ def test_bits_per_weight():
             tensor("64x96xf32", "si3", "group 32", 9999),
             tensor("128x16xf32", "nf4", "group 64", 1024 + 64),
             tensor("128xf32", "f32", "", 512),
-            tensor("1000x64xf32", "f32", "", 256000),
+            tensor("1000x64xf32", "f32", "", 256000, "node_embedding"),
+            tensor("1000x64xf32", "folded", "", 0, ""),
         ]
     }
     wanted = (2048 * 4.25 + 6144 * 3.5 + 2048 * 4.25) / (2048 + 6144 + 2048)
