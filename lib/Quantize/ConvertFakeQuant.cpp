@@ -33,9 +33,20 @@ namespace {
 
 using onnx_ir::NodeOp;
 
-/// A constant of float numbers, or of integers of up to 32 bits; none for
-/// others.
+/// What a value is a name for: exporters write Identity for shared constants.
+Value behindIdentity(Value value) {
+  while (value) {
+    auto node = value.getDefiningOp<NodeOp>();
+    if (!node || !node.is("Identity") || !node.getInput(0))
+      break;
+    value = node.getInput(0);
+  }
+  return value;
+}
+
+/// The constant that a value is; none for other values.
 std::optional<ConstantTensor> constantOf(Value value) {
+  value = behindIdentity(value);
   if (!value || !isConstant(value))
     return std::nullopt;
   llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
@@ -184,7 +195,7 @@ LogicalResult ConvertFakeQuantPass::replace(NodeOp node,
   node.getResult(0).replaceAllUsesWith(
       ConstantOp::create(builder, node.getLoc(), *made).getResult());
   node.erase();
-  if (old.use_empty())
+  if (old.use_empty() && isConstant(old))
     old.getDefiningOp()->erase();
   return success();
 }
@@ -284,7 +295,7 @@ void ConvertFakeQuantPass::runOnOperation() {
     LogicalResult done = success();
     if (node.is("QuantizeLinear"))
       done = quantizeConstant(node);
-    else if (node.getInput(0) && isConstant(node.getInput(0)))
+    else if (constantOf(node.getInput(0)))
       done = clipConstant(node);
     else
       clipBefore(node);

@@ -30,6 +30,21 @@ func.func @channel(%x: tensor<?x2xf32>) -> tensor<?x3xf32> {
 
 // -----
 
+// PyTorch writes an Identity where two share a constant.
+
+// CHECK-LABEL: @identity
+// CHECK: qgraph.constant dense<{{\[}}5, 3]> : tensor<2xui8>
+func.func @identity() -> tensor<2xui8> {
+  %w = qgraph.constant dense<[1.0, 0.0]> : tensor<2xf32>
+  %s = qgraph.constant dense<0.5> : tensor<f32>
+  %z = qgraph.constant dense<3> : tensor<ui8>
+  %i = onnx.node "Identity"(%z) {version = 21 : i64} : (tensor<ui8>) -> tensor<ui8>
+  %q = onnx.node "QuantizeLinear"(%w, %s, %i) {version = 21 : i64} : (tensor<2xf32>, tensor<f32>, tensor<ui8>) -> tensor<2xui8>
+  return %q : tensor<2xui8>
+}
+
+// -----
+
 // One scale, a zero point, ui8: 1.5 + 3; -10 saturates at 0. With quantized activations the layer
 // sums integers.
 

@@ -18,7 +18,8 @@ def pair(name, data, scale, zero, clip=(), **attributes):
     if clip:
         nodes.append(helper.make_node("Clip", [codes, *clip], [f"{name}_clipped"]))
         codes = f"{name}_clipped"
-    return [*nodes, helper.make_node("DequantizeLinear", [codes, scale, zero], [name], **attributes)]
+    last = helper.make_node("DequantizeLinear", [codes, scale, zero], [name], **attributes)
+    return [*nodes, last]
 
 
 def weight(shape, seed, most=127):
