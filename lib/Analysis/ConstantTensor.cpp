@@ -128,6 +128,12 @@ void ConstantTensor::readFloats(int64_t begin, int64_t count,
                 count * sizeof(float));
     return;
   }
+  if (element.getIntOrFloatBitWidth() == 8) {
+    numerics::Format format = *getFormat(element);
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = numerics::decode(format, uint8_t(bytes[begin + i]));
+    return;
+  }
   const char *from = bytes.data() + begin * sizeof(uint16_t);
   for (int64_t i = 0; i < count; ++i, from += sizeof(uint16_t)) {
     uint16_t code;

@@ -30,18 +30,6 @@ static std::vector<uint8_t> wideCodes(const ConstantTensor &constant,
   return codes;
 }
 
-/// Elements of any float format as f32.
-static std::vector<float> readReals(const ConstantTensor &constant) {
-  Type element = constant.getType().getElementType();
-  numerics::Format format = *getFormat(element);
-  if (numerics::info(format).bits > 8)
-    return constant.readFloats();
-  std::vector<float> values;
-  for (uint8_t code : wideCodes(constant, format))
-    values.push_back(numerics::decode(format, code));
-  return values;
-}
-
 llvm::Expected<TypedAttr> dequantizeConstant(DequantizeOp op, StringRef layer) {
   std::optional<ConstantTensor> stored, scale, zeroPoint, offset, codebook;
   for (auto [place, value] : {std::pair(&stored, Value(op.getInput())),
@@ -62,13 +50,13 @@ llvm::Expected<TypedAttr> dequantizeConstant(DequantizeOp op, StringRef layer) {
     encoding.precision = *getFormat(*op.getPrecision());
   numerics::Codebook codes;
   if (codebook) {
-    codes.values = readReals(*codebook);
+    codes.values = codebook->readFloats();
     // A code past the end is the last one.
     codes.values.resize(size_t(1) << numerics::info(encoding.format).bits,
                         codes.values.back());
     encoding.codebook = &codes;
   }
-  std::vector<float> scales = readReals(*scale), offsets;
+  std::vector<float> scales = scale->readFloats(), offsets;
   std::vector<int32_t> zeroPoints;
   numerics::ScaleArrays arrays;
   arrays.scale = scales.data();
@@ -77,7 +65,7 @@ llvm::Expected<TypedAttr> dequantizeConstant(DequantizeOp op, StringRef layer) {
     arrays.zeroPoint = zeroPoints.data();
   }
   if (offset) {
-    offsets = readReals(*offset);
+    offsets = offset->readFloats();
     arrays.offset = offsets.data();
   }
   std::vector<uint8_t> wide = wideCodes(*stored, encoding.format);

@@ -51,7 +51,7 @@ WeightFormat codebookRow(std::string_view name, const Codebook &book) {
   row.codebook = &book;
   row.scaleType = Format::F32;
   row.groupSize = 64;
-  row.quantizesScales = true;
+  row.scales = ScaleCoding::Centred;
   return row;
 }
 
@@ -63,6 +63,40 @@ WeightFormat ggmlRow(std::string_view name, Format stored, GGMLKind kind) {
   row.scaleType = Format::F16;
   row.groupSize = 32;
   row.groupIsFixed = true;
+  return row;
+}
+
+WeightFormat floatRow(std::string_view name, int64_t group) {
+  WeightFormat row;
+  row.name = name;
+  row.stored = Format::F4E2M1FN;
+  row.scaleType = Format::F32;
+  row.groupSize = group;
+  row.groupIsFixed = true;
+  return row;
+}
+
+WeightFormat microscalingRow() {
+  WeightFormat row = floatRow("mxfp4", 32);
+  row.scaleType = Format::F8E8M0FNU;
+  row.scheme = Scheme::PowerOfTwo;
+  return row;
+}
+
+WeightFormat nvidiaRow() {
+  WeightFormat row = floatRow("nvfp4", 16);
+  row.scales = ScaleCoding::Tensor;
+  return row;
+}
+
+WeightFormat binaryRow() {
+  static const Codebook kSigns{{-1.0f, 1.0f}};
+  WeightFormat row;
+  row.name = "binary";
+  row.stored = Format::UI1;
+  row.codebook = &kSigns;
+  row.scheme = Scheme::MeanAbs;
+  row.scaleType = Format::F32;
   return row;
 }
 
@@ -87,6 +121,9 @@ std::optional<WeightFormat> parseWeightFormat(std::string_view name) {
       ggmlRow("q5_0", Format::SI5, GGMLKind::Signed),
       ggmlRow("q5_1", Format::UI5, GGMLKind::Offset),
       ggmlRow("q8_0", Format::SI8, GGMLKind::Symmetric),
+      microscalingRow(),
+      nvidiaRow(),
+      binaryRow(),
   };
   for (const WeightFormat &row : kRows)
     if (name == row.name)
@@ -142,43 +179,51 @@ void encodeGGML(GGMLKind kind, Format stored, const float *real, int64_t length,
   }
 }
 
-QuantizedScales quantizeScales(const Extents &shape,
-                               std::vector<float> &scale) {
-  QuantizedScales result;
-  int64_t groups = shape[1];
-  if (groups >= kScaleBlock)
-    result.block = {1, kScaleBlock};
-  else
-    result.block = {
-        std::max<int64_t>(kScaleBlock / std::max<int64_t>(groups, 1), 1), 0};
-  result.block = canonicalBlock(shape, result.block);
-  int64_t blocks = elementCount(scaleShape(shape, result.block));
-  // Means in f64: the blocks are small, and the order of the sum is the rows'.
+/// The mean of each block, in f64: blocks are small, and the order is the
+/// rows'.
+static std::vector<float> meansOf(const Extents &shape, const Extents &block,
+                                  const std::vector<float> &scale) {
+  int64_t blocks = elementCount(scaleShape(shape, block));
   std::vector<double> sums(blocks);
   std::vector<int64_t> counts(blocks);
-  forEachRun(shape, result.block,
-             [&](int64_t begin, int64_t length, int64_t b) {
-               for (int64_t i = begin; i < begin + length; ++i)
-                 sums[b] += scale[i];
-               counts[b] += length;
-             });
-  result.offset.resize(blocks);
+  forEachRun(shape, block, [&](int64_t begin, int64_t length, int64_t b) {
+    for (int64_t i = begin; i < begin + length; ++i)
+      sums[b] += scale[i];
+    counts[b] += length;
+  });
+  std::vector<float> means(blocks);
   for (int64_t b = 0; b < blocks; ++b)
-    result.offset[b] =
-        static_cast<float>(sums[b] / static_cast<double>(counts[b]));
+    means[b] = static_cast<float>(sums[b] / static_cast<double>(counts[b]));
+  return means;
+}
+
+QuantizedScales quantizeScales(ScaleCoding coding, const Extents &shape,
+                               std::vector<float> &scale) {
+  QuantizedScales result;
+  int64_t groups = std::max<int64_t>(shape[1], 1);
+  result.block = {0, 0};
+  if (coding == ScaleCoding::Centred) {
+    result.block = groups >= kScaleBlock ? Extents{1, kScaleBlock}
+                                         : Extents{kScaleBlock / groups, 0};
+    result.block = canonicalBlock(shape, result.block);
+    result.offset = meansOf(shape, result.block, scale);
+  }
+  int64_t blocks = elementCount(scaleShape(shape, result.block));
   std::vector<Extrema> extrema(blocks);
-  forEachRun(shape, result.block,
-             [&](int64_t begin, int64_t length, int64_t b) {
-               for (int64_t i = begin; i < begin + length; ++i)
-                 extrema[b].add(scale[i] - result.offset[b]);
-             });
+  forEachRun(
+      shape, result.block, [&](int64_t begin, int64_t length, int64_t b) {
+        for (int64_t i = begin; i < begin + length; ++i)
+          extrema[b].add(result.offset.empty() ? scale[i]
+                                               : scale[i] - result.offset[b]);
+      });
   Encoding encoding;
   encoding.format = Format::F8E4M3FN;
   result.scale.resize(blocks);
   for (int64_t b = 0; b < blocks; ++b)
     result.scale[b] =
         chooseParams(Scheme::Symmetric, encoding.range(), extrema[b]).scale;
-  ScaleArrays arrays{result.scale.data(), nullptr, result.offset.data()};
+  ScaleArrays arrays{result.scale.data(), nullptr,
+                     result.offset.empty() ? nullptr : result.offset.data()};
   result.codes.resize(scale.size());
   quantize(encoding, shape, result.block, arrays, scale.data(),
            result.codes.data());

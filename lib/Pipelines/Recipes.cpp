@@ -33,7 +33,7 @@ struct Scheme {
   bool splitsOutliers = false; // qgraph-split-outliers is run
   bool selectsBits = false;    // qgraph-select-granularity is run
 
-  /// Codebooks, floats and offsets are nothing for integer sums.
+  /// Codebooks and floats are nothing for integer sums.
   bool isWeightOnly() const { return activations == "float"; }
   bool usesStatistics() const {
     return isStatic || !smooth.empty() || splitsOutliers;
@@ -114,22 +114,34 @@ constexpr Scheme kSchemes[] = {
      "QLoRA's 4-bit NormalFloat for weights in groups, scales quantized again; "
      "activations stay float, for there are no integer sums over a codebook",
      "weights", "format=nf4 granularity=group", "float", 64},
+    {"mxfp4",
+     "OCP's MXFP4: 4-bit floats for weights in groups of 32 with a power of "
+     "two; activations stay float",
+     "weights", "format=mxfp4", "float"},
+    {"nvfp4",
+     "NVIDIA's NVFP4: 4-bit floats for weights in groups of 16 with an 8-bit "
+     "scale; activations stay float",
+     "weights", "format=nvfp4", "float"},
+    {"binary",
+     "the signs of weights times a scale a column, for models trained for it; "
+     "activations stay float",
+     "weights", "format=binary", "float"},
     {"q4_0",
      "llama.cpp's Q4_0: 4-bit weights in groups of 32; 8-bit activations a "
      "token and group",
      "integer", "format=q4_0", "group", 32, false, "", "", true},
     {"q4_1",
-     "llama.cpp's Q4_1: 4-bit weights with an offset in groups of 32; "
-     "activations stay float",
-     "weights", "format=q4_1", "float"},
+     "llama.cpp's Q4_1: 4-bit weights with an offset in groups of 32; 8-bit "
+     "activations a token and group",
+     "integer", "format=q4_1", "group", 32, false, "", "", true},
     {"q5_0",
      "llama.cpp's Q5_0: 5-bit weights in groups of 32; 8-bit activations a "
      "token and group",
      "integer", "format=q5_0", "group", 32, false, "", "", true},
     {"q5_1",
-     "llama.cpp's Q5_1: 5-bit weights with an offset in groups of 32; "
-     "activations stay float",
-     "weights", "format=q5_1", "float"},
+     "llama.cpp's Q5_1: 5-bit weights with an offset in groups of 32; 8-bit "
+     "activations a token and group",
+     "integer", "format=q5_1", "group", 32, false, "", "", true},
     {"q8_0",
      "llama.cpp's Q8_0: 8-bit weights in groups of 32; 8-bit activations a "
      "token and group",
@@ -150,8 +162,8 @@ const Scheme *findScheme(llvm::StringRef name) {
 }
 
 /// Recipes of the interface that are not built yet: refused by name.
-constexpr llvm::StringLiteral kPlanned[] = {
-    "mxfp4", "nvfp4", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k", "binary"};
+constexpr llvm::StringLiteral kPlanned[] = {"q4_k_s", "q4_k_m", "q5_k_s",
+                                            "q5_k_m", "q6_k"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -456,7 +468,8 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
       activations += " format=ui8 scheme=asymmetric observer=" +
                      recipe.option("observer").str() + " " +
                      fileOption("statistics", statisticsFile(options));
-    passes.push_back("qgraph-quantize-activations{" + activations + "}");
+    append(passes, {"qgraph-split-offsets",
+                    "qgraph-quantize-activations{" + activations + "}"});
   }
   if (observes)
     passes.push_back("qgraph-remove-observers");

@@ -226,12 +226,13 @@ QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
   format.stored = row.stored;
   format.codebook = row.codebook;
   format.ggml = row.ggml;
-  format.quantizesScales = row.quantizesScales;
+  format.scales = row.scales;
   format.hasScale = row.hasScale;
   // Floats and codebooks have both signs; GGML's codes have formulas of their
   // own.
-  format.scheme =
-      row.isPlainInteger() ? schemeValue : numerics::Scheme::Symmetric;
+  format.scheme = row.isPlainInteger()
+                      ? schemeValue
+                      : row.scheme.value_or(numerics::Scheme::Symmetric);
   format.searchScales = search && row.isPlainInteger();
   format.scaleType = row.scaleType.value_or(scaleFormat);
   return format;

@@ -23,12 +23,12 @@ namespace quantc::qgraph {
 static constexpr int64_t kTaskValues = 1 << 16;
 
 std::string RoundingFormat::key() const {
-  return llvm::formatv("{0}/{1}/{2},{3}/{4}/{5}/{6}/{7}/{8}/{9}",
-                       numerics::formatName(stored),
-                       numerics::schemeName(scheme), block[0], block[1],
-                       numerics::formatName(scaleType), searchScales,
-                       static_cast<const void *>(codebook),
-                       static_cast<int>(ggml), quantizesScales, hasScale);
+  return llvm::formatv(
+      "{0}/{1}/{2},{3}/{4}/{5}/{6}/{7}/{8}/{9}", numerics::formatName(stored),
+      numerics::schemeName(scheme), block[0], block[1],
+      numerics::formatName(scaleType), searchScales,
+      static_cast<const void *>(codebook), static_cast<int>(ggml),
+      static_cast<int>(scales), hasScale);
 }
 
 llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
@@ -292,6 +292,8 @@ llvm::Error keepScales(RankedTensorType type,
                                          name + ".scale.scale", scales.scale),
                                rounded.scaleScale))
     return error;
+  if (scales.offset.empty())
+    return llvm::Error::success();
   return keep(makeReals(shape, numerics::Format::F32, name + ".scale.offset",
                         scales.offset),
               rounded.scaleOffset);
@@ -404,7 +406,7 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
   result.squares.resize(tasks.size());
   RoundedWeight rounded;
   RankedTensorType scaleType = scaleTypeOf(type, format);
-  if (format.quantizesScales) {
+  if (format.scales != numerics::ScaleCoding::Plain) {
     parallelFor(context, 0, tasks.size(), [&](size_t i) {
       Part part(weight, format, tasks[i]);
       std::vector<float> scale = chooseScales(part, format).scale;
@@ -422,7 +424,7 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
       llvm::copy(scale, result.scale.begin() + tasks[i].begin * scaleShape[1]);
     });
     numerics::QuantizedScales scales =
-        numerics::quantizeScales(scaleShape, result.scale);
+        numerics::quantizeScales(format.scales, scaleShape, result.scale);
     result.knowsScales = true;
     if (llvm::Error error = keepScales(scaleType, scales, name, rounded))
       return error;

@@ -27,7 +27,7 @@ struct RoundingFormat {
   // As in numerics::WeightFormat. GGML's ways need a block of [1, g].
   const numerics::Codebook *codebook = nullptr;
   numerics::GGMLKind ggml = numerics::GGMLKind::None;
-  bool quantizesScales = false;
+  numerics::ScaleCoding scales = numerics::ScaleCoding::Plain;
   bool hasScale = true;
 
   /// Two weights of one key and one entry have the same result.

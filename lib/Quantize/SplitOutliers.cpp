@@ -12,11 +12,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "RoundWeights.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "SplitNodes.h"
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/Layers.h"
-#include "quantc/Dialect/ONNX/Proto.h"
-#include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Quantize/Passes.h"
 
 #include <cmath>
@@ -50,8 +48,6 @@ private:
   std::string findColumns(LinearOp linear, Columns &columns) const;
   /// These columns of a layer's input; made once for all its readers.
   Value gather(Value input, ArrayRef<int64_t> columns, bool outliers);
-  LinearOp makeLinear(LinearOp linear, Value input, Value weight, Value bias,
-                      StringRef suffix);
 
   Statistics file;
   numerics::Format kept = numerics::Format::F16;
@@ -67,30 +63,6 @@ std::vector<float> columnsOf(ArrayRef<float> weight, int64_t k,
     for (int64_t column : columns)
       part.push_back(weight[row + column]);
   return part;
-}
-
-/// The dimensions of `like` that a result of this type has as operands.
-SmallVector<Value> dynamicDims(OpBuilder &builder, RankedTensorType type,
-                               Value like) {
-  SmallVector<Value> dims;
-  for (auto [extent, dim] :
-       llvm::zip_equal(type.getShape(), getDims(builder, like)))
-    if (ShapedType::isDynamic(extent))
-      dims.push_back(getIndexValue(builder, like.getLoc(), dim));
-  return dims;
-}
-
-Value makeNode(OpBuilder &builder, Location loc, StringRef name,
-               RankedTensorType type, ValueRange operands, ValueRange dims,
-               DictionaryAttr attributes) {
-  int64_t version =
-      onnx_ir::sinceVersion(name, "", onnx_ir::latestOpset("")).value_or(13);
-  return onnx_ir::NodeOp::create(builder, loc, TypeRange(type), operands, dims,
-                                 name, /*domain=*/"", version, attributes,
-                                 /*name=*/StringAttr(),
-                                 /*subgraph_names=*/ArrayAttr(),
-                                 /*subgraphsCount=*/0)
-      .getResult(0);
 }
 
 } // namespace
@@ -170,18 +142,6 @@ Value SplitOutliersPass::gather(Value input, ArrayRef<int64_t> columns,
                  "axis", IntegerAttr::get(integer, whole.getRank() - 1))));
 }
 
-LinearOp SplitOutliersPass::makeLinear(LinearOp linear, Value input,
-                                       Value weight, Value bias,
-                                       StringRef suffix) {
-  OpBuilder builder(linear);
-  StringAttr name = linear.getNameAttr();
-  if (name)
-    name = builder.getStringAttr(name.getValue() + suffix);
-  return LinearOp::create(builder, linear.getLoc(), linear.getType(), input,
-                          weight, bias, /*epilogue_operands=*/ValueRange(),
-                          builder.getArrayAttr({}), name);
-}
-
 llvm::Expected<std::string> SplitOutliersPass::split(LinearOp linear) {
   if (!linear.getEpilogue().empty())
     return "it has an epilogue; split before --qgraph-fuse-epilogue";
@@ -254,10 +214,10 @@ llvm::Expected<std::string> SplitOutliersPass::split(LinearOp linear) {
   if (!restInput || !outlierInput)
     return llvm::createStringError("the indices of its columns cannot be kept");
   LinearOp outliers =
-      makeLinear(linear, outlierInput, real, Value(), "/outliers");
-  LinearOp rest = makeLinear(linear, restInput,
-                             ConstantOp::create(builder, loc, *restWeight),
-                             linear.getBias(), "");
+      makePart(linear, outlierInput, real, Value(), "/outliers");
+  LinearOp rest =
+      makePart(linear, restInput, ConstantOp::create(builder, loc, *restWeight),
+               linear.getBias(), "");
   Value sum = makeNode(builder, linear.getLoc(), "Add", linear.getType(),
                        {rest.getResult(), outliers.getResult()},
                        dynamicDims(builder, linear.getType(), rest.getResult()),

@@ -7,6 +7,10 @@
 // RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="cost-model=false format=q5_1" | FileCheck %s --check-prefix=Q51
 // RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="cost-model=false set=fc=fp4" | FileCheck %s --check-prefix=SET
 
+// RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="cost-model=false format=mxfp4" | FileCheck %s --check-prefix=MX
+// RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="cost-model=false format=nvfp4" | FileCheck %s --check-prefix=NV
+// RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="cost-model=false format=binary" | FileCheck %s --check-prefix=BINARY
+
 // The weight rounded, one scale of 1: 0.1 is the nearest of 11 bits.
 // F16-LABEL: @linear
 // F16-DAG: %[[Q:.*]] = qgraph.constant dense<{{\[}}[1.000000e+00, -2.000000e+00, 5.000000e-01, 2.500000e-01], [9.997550e-02, 1.999510e-01, 3.000490e-01, -3.999020e-01]]> : tensor<2x4xf16>
@@ -42,6 +46,23 @@
 // Q51-DAG: %[[D:.*]] = qgraph.constant dense<{{\[}}[9.680170e-02], [2.258300e-02]]> : tensor<2x1xf16>
 // Q51-DAG: %[[M:.*]] = qgraph.constant dense<{{\[}}[-2.000000e+00], [-3.999020e-01]]> : tensor<2x1xf16>
 // Q51: qgraph.dequantize %{{.*}} scale %[[D]] offset %[[M]] {block = array<i64: 1, 32>}
+
+// 2 = 2^1, so 2^(1 - 2); 0.4 is 1.6 times 2^-2, so 2^-4: 0.4 / 0.0625 = 6.4 is 6, 1.6 is 1.5, 3.2 3, 4.8 4.
+// MX-LABEL: @linear
+// MX-DAG: qgraph.constant dense<{{\[}}[2.000000e+00, -4.000000e+00, 1.000000e+00, 5.000000e-01], [1.500000e+00, 3.000000e+00, 4.000000e+00, -6.000000e+00]]> : tensor<2x4xf4E2M1FN>
+// MX-DAG: qgraph.constant dense<{{\[}}[5.000000e-01], [6.250000e-02]]> : tensor<2x1xf8E8M0FNU>
+// MX: (tensor<2x4xf4E2M1FN>, tensor<2x1xf8E8M0FNU>) -> tensor<2x4xf32>
+
+// Scales 2 / 6 and 0.4 / 6 in steps of 2 / 6 / 448: 448 and 89.6, of which 88 is the nearest.
+// NV-LABEL: @linear
+// NV-DAG: qgraph.constant dense<{{\[}}[4.480000e+02], [8.800000e+01]]> : tensor<2x1xf8E4M3FN>
+// NV: qgraph.dequantize %{{.*}} scale %{{[^ ]*}} {block = array<i64: 0, 0>} : (tensor<2x1xf8E4M3FN>, tensor<1x1xf32>) -> tensor<2x1xf32>
+// NV: (tensor<2x4xf4E2M1FN>, tensor<2x1xf32>) -> tensor<2x4xf32>
+
+// BINARY-LABEL: @linear
+// BINARY-DAG: qgraph.constant dense<{{\[}}[true, false, true, true], [true, true, true, false]]> : tensor<2x4xui1>
+// BINARY-DAG: qgraph.constant dense<{{\[}}[9.375000e-01], [2.500000e-01]]> : tensor<2x1xf32>
+// BINARY-DAG: qgraph.constant dense<[-1.000000e+00, 1.000000e+00]> : tensor<2xf32>
 
 // SET-LABEL: @linear
 // SET: codebook {{.*}} {block = array<i64: 1, 0>} : (tensor<2x4xui4>

@@ -4,6 +4,7 @@ sums with the weights that these say."""
 import json
 import statistics
 import struct
+import subprocess
 
 import ml_dtypes
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import quantc
+from conftest import BUILD
 
 N, K = 40, 320  # a panel of 16 columns is half full; K is a block of 256 and a part of one
 
@@ -201,6 +203,41 @@ def test_codebooks(name, book, weight, model, tmp_path):
     check_sums(library, book[codes] * np.repeat(scale, 64, 1), 1e-5)
 
 
+def four_bits(x):
+    """The nearest f4E2M1FN; what is too large becomes the largest."""
+    return np.clip(x, -6, 6).astype(ml_dtypes.float4_e2m1fn).astype(np.float32)
+
+
+def microscaling(weight):
+    """OCP MX v1.0, 6.3: the exponent of the largest, less that of 4."""
+    groups = weight.reshape(N, K // 32, 32)
+    most = np.abs(groups).max(2, keepdims=True)
+    scale = np.exp2(np.floor(np.log2(np.where(most > 0, most, 4))) - 2)
+    return (four_bits(groups / scale) * scale).reshape(N, K)
+
+
+def nvidia(weight):
+    groups = weight.reshape(N, K // 16, 16)
+    scale = np.abs(groups).max(2, keepdims=True) / np.float32(6)
+    all_of_them = scale.max() / np.float32(448)
+    scale = (scale / all_of_them).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) * all_of_them
+    with np.errstate(invalid="ignore", divide="ignore"):
+        codes = np.nan_to_num(groups / scale)
+    return (four_bits(codes) * scale).reshape(N, K)
+
+
+def signs(weight):
+    scale = np.abs(weight).mean(1, keepdims=True)
+    return np.where(weight > 0, scale, -scale)
+
+
+@pytest.mark.parametrize(
+    "name, oracle", [("mxfp4", microscaling), ("nvfp4", nvidia), ("binary", signs)]
+)
+def test_other_formats(name, oracle, weight, model, tmp_path):
+    check_sums(compiled(model, tmp_path, name, name), oracle(weight), 1e-5)
+
+
 @pytest.mark.parametrize("name", [*GGML, "fp16", "bf16"])
 def test_compiled_models_use_these_weights(name, weight, model, tmp_path):
     if name in GGML:
@@ -210,17 +247,54 @@ def test_compiled_models_use_these_weights(name, weight, model, tmp_path):
             used = used + np.repeat(m.astype(np.float32), 32, 1)
     else:
         used = weight.astype(np.float16 if name == "fp16" else ml_dtypes.bfloat16)
-    recipe = f"{name}:activations=float" if name in ("q4_0", "q5_0", "q8_0") else name
+    recipe = f"{name}:activations=float" if name in GGML else name
     library = compiled(model, tmp_path, recipe, format_of(name))
     check_sums(library, used.astype(np.float32), 1e-5)
 
 
-@pytest.mark.parametrize("name", ["q4_0", "q5_0", "q8_0"])
+@pytest.mark.parametrize("name", GGML)
 def test_activations_in_integers(name, weight, model, tmp_path):
-    """Their rounding, half a step of 1/127 of a group's largest value, is all that is added."""
-    d, _, codes = ggml_parts(name, weight)
-    library = compiled(model, tmp_path, name, name)
-    check_sums(library, codes * np.repeat(d.astype(np.float32), 32, 1), 0.01)
+    """Rounding x, 127 steps for a group's largest value, is all that is added; offsets m go with x
+    as it is."""
+    d, m, codes = ggml_parts(name, weight)
+    d, m = (0 if p is None else np.repeat(p.astype(np.float64), 32, 1) for p in (d, m))
+    with quantc.load(compiled(model, tmp_path, name, name), threads=2) as run:
+        for rows in (1, 14):
+            x = np.random.default_rng(6).standard_normal((rows, K)).astype(np.float32)
+            groups = x.reshape(rows, K // 32, 32)
+            scale = np.abs(groups).max(2, keepdims=True) / np.float32(127)
+            rounded = (np.round(groups / scale) * scale).reshape(rows, K).astype(np.float64)
+            exact = rounded @ (codes * d).T + x.astype(np.float64) @ (m + np.zeros((N, K))).T
+            np.testing.assert_allclose(run({"x": x})["y"], exact, rtol=1e-4, atol=2e-3)
+
+
+@pytest.mark.parametrize("recipe", ["fp16", "nf4", "q4_0", "q4_1", "fp8"])
+def test_exported_models_say_the_same(recipe, model, tmp_path):
+    """What ONNX Runtime makes of the formats, written as ONNX has them."""
+    ort = pytest.importorskip("onnxruntime")
+    options = recipe + ":activations=float" if recipe in GGML else recipe
+    path = tmp_path / "exported.onnx"
+    tools = {name: BUILD / "bin" / name for name in ("quant-translate", "quant-opt")}
+    for tool in tools.values():
+        if not tool.exists():
+            pytest.skip(f"{tool} is not built")
+
+    def pipe(tool, *arguments):
+        subprocess.run([tools[tool], *arguments, "-o", outputs.pop(0)], check=True)
+
+    walked, quantized = tmp_path / "walked.mlir", tmp_path / "quantized.mlir"
+    outputs = [walked, quantized, path]
+    pipe("quant-translate", "--import-onnx", model)
+    weights = f"--qgraph-quantize-weights=set=fc={format_of(recipe)}"
+    pipe("quant-opt", "--convert-onnx-to-qgraph", weights, walked)
+    pipe("quant-translate", "--export-onnx", quantized)
+    plain = ort.SessionOptions()  # its own fusions round activations
+    plain.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(path, plain, providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(8).standard_normal((3, K)).astype(np.float32)
+    with quantc.load(compiled(model, tmp_path, options, format_of(recipe))) as run:
+        y = run({"x": x})["y"]
+    np.testing.assert_allclose(y, session.run(None, {"x": x})[0], rtol=1e-4, atol=1e-3)
 
 
 def test_tables_of_halves(tmp_path):
@@ -245,7 +319,7 @@ def test_tables_of_halves(tmp_path):
 
 
 def test_bytes(model, tmp_path):
-    """Panels hold what is stored, not floats: codes, and up to 1.6 bits of a weight for the rest."""
+    """Panels hold what is stored, not floats: codes, and up to 1.6 bits a weight for the rest."""
     weights = 48 * K  # padded to panels
     wide = {"nf4": 4, "fp8": 8, "fp16": 16, "bf16": 16, "q4_1": 4, "q8_0": 8}
     for name, bits in wide.items():

@@ -184,7 +184,7 @@ RoundingFormat formatOf(const char *name, int64_t group) {
   format.stored = row.stored;
   format.codebook = row.codebook;
   format.ggml = row.ggml;
-  format.quantizesScales = row.quantizesScales;
+  format.scales = row.scales;
   format.hasScale = row.hasScale;
   format.scaleType = row.scaleType.value_or(Format::F32);
   format.block = {row.hasScale ? 1 : 0, group};
@@ -205,8 +205,8 @@ TEST_F(RoundWeightsTest, ScalesOfAllRowsAreQuantizedTogether) {
         most = std::max(most, std::fabs(x[i * columns + j]));
       scales.push_back(most);
     }
-  numerics::QuantizedScales twice =
-      numerics::quantizeScales({rows, groups}, scales);
+  numerics::QuantizedScales twice = numerics::quantizeScales(
+      numerics::ScaleCoding::Centred, {rows, groups}, scales);
   EXPECT_EQ(ArrayRef<int64_t>(rounded.scaleBlock), ArrayRef<int64_t>({42, 0}));
   EXPECT_EQ(codes(rounded.scale, Format::F8E4M3FN), twice.codes);
   EXPECT_EQ(tensor(rounded.scaleScale).readFloats(), twice.scale);

@@ -37,8 +37,8 @@ public:
   /// The entry's name; empty for a dense constant.
   llvm::StringRef getName() const { return name; }
 
-  /// Elements [begin, begin + count) of a tensor of f32, f16 or bf16, written
-  /// to `out`.
+  /// Elements [begin, begin + count) of a tensor of f32, f16, bf16 or floats of
+  /// 8 bits, written to `out`.
   void readFloats(int64_t begin, int64_t count, float *out) const;
   /// All of them.
   std::vector<float> readFloats() const;

@@ -20,9 +20,8 @@
 //   si4, one       as one group of K, then 16 f32 scales and 16 f32 biases.
 //   scale/column
 //   f8, f6         the codes, one a byte, as si8.
-//   f4, ui4        the codes, as si4; those of ui4 are indices into a codebook
-//   of
-//                  16 values, which is not in the panels.
+//   f4, ui4        the codes, as si4; those of ui4 are indices into 16 values,
+//                  which are not in the panels.
 //   f16, bf16      for each group of g: g x 16 codes of 2 bytes (row k holds
 //                  w[column, k]); then as si8.
 //

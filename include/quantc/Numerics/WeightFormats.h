@@ -5,16 +5,14 @@
 // stored type (`si4`, `f8E4M3FN`) leaves all of that open; the others are rows:
 //
 //   f16, bf16   each value rounded; one scale of 1
-//   nf4         QLoRA's NormalFloat (arXiv:2305.14314, appendix E): 16
-//   quantiles
-//               of the normal distribution; groups of 64, scale = max |x|
-//   fp4         bitsandbytes' 4-bit float, the same way
-//   q4_0 ...    GGML's blocks of 32 (llama.cpp, ggml/src/ggml-quants.c), bit
-//   for
-//               bit: see encodeGGML
+//   nf4         QLoRA's NormalFloat (arXiv:2305.14314, appendix E), groups of
+//   64 fp4         bitsandbytes' 4-bit float, groups of 64 q4_0 ...    GGML's
+//   blocks of 32, bit for bit (llama.cpp, ggml-quants.c) mxfp4       f4E2M1FN
+//   in groups of 32 with a power of two (OCP MX v1.0) nvfp4       f4E2M1FN in
+//   groups of 16 with an f8E4M3FN (NVIDIA) binary      -1 or 1 times the mean
+//   of |w| (XNOR-Net, arXiv:1603.05279)
 //
-// nf4 and fp4 quantize their scales again ("double quantization"): see
-// quantizeScales.
+// The scales of nf4, fp4 and nvfp4 are stored as numbers of 8 bits themselves.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_NUMERICS_WEIGHTFORMATS_H
@@ -43,6 +41,16 @@ enum class GGMLKind : uint8_t {
   Symmetric,
 };
 
+/// How scales are stored.
+enum class ScaleCoding : uint8_t {
+  Plain,
+  /// QLoRA's double quantization, section 3: blocks of at most 256 scales (rows
+  /// together, or a part of a row) lose their mean and become f8E4M3FN.
+  Centred,
+  /// NVFP4: f8E4M3FN with one f32 scale for the tensor.
+  Tensor,
+};
+
 struct WeightFormat {
   std::string_view name;
   Format stored = Format::SI8;
@@ -51,18 +59,17 @@ struct WeightFormat {
   std::optional<Format> scaleType;  ///< none: what is asked for
   std::optional<int64_t> groupSize; ///< the usual one; none: what is asked for
   bool groupIsFixed = false;        ///< there is no other
-  bool quantizesScales = false;     ///< double quantization
-  bool hasScale = true;             ///< false: one scale of 1
+  ScaleCoding scales = ScaleCoding::Plain;
+  std::optional<Scheme> scheme; ///< none: what is asked for, or Symmetric
+  bool hasScale = true;         ///< false: one scale of 1
 
   /// A stored integer and nothing else.
   bool isPlainInteger() const {
     return info(stored).isInteger && !codebook && ggml == GGMLKind::None;
   }
   /// Whether products of the codes with integers can be summed as integers and
-  /// scaled afterwards: no codebook, no float, no offset.
-  bool isInteger() const {
-    return info(stored).isInteger && !codebook && ggml != GGMLKind::Offset;
-  }
+  /// scaled afterwards: no codebook, no float.
+  bool isInteger() const { return info(stored).isInteger && !codebook; }
 };
 
 /// Looks a format up: a row, or a stored type's own name of 1 to 8 bits.
@@ -75,19 +82,19 @@ std::optional<WeightFormat> parseWeightFormat(std::string_view name);
 void encodeGGML(GGMLKind kind, Format stored, const float *real, int64_t length,
                 uint8_t *codes, float *scale, float *offset);
 
-/// Scales [N, G] after double quantization (QLoRA, section 3): blocks of at
-/// most 256 scales (rows together, or a part of a row) lose their mean and
-/// become f8E4M3FN:
-///   scale' = (max |s - mean| / 448) decode(code) + mean.
+/// Scales [N, G] that are stored themselves:
+///   scale' = (max |s - mean| / 448) decode(code) + mean
+/// in blocks, or for Tensor without the mean, in one.
 struct QuantizedScales {
   Extents block;
   std::vector<uint8_t> codes; ///< f8E4M3FN, [N, G]
   std::vector<float> scale;   ///< of the codes, in blocks
-  std::vector<float> offset;  ///< the means
+  std::vector<float> offset;  ///< the means; empty for Tensor
 };
 
-/// `scale` becomes what the result stands for.
-QuantizedScales quantizeScales(const Extents &shape, std::vector<float> &scale);
+/// `scale` becomes what the result stands for. `coding` is not Plain.
+QuantizedScales quantizeScales(ScaleCoding coding, const Extents &shape,
+                               std::vector<float> &scale);
 
 } // namespace quantc::numerics
 

@@ -48,6 +48,9 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     | `nf4`, `fp4` | the nearest of a codebook's 16 values (QLoRA, arXiv:2305.14314; bitsandbytes), max \|w\| maps to 1 | groups of 64 unless told otherwise; quantized again, to f8E4M3FN less their mean, in blocks of up to 256 |
     | `q4_0`, `q5_0`, `q8_0` | GGML's codes, bit for bit | f16, groups of 32 |
     | `q4_1`, `q5_1` | GGML's codes | f16 with an f16 offset, groups of 32 |
+    | `mxfp4` | f4E2M1FN (OCP MX v1.0) | a power of two, groups of 32 |
+    | `nvfp4` | f4E2M1FN | f8E4M3FN with one f32 scale for all, groups of 16 |
+    | `binary` | -1 or 1 (XNOR-Net, arXiv:1603.05279) | the mean of \|w\|, by `granularity` |
 
     ```mlir
     %y = qgraph.linear %x, %w {name = "fc"} : ...
@@ -62,7 +65,7 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
 
     A `qgraph.conv` gets si8 with one scale a column (or for all, by `granularity`),
     unless `set` asks for another integer type of it; with formats that integer
-    sums cannot use (floats, codebooks, offsets) it stays float.
+    sums cannot use (floats, codebooks) it stays float.
 
     Every layer and embedding that stays float gets a remark that says why and
     what would help.
@@ -71,7 +74,7 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
   let options = [
     Option<"format", "format", "std::string", "\"si8\"",
            "Stored type of the weights: si2 ... si8, or ui2 ... ui8 with scheme=asymmetric; f16, bf16, "
-           "f8E4M3FN, f8E5M2, nf4, fp4, q4_0, q4_1, q5_0, q5_1, q8_0">,
+           "f8E4M3FN, f8E5M2, nf4, fp4, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4, nvfp4, binary">,
     Option<"groupSize", "group-size", "int64_t", "32",
            "Values along K that share a scale, with granularity=group; 0: all of K">,
     Option<"scheme", "scheme", "std::string", "\"symmetric\"",
@@ -269,6 +272,44 @@ def SplitOutliers : Pass<"qgraph-split-outliers", "::mlir::ModuleOp"> {
     Statistic<"whole", "whole", "Layers without outliers">,
     Statistic<"skipped", "skipped", "Layers that could not be split">,
     Statistic<"outlierColumns", "outlier-columns", "Columns that stay 16 bits, over all layers">
+  ];
+}
+
+def SplitOffsets : Pass<"qgraph-split-offsets", "::mlir::ModuleOp"> {
+  let summary = "Give the offsets of weights a product of their own, so that the codes have integer sums";
+  let description = [{
+    A weight with a real offset for each group of g values along K (GGML's q4_1 and
+    q5_1), w = s q + m, has no integer sums. But
+
+        x w^T = x (s q)^T + G(x) m^T,     G(x)[.., j] = sum of x[.., k] for k in group j
+
+    where the first product has them, and the second is K / g columns wide. Over the
+    reals the two are equal; G(x) is made once for all layers that read x. To be run
+    before `--qgraph-quantize-activations`; where activations stay float the kernels
+    add the offsets as they unpack the weights.
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s offset %m {block = array<i64: 1, 32>} : (tensor<8x64xui4>, ...
+    %y = qgraph.linear %x, %w bias %b {name = "fc"} ...
+    ```
+    becomes
+    ```mlir
+    %g = onnx.node "Reshape"(%x) ... -> tensor<?x2x32xf32>
+    %t = onnx.node "ReduceSum"(%g) {axes = [2], keepdims = 0} ... -> tensor<?x2xf32>
+    %v = qgraph.dequantize %q scale %s {block = array<i64: 1, 32>} : (tensor<8x64xui4>, ...
+    %o = qgraph.dequantize %m scale %one {block = array<i64: 0, 0>} : (tensor<8x2xf16>, ...
+    %y2 = qgraph.linear %t, %o {name = "fc/offsets"} ...
+    %y1 = qgraph.linear %x, %v bias %b {name = "fc"} ...
+    %y = onnx.node "Add"(%y1, %y2) ...
+    ```
+
+    Layers that keep their offsets get a remark that says why.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::quantc::onnx_ir::ONNXDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"splits", "split", "Layers split">,
+    Statistic<"skipped", "skipped", "Layers that keep their offsets">
   ];
 }
 

@@ -168,7 +168,7 @@ std::string whyNoPanels(RankedTensorType weight, Type scaleType,
   if (!stored || weight.getElementTypeBitWidth() > most)
     return llvm::formatv("its weight is {0}; panels hold up to {1} bits",
                          weight.getElementType(), most);
-  if (!isa<Float32Type, Float16Type, BFloat16Type>(scaleType))
+  if (!codes && !isa<Float32Type, Float16Type, BFloat16Type>(scaleType))
     return llvm::formatv(
         "its weight's scale is {0}; panels take f32, f16 and bf16", scaleType);
   if (!isPerIndex(weight, block, 0) && !isWhole(weight, block, 0))

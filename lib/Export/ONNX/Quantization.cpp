@@ -144,7 +144,9 @@ FailureOr<Name> Writer::dequantize(Operation *op, Value input, Value scale,
   if (form && order == ConstantForm::ChannelsFirst &&
       (form->kind == AxisForm::Blocked || form->axis != 0))
     form.reset();
-  if (form && !offset && !codebook) {
+  // Halves are no stored type of ONNX's.
+  bool isHalf = isa<Float16Type, BFloat16Type>(type.getElementType());
+  if (form && !offset && !codebook && !isHalf) {
     Type scaleType = elementOf(scale);
     // The result has the scale's type; only half types are said otherwise.
     Type wanted = element.isF32() ? element : scaleType;

@@ -4,7 +4,7 @@
 // CHECK: onnx.opset = {ai.onnx = 21 : i64}
 // CHECK: @main(%[[X:.*]]: tensor<4x6xf32>
 func.func @main(%x: tensor<4x6xf32>, %s: tensor<4x1xf32>, %g: tensor<4x3xf32>)
-    -> (tensor<4x6xsi8>, tensor<4x6xsi4>, tensor<4x6xui8>, tensor<4x6xf32>, tensor<4x2xf32>, tensor<4x6xf32>) {
+    -> (tensor<4x6xsi8>, tensor<4x6xsi4>, tensor<4x6xui8>, tensor<4x6xf32>, tensor<4x2xf32>, tensor<4x6xf32>, tensor<2x3xf32>) {
   %one = qgraph.constant dense<0.5> : tensor<1x1xf32>
   %z = qgraph.constant dense<3> : tensor<1x1xui8>
   %c = qgraph.constant dense<[[1, 2, 3, 4, 5, 6], [-1, -2, -3, -4, -5, -6]]> : tensor<2x6xsi4>
@@ -38,5 +38,9 @@ func.func @main(%x: tensor<4x6xf32>, %s: tensor<4x1xf32>, %g: tensor<4x3xf32>)
   %b = qgraph.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
   %5 = qgraph.dequantize %2 scale %b offset %b {block = array<i64: 2, 3>}
        : (tensor<4x6xui8>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<4x6xf32>
-  return %0, %1, %2, %3, %4, %5 : tensor<4x6xsi8>, tensor<4x6xsi4>, tensor<4x6xui8>, tensor<4x6xf32>, tensor<4x2xf32>, tensor<4x6xf32>
+  // Halves are not stored in ONNX's sense.
+  // CHECK: %[[WIDE:.*]] = onnx.node "Cast"(%{{.*}}) {{[{].*}}node_attributes = {to = 1 : si64}{{.*}} : (tensor<2x3xf16>) -> tensor<2x3xf32>
+  // CHECK: onnx.node "Mul"(%[[WIDE]],
+  %6 = qgraph.dequantize %h scale %one {block = array<i64: 0, 0>} : (tensor<2x3xf16>, tensor<1x1xf32>) -> tensor<2x3xf32>
+  return %0, %1, %2, %3, %4, %5, %6 : tensor<4x6xsi8>, tensor<4x6xsi4>, tensor<4x6xui8>, tensor<4x6xf32>, tensor<4x2xf32>, tensor<4x6xf32>, tensor<2x3xf32>
 }
