@@ -95,6 +95,8 @@ Use useOf(qgraph::ConstantOp op) {
       if (linear.getPacked() != op.getResult())
         continue;
       use.format = linear.getFormat().str();
+      if (linear.getCodebook())
+        use.format += " codebook";
       if (use.format != "f32")
         use.granularity = linear.getGroup()
                               ? "group " + std::to_string(linear.getGroup())

@@ -84,7 +84,7 @@ def compiled(model, folder, recipe, layer):
 def format_of(recipe):
     """What a recipe gives its layers."""
     names = {"fp16": "f16", "fp8": "f8E4M3FN"}
-    return names.get(recipe, recipe)
+    return names.get(recipe, recipe.split(":")[0])
 
 
 def unpack(raw, bits, signed):
@@ -321,11 +321,16 @@ def test_tables_of_halves(tmp_path):
 def test_bytes(model, tmp_path):
     """Panels hold what is stored, not floats: codes, and up to 1.6 bits a weight for the rest."""
     weights = 48 * K  # padded to panels
-    wide = {"nf4": 4, "fp8": 8, "fp16": 16, "bf16": 16, "q4_1": 4, "q8_0": 8}
+    wide = {"nf4": 4, "fp8": 8, "fp16": 16, "bf16": 16, "q4_1:activations=float": 4, "q8_0": 8}
+    shown = {"nf4": "ui4 codebook", "fp8": "f8E4M3FN", "fp16": "f16", "bf16": "bf16",
+             "q4_1:activations=float": "si4", "q8_0": "si8"}
     for name, bits in wide.items():
-        compiled(model, tmp_path, name, format_of(name))
+        library = compiled(model, tmp_path, name, format_of(name))
         size = (tmp_path / "model.safetensors").stat().st_size
         assert weights * bits <= 8 * size < weights * (bits + 1.6) + 8 * 1024, (name, size)
+        with quantc.load(library) as run:
+            formats = [tensor["format"] for tensor in run.manifest["tensors"]]
+        assert formats == [shown[name]]
 
 
 def check_sums(library, used, tolerance):
