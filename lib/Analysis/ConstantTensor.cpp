@@ -216,4 +216,17 @@ makeConstant(RankedTensorType type, StringRef name,
   return TypedAttr(WeightAttr::get(context, WeightStores::kNew, entry, type));
 }
 
+void storeFloats(ArrayRef<float> values, Type element, char *out) {
+  if (element.isF32()) {
+    std::memcpy(out, values.data(), values.size() * sizeof(float));
+    return;
+  }
+  for (float value : values) {
+    uint16_t code = element.isF16() ? numerics::f32ToF16(value)
+                                    : numerics::f32ToBF16(value);
+    std::memcpy(out, &code, sizeof(code));
+    out += sizeof(code);
+  }
+}
+
 } // namespace quantc

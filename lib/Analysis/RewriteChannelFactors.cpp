@@ -43,20 +43,6 @@ ArrayRef<int64_t> trimmed(ArrayRef<int64_t> extents, size_t rank) {
   return extents;
 }
 
-/// Writes floats as elements of a constant.
-void storeFloats(ArrayRef<float> values, Type element, char *out) {
-  if (element.isF32()) {
-    std::memcpy(out, values.data(), values.size() * sizeof(float));
-    return;
-  }
-  for (float value : values) {
-    uint16_t code = element.isF16() ? numerics::f32ToF16(value)
-                                    : numerics::f32ToBF16(value);
-    std::memcpy(out, &code, sizeof(code));
-    out += sizeof(code);
-  }
-}
-
 ChannelProduct productOf(const ChannelMap &map, ArrayRef<float> factors) {
   ChannelProduct product;
   product.extents.assign(map.extents);

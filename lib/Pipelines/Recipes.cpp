@@ -198,6 +198,10 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
     options.push_back({"threshold", "6",
                        "columns of activations with a larger |x| are kept "
                        "apart"});
+  if (!scheme.weights.empty())
+    options.push_back({"rotate", "false",
+                       "true: rotations are put into the weights first, where "
+                       "they cost nothing while the model runs"});
   if (!scheme.smooth.empty())
     options.push_back({"alpha", "auto",
                        "how much of the difficulty the weights take: 0 to 1, "
@@ -256,6 +260,8 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
       return "";
     return "must be a positive number";
   }
+  if (name == "rotate")
+    return value == "true" || value == "false" ? "" : "there are: true, false";
   if (name == "alpha") {
     double number = 0;
     if (value == "auto" ||
@@ -432,6 +438,8 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   // again.
   if (!recipe.hasFloatActivations())
     append(passes, {"qgraph-normalize-codes", "canonicalize"});
+  if (recipe.option("rotate") == "true")
+    passes.push_back("qgraph-rotate");
   bool observes = scheme.usesSamples();
   bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
   if (observes)

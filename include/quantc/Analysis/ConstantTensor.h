@@ -75,6 +75,9 @@ llvm::Expected<mlir::TypedAttr>
 makeConstant(mlir::RankedTensorType type, llvm::StringRef name,
              llvm::function_ref<void(llvm::MutableArrayRef<char>)> fill);
 
+/// Writes floats as elements of a constant of f32, f16 or bf16.
+void storeFloats(llvm::ArrayRef<float> values, mlir::Type element, char *out);
+
 } // namespace quantc
 
 #endif // QUANTC_ANALYSIS_CONSTANTTENSOR_H

@@ -719,4 +719,59 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
   ];
 }
 
+def Rotate : Pass<"qgraph-rotate", "::mlir::ModuleOp"> {
+  let summary = "Spread outliers over all channels by rotations merged into weights";
+  let description = [{
+    QuaRot (S. Ashkboos et al., arXiv:2404.00456), as far as it costs nothing while
+    the model runs. With an orthogonal matrix R
+
+        x W^T = (x R) (W R)^T
+
+    so the tensors between layers may be in another basis, in which no channel is
+    much larger than the others. R is a Hadamard matrix with random signs
+    (`include/quantc/Numerics/Rotation.h`), over sqrt of its size. Two kinds of
+    tensors are rotated:
+
+    * The residual stream of a transformer whose norms are RMS norms in front of
+      layers: tables become T R, layers that add to it R^T W (and b R), layers that
+      read it through a norm with gain g W diag(g) R; the norm loses its gain.
+    * The values of an attention, each head by itself: the layer that makes them and
+      the one that reads the heads side by side.
+
+    ```mlir
+    %e = qgraph.embedding %t, %i ...
+    %n = qgraph.norm rms %e weight %g ...
+    %y = qgraph.linear %n, %w ...
+    ```
+    becomes
+    ```mlir
+    %u = qgraph.constant #qgraph.weight<"new", "t@rotate"> ...    // t R
+    %e = qgraph.embedding %u, %i ...
+    %n = qgraph.norm rms %e ...
+    %v = qgraph.constant #qgraph.weight<"new", "w@rotate"> ...    // w diag(g) R
+    %y = qgraph.linear %n, %v ...
+    ```
+
+    To be run before `qgraph-insert-observers`: statistics are of the channels as
+    they are. A table that a layer shares is stored twice from then on, since only
+    the layer's has the norm's gain.
+
+    Layers whose input is not rotated get a remark that says what is in the way. That
+    is so for what a gate's product makes: it would have to be rotated while the
+    model runs, which is not done. LayerNorm subtracts the mean of the channels, so
+    no rotation passes it.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let options = [
+    Option<"seed", "seed", "uint64_t", "0", "Of the random signs">,
+    Option<"rotateCache", "rotate-cache", "bool", "false",
+           "Values that are kept between runs may be rotated: past inputs must be what the same "
+           "model has given">
+  ];
+  let statistics = [
+    Statistic<"rotated", "rotated", "Layers whose inputs are rotated">,
+    Statistic<"skipped", "skipped", "Layers whose inputs are left as they are">
+  ];
+}
+
 #endif // QUANTC_QUANTIZE_PASSES_TD
