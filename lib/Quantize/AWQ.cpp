@@ -245,10 +245,15 @@ llvm::Error AWQPass::solve(ObserveOp site, numerics::InputStatistics input) {
   for (Target *target : readers) {
     int64_t group = target->format.block[1];
     auto &statistics = known[group];
-    if (!statistics)
+    if (!statistics) {
+      numerics::GroupStatistics found = numerics::groupStatistics(
+          input, group, s->empty() ? nullptr : s->data());
+      // They are kept for all layers until the end.
+      if (choice != numerics::ScaleChoice::Block)
+        found.blocks = {};
       statistics =
-          std::make_shared<numerics::GroupStatistics>(numerics::groupStatistics(
-              input, group, s->empty() ? nullptr : s->data()));
+          std::make_shared<numerics::GroupStatistics>(std::move(found));
+    }
     target->input = statistics;
   }
   return llvm::Error::success();

@@ -1,14 +1,13 @@
-// Layers that are not scaled, or not rounded again, say why. `fc2` reads a product with the input:
-// what its factors are, the model's input would have to be.
+// Layers that are not scaled, or not rounded again, say why.
 
-// RUN: %python %S/../Inputs/make_samples.py %t x=4x8
+// RUN: %python %S/../Inputs/make_samples.py %t "x=1,-1,0.5,1,-0.3,1,30,1;-1,0.5,1,-1,1,-0.4,-20,0.7;0.2,1,-1,0.6,0.5,1,25,-1;1,1,-0.2,-1,0.1,-1,-28,0.3"
 // RUN: quant-opt %s --verify-diagnostics -o %t.mlir \
 // RUN:   --qgraph-quantize-weights="format=si4 granularity=group group-size=4 scheme=signed_scale cost-model=false keep-original=true" \
 // RUN:   --qgraph-insert-observers --qgraph-awq="data=%t"
 // RUN: FileCheck %s < %t.mlir
 // RUN: quant-opt %s -o %t.multiplied \
 // RUN:   --qgraph-quantize-weights="format=si4 granularity=group group-size=4 scheme=signed_scale cost-model=false keep-original=true" \
-// RUN:   --qgraph-insert-observers --qgraph-awq="data=%t insert-multiply=true" 2>&1 | FileCheck %s --check-prefix=MULTIPLY
+// RUN:   --qgraph-insert-observers --qgraph-awq="data=%t insert-multiply=true scales=formula" 2>&1 | FileCheck %s --check-prefix=MULTIPLY
 // RUN: not quant-opt %s -o %t.none \
 // RUN:   --qgraph-quantize-weights="format=si4 granularity=tensor cost-model=false keep-original=true" \
 // RUN:   --qgraph-insert-observers --qgraph-awq="data=%t.nowhere" 2>&1 | FileCheck %s --check-prefix=SHARED

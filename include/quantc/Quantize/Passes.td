@@ -603,7 +603,8 @@ def AWQ : Pass<"qgraph-awq", "::mlir::ModuleOp"> {
     them), those of the layer before a gate's product.
 
     Then the weights are clipped: the scale of each group is the one with the least
-    error found, `scales=block` by the group's block of H.
+    error found, weighted by H's diagonal; `scales=block` takes the group's block of
+    H, which takes long and follows the samples more closely than is good with few.
 
     The model runs segment by segment in float, and H is kept for one segment only.
 
@@ -641,7 +642,7 @@ def AWQ : Pass<"qgraph-awq", "::mlir::ModuleOp"> {
            "Also try mean|x|^r / mean|w|^(1 - r), w relative to the largest of its group">,
     Option<"rows", "rows", "int64_t", "256",
            "Rows of each weight by which ratios are measured, evenly spaced; 0: all">,
-    Option<"scales", "scales", "std::string", "\"block\"",
+    Option<"scales", "scales", "std::string", "\"diagonal\"",
            "How scales are chosen: formula (nothing is clipped), or by the least error: plain, "
            "diagonal (weighted by H's diagonal), block (by the group's block of H)">,
     Option<"insertMultiply", "insert-multiply", "bool", "false",
