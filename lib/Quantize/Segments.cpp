@@ -311,7 +311,11 @@ void Extractor::copy(Operation *op) {
     }
   for (Value value : valuesRead(op))
     copyOf(value);
-  builder.clone(*op, copies);
+  // Its name would make segments differ that are alike.
+  if (auto site = dyn_cast<qgraph::ObserveOp>(op))
+    copies.map(site.getResult(), copies.lookup(site.getInput()));
+  else
+    builder.clone(*op, copies);
 }
 
 SegmentModule Extractor::extract() {
