@@ -12,7 +12,6 @@
 #include "quantc/Support/Errors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Error.h"
-#include "llvm/Support/FormatVariadic.h"
 
 #include <map>
 
@@ -388,7 +387,7 @@ std::string selectPass(const Recipe &recipe, const GraphOptions &options) {
                      " " +
                      passOption("candidates", llvm::join(candidates, ";"));
   if (options.bitsPerWeight)
-    text += llvm::formatv(" bits-per-weight={0}", *options.bitsPerWeight).str();
+    text += " bits-per-weight=" + std::to_string(*options.bitsPerWeight);
   if (!options.set.empty())
     text += " " + passOption("set", llvm::join(options.set, ";"));
   return text + "}";
