@@ -32,6 +32,8 @@ struct Scheme {
   bool splitsOutliers = false; // qgraph-split-outliers is run
   bool selectsBits = false;    // qgraph-select-granularity is run
 
+  /// Floats of 8 bits are of two types, and may share one scale.
+  bool isFloat8() const { return weights.starts_with("format=f8"); }
   /// Codebooks and floats are nothing for integer sums.
   bool isWeightOnly() const { return activations == "float"; }
   bool usesStatistics() const {
@@ -187,7 +189,7 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
   if (scheme.groupSize && !scheme.groupIsFixed)
     options.push_back({"group-size", std::to_string(scheme.groupSize),
                        "weights along K that share a scale, a multiple of 8"});
-  if (scheme.name == "fp8") {
+  if (scheme.isFloat8()) {
     options.push_back(
         {"type", "e4m3", "e4m3 (more mantissa) or e5m2 (more exponent)"});
     options.push_back({"scales", "channel",
@@ -393,12 +395,8 @@ std::string selectPass(const Recipe &recipe, const GraphOptions &options) {
   return text + "}";
 }
 
-/// What a recipe does to weights and activations.
-llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
-                                          const GraphOptions &options) {
-  const Scheme &scheme = *recipe.scheme;
-  if (llvm::Error error = checkSamples(scheme, options))
-    return std::move(error);
+/// An error if the command line chooses among formats that the recipe has not.
+llvm::Error checkChoices(const Scheme &scheme, const GraphOptions &options) {
   if (options.bitsPerWeight && !scheme.selectsBits)
     return llvm::make_error<UsageError>(
         "--bits-per-weight is for recipe 'auto'; '" + scheme.name +
@@ -406,22 +404,50 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   if (options.bitsPerWeight && !(*options.bitsPerWeight > 0))
     return llvm::make_error<UsageError>(
         "--bits-per-weight must be more than 0");
-  if (scheme.weights.empty()) {
-    if (options.keepFloat.empty() && options.set.empty())
-      return Passes();
-    return llvm::make_error<UsageError>(
-        "--keep-float and --set choose among the formats of weights, and "
-        "recipe '" +
-        scheme.name +
-        "' leaves all of them as they are; leave the option out, "
-        "or take a recipe that quantizes");
+  if (!scheme.weights.empty() ||
+      (options.keepFloat.empty() && options.set.empty()))
+    return llvm::Error::success();
+  return llvm::make_error<UsageError>(
+      "--keep-float and --set choose among the formats of weights, and "
+      "recipe '" +
+      scheme.name +
+      "' leaves all of them as they are; leave the option out, "
+      "or take a recipe that quantizes");
+}
+
+/// What is found out about the activations, and what is done with it before
+/// weights are rounded.
+Passes statisticsPasses(const Recipe &recipe, const GraphOptions &options) {
+  const Scheme &scheme = *recipe.scheme;
+  Passes passes = {"qgraph-insert-observers"};
+  bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
+  std::string statistics = fileOption("statistics", statisticsFile(options));
+  if (calibrates)
+    passes.push_back(calibratePass(options));
+  if (!scheme.smooth.empty()) {
+    passes.push_back("qgraph-smooth-quant{" + statistics + " " +
+                     scheme.smooth.str() +
+                     " alpha=" + recipe.option("alpha").str() + "}");
+    // Histograms are of what is there now.
+    if (calibrates)
+      passes.push_back(calibratePass(options));
   }
+  if (scheme.splitsOutliers)
+    passes.push_back("qgraph-split-outliers{" + statistics +
+                     " threshold=" + recipe.option("threshold").str() + "}");
+  return passes;
+}
+
+/// Weights rounded to nearest, and what finds better formats and codes.
+llvm::Expected<Passes> weightPasses(const Recipe &recipe,
+                                    const GraphOptions &options) {
+  const Scheme &scheme = *recipe.scheme;
   llvm::Expected<std::string> layers =
       layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
   if (!layers)
     return layers.takeError();
   std::string weights = scheme.weights.str();
-  if (scheme.name == "fp8") {
+  if (scheme.isFloat8()) {
     weights =
         recipe.option("type") == "e5m2" ? "format=f8E5M2" : "format=f8E4M3FN";
     weights += " granularity=" + recipe.option("scales").str();
@@ -431,34 +457,7 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   weights += *layers;
   if (!scheme.method.empty())
     weights += " keep-original=true";
-
-  Passes passes;
-  // What is stored already reaches its layers as codes, so it is not quantized
-  // again.
-  if (!recipe.hasFloatActivations())
-    append(passes, {"qgraph-normalize-codes", "canonicalize"});
-  if (recipe.option("rotate") == "true")
-    passes.push_back("qgraph-rotate");
-  bool observes = scheme.usesSamples();
-  bool calibrates = scheme.usesStatistics() && !options.calibration.empty();
-  if (observes)
-    passes.push_back("qgraph-insert-observers");
-  if (calibrates)
-    passes.push_back(calibratePass(options));
-  if (!scheme.smooth.empty()) {
-    passes.push_back("qgraph-smooth-quant{" +
-                     fileOption("statistics", statisticsFile(options)) + " " +
-                     scheme.smooth.str() +
-                     " alpha=" + recipe.option("alpha").str() + "}");
-    // Histograms are of what is there now.
-    if (calibrates)
-      passes.push_back(calibratePass(options));
-  }
-  if (scheme.splitsOutliers)
-    passes.push_back("qgraph-split-outliers{" +
-                     fileOption("statistics", statisticsFile(options)) +
-                     " threshold=" + recipe.option("threshold").str() + "}");
-  passes.push_back("qgraph-quantize-weights{" + weights + "}");
+  Passes passes = {"qgraph-quantize-weights{" + weights + "}"};
   if (scheme.selectsBits)
     passes.push_back(selectPass(recipe, options));
   if (!scheme.method.empty()) {
@@ -466,19 +465,48 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
     passes.push_back(
         (pass + "{" + samplesOptions(options) + " " + more + "}").str());
   }
-  if (!recipe.hasFloatActivations()) {
-    llvm::StringRef shared = recipe.option("activations");
-    std::string activations = ("granularity=" + shared).str();
-    if (shared == "group")
-      activations += " group-size=" + std::to_string(recipe.groupSize());
-    if (scheme.isStatic && shared == "tensor")
-      activations += " format=ui8 scheme=asymmetric observer=" +
-                     recipe.option("observer").str() + " " +
-                     fileOption("statistics", statisticsFile(options));
-    append(passes, {"qgraph-split-offsets",
-                    "qgraph-quantize-activations{" + activations + "}"});
-  }
-  if (observes)
+  return passes;
+}
+
+Passes activationPasses(const Recipe &recipe, const GraphOptions &options) {
+  llvm::StringRef shared = recipe.option("activations");
+  std::string activations = ("granularity=" + shared).str();
+  if (shared == "group")
+    activations += " group-size=" + std::to_string(recipe.groupSize());
+  if (recipe.scheme->isStatic && shared == "tensor")
+    activations += " format=ui8 scheme=asymmetric observer=" +
+                   recipe.option("observer").str() + " " +
+                   fileOption("statistics", statisticsFile(options));
+  return {"qgraph-split-offsets",
+          "qgraph-quantize-activations{" + activations + "}"};
+}
+
+/// What a recipe does to weights and activations.
+llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
+                                          const GraphOptions &options) {
+  const Scheme &scheme = *recipe.scheme;
+  if (llvm::Error error = checkSamples(scheme, options))
+    return std::move(error);
+  if (llvm::Error error = checkChoices(scheme, options))
+    return std::move(error);
+  Passes passes;
+  if (scheme.weights.empty())
+    return passes;
+  // What is stored already reaches its layers as codes, so it is not quantized
+  // again.
+  if (!recipe.hasFloatActivations())
+    append(passes, {"qgraph-normalize-codes", "canonicalize"});
+  if (recipe.option("rotate") == "true")
+    passes.push_back("qgraph-rotate");
+  if (scheme.usesSamples())
+    append(passes, statisticsPasses(recipe, options));
+  llvm::Expected<Passes> weights = weightPasses(recipe, options);
+  if (!weights)
+    return weights.takeError();
+  append(passes, std::move(*weights));
+  if (!recipe.hasFloatActivations())
+    append(passes, activationPasses(recipe, options));
+  if (scheme.usesSamples())
     passes.push_back("qgraph-remove-observers");
   return passes;
 }
