@@ -118,6 +118,9 @@ uint64_t WeightEntry::hash() const {
 // WeightStore
 //===----------------------------------------------------------------------===//
 
+/// Smaller entries are not worth a file.
+static constexpr uint64_t kLeastSpilled = 256 << 10;
+
 std::shared_ptr<WeightStore> WeightStore::createOverlay(uint64_t spillBytes) {
   std::shared_ptr<WeightStore> store(new WeightStore());
   store->spillBytes = spillBytes;
@@ -162,15 +165,21 @@ Error WeightStore::insert(WeightHandle entry) {
                  "); entries never change, so give the new one its own name");
 }
 
+bool WeightStore::spills(uint64_t bytes) const {
+  return bytes > std::min(kLeastSpilled, spillBytes) &&
+         heldBytes + bytes > spillBytes;
+}
+
 Error WeightStore::add(StringRef name, WeightType type,
                        std::vector<char> bytes) {
   if (Error error = checkSize(name, type, bytes.size()))
     return error;
-  if (bytes.size() > spillBytes)
+  if (spills(bytes.size()))
     return addFilled(name, std::move(type), [&](MutableArrayRef<char> to) {
       llvm::copy(bytes, to.begin());
       return Error::success();
     });
+  heldBytes += bytes.size();
   auto owner = std::make_shared<std::vector<char>>(std::move(bytes));
   ArrayRef<char> view(*owner);
   return addShared(name, std::move(type), view, std::move(owner));
@@ -203,9 +212,10 @@ Error WeightStore::addFilled(StringRef name, WeightType type,
   if (!size)
     return failure("weight '" + name + "': " + toString(size.takeError()));
   std::shared_ptr<char> memory;
-  if (*size > spillBytes)
+  if (spills(*size))
     memory = allocateSpilled(*size);
   if (!memory) { // Small, or no room on disk: then memory has to do.
+    heldBytes += *size;
     auto buffer = std::make_shared<std::vector<char>>(*size);
     memory = std::shared_ptr<char>(buffer, buffer->data());
   }

@@ -8,6 +8,8 @@
 
 #include "llvm/Support/Endian.h"
 
+#include <cstdio>
+#include <fstream>
 #include <thread>
 
 using namespace llvm;
@@ -104,6 +106,34 @@ TEST(WeightStore, LargeDataSpills) {
   auto fail = [](MutableArrayRef<char>) { return createStringError("no"); };
   EXPECT_EQ(message(store->addFilled("c", typeOf("2xsi8"), fail)), "no");
   EXPECT_EQ(store->lookup("c"), nullptr);
+}
+
+/// True if the memory is that of a temporary file of weights.
+bool isSpilled(const WeightHandle &entry) {
+  std::ifstream maps("/proc/self/maps");
+  auto address = reinterpret_cast<uintptr_t>(entry->bytes.data());
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx", &begin, &end) == 2 &&
+        begin <= address && address < end)
+      return line.find("quantc-weights") != std::string::npos;
+  }
+  return false;
+}
+
+TEST(WeightStore, ManyEntriesSpillToo) {
+  constexpr size_t kBytes = 300000;
+  auto store = WeightStore::createOverlay(/*spillBytes=*/2 * kBytes + 100);
+  auto fill = [](MutableArrayRef<char>) { return Error::success(); };
+  std::vector<bool> spilled;
+  for (StringRef name : {"a", "b", "c", "d"}) {
+    EXPECT_EQ(message(store->addFilled(name, typeOf("300000xui8"), fill)), "");
+    spilled.push_back(isSpilled(store->lookup(name)));
+  }
+  EXPECT_EQ(spilled, (std::vector<bool>{false, false, true, true}));
+  std::vector<char> small(1000);
+  EXPECT_EQ(message(store->add("e", typeOf("1000xui8"), small)), "");
+  EXPECT_FALSE(isSpilled(store->lookup("e"))) << "no file for a few bytes";
 }
 
 TEST(WeightStore, RangesOfMappedFiles) {

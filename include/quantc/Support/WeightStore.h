@@ -86,9 +86,10 @@ public:
   static llvm::Expected<std::shared_ptr<WeightStore>>
   openSafetensors(llvm::StringRef path);
 
-  /// An empty overlay. Data of more than `spillBytes` bytes lives in an
-  /// unnamed temporary file (in TMPDIR) that the system can write back, so that
-  /// it does not count against memory.
+  /// An empty overlay. What would make the data in memory more than
+  /// `spillBytes` bytes lives in an unnamed temporary file (in TMPDIR) that the
+  /// system can write back, so that it does not count against memory; but for
+  /// small entries.
   static std::shared_ptr<WeightStore>
   createOverlay(uint64_t spillBytes = uint64_t(64) << 20);
 
@@ -130,12 +131,14 @@ private:
   WeightStore() = default;
   llvm::Error parseHeader();
   llvm::Error insert(WeightHandle entry);
+  bool spills(uint64_t bytes) const;
 
   mutable std::mutex mutex;
   llvm::StringMap<WeightHandle> table;
   std::map<std::string, std::string> fileMetadata;
   std::shared_ptr<const MappedFile> file;
   uint64_t spillBytes = 0;
+  std::atomic<uint64_t> heldBytes = 0; ///< in memory
 };
 
 /// The stores that one MLIR context refers to, by name. A name that has not
