@@ -36,7 +36,7 @@ constexpr Scheme kSchemes[] = {
      "as w8a8-static, after SmoothQuant has moved outliers of activations into "
      "weights",
      "integer", "format=si8 granularity=channel", "tensor", 0, true,
-     "activations=tensor insert-multiply=true"},
+     "insert-multiply=true"},
     {"llm-int8",
      "as w8a8-dynamic, but columns of activations that calibration has seen "
      "beyond a threshold go through a 16-bit product of their own",

@@ -132,9 +132,13 @@ Passes statisticsPasses(const Recipe &recipe, const GraphOptions &options) {
   if (calibrates)
     passes.push_back(calibratePass(options));
   if (!scheme.smooth.empty()) {
-    passes.push_back("qgraph-smooth-quant{" + statistics + " " +
-                     scheme.smooth.str() +
-                     " alpha=" + recipe.option("alpha").str() + "}");
+    // What shares a scale is what outliers do harm to.
+    llvm::StringRef shared =
+        recipe.option("activations") == "token" ? "token" : "tensor";
+    passes.push_back(("qgraph-smooth-quant{" + statistics + " " +
+                      scheme.smooth + " activations=" + shared +
+                      " alpha=" + recipe.option("alpha") + "}")
+                         .str());
     // Histograms are of what is there now.
     if (calibrates)
       passes.push_back(calibratePass(options));
