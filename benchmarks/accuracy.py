@@ -226,7 +226,7 @@ class Bench:
         if row.calibrates:
             command += ["--calibration", data]
         seconds, cpu, peak = measure.run_watched(command, self.folder / f"{row.name}.log")
-        manifest = json.loads(prefix.with_suffix(".json").read_text())
+        manifest = json.loads(pathlib.Path(f"{prefix}.json").read_text())
         result = {"cpu": cpu, "seconds": seconds, "peak": peak, "bits": bits_per_weight(manifest)}
         with self.quantc.load(f"{prefix}.so", threads=self.arguments.threads) as model:
 
