@@ -154,6 +154,10 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
   if (scheme.groupSize && !scheme.groupIsFixed)
     options.push_back({"group-size", std::to_string(scheme.groupSize),
                        "weights along K that share a scale, a multiple of 8"});
+  if (scheme.searchesScales())
+    options.push_back({"search", "true",
+                       "scales of least squared error of the weights; false: "
+                       "from the extreme value of the group"});
   if (scheme.isFloat8()) {
     options.push_back(
         {"type", "e4m3", "e4m3 (more mantissa) or e5m2 (more exponent)"});
@@ -207,7 +211,7 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
       return "";
     return "must be a positive number";
   }
-  if (name == "rotate")
+  if (name == "rotate" || name == "search")
     return value == "true" || value == "false" ? "" : "there are: true, false";
   if (name == "alpha") {
     double number = 0;

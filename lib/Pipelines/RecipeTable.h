@@ -34,6 +34,7 @@ struct Scheme {
   bool splitsOutliers = false; // qgraph-split-outliers is run
   bool selectsBits = false;    // qgraph-select-granularity is run
 
+  bool searchesScales() const { return weights.contains("search=true"); }
   /// Floats of 8 bits are of two types, and may share one scale.
   bool isFloat8() const { return weights.starts_with("format=f8"); }
   /// Codebooks and floats are nothing for integer sums.

@@ -163,6 +163,10 @@ llvm::Expected<Passes> weightPasses(const Recipe &recipe,
         recipe.option("type") == "e5m2" ? "format=f8E5M2" : "format=f8E4M3FN";
     weights += " granularity=" + recipe.option("scales").str();
   }
+  constexpr llvm::StringLiteral kSearch("search=true");
+  if (size_t at = weights.find(kSearch.str());
+      at != std::string::npos && recipe.option("search") == "false")
+    weights.replace(at, kSearch.size(), "search=false");
   if (int size = recipe.groupSize(); size && !scheme.groupIsFixed)
     weights += " group-size=" + std::to_string(size);
   weights += *layers;
