@@ -78,6 +78,16 @@ static DenseElementsAttr denseFrom(RankedTensorType type,
   return DenseElementsAttr::get(type, values);
 }
 
+std::optional<ConstantTensor> readConstant(Value value) {
+  if (!value || !isConstant(value))
+    return std::nullopt;
+  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
+  if (constant)
+    return std::move(*constant);
+  llvm::consumeError(constant.takeError());
+  return std::nullopt;
+}
+
 bool isConstant(Value value) { return bool(value.getDefiningOp<ConstantOp>()); }
 
 llvm::Expected<ConstantTensor> ConstantTensor::get(Value value) {

@@ -16,6 +16,7 @@
 
 #include "quantc/Numerics/AWQ.h"
 #include "InputFactors.h"
+#include "LayerSums.h"
 #include "RoundWeights.h"
 #include "SequentialDriver.h"
 #include "quantc/Analysis/Layers.h"
@@ -64,8 +65,6 @@ private:
     ++skipped;
     layer->emitRemark() << describeOp(layer) << how << why;
   }
-  numerics::GroupFormat formatOf(const Target &target,
-                                 numerics::ScaleChoice choice) const;
   llvm::Expected<std::vector<float>>
   chooseFactors(ObserveOp site, LinearOp layer,
                 numerics::InputStatistics &input);
@@ -165,17 +164,6 @@ bool AWQPass::isRead(ObserveOp site) const {
   });
 }
 
-numerics::GroupFormat AWQPass::formatOf(const Target &target,
-                                        numerics::ScaleChoice choice) const {
-  numerics::GroupFormat format;
-  format.encoding.format = target.format.stored;
-  format.groupSize = target.format.block[1];
-  format.scheme = target.format.scheme;
-  format.scaleFormat = target.format.scaleType;
-  format.choice = choice;
-  return format;
-}
-
 /// s of each channel of the site's tensor; empty: all are 1.
 llvm::Expected<std::vector<float>>
 AWQPass::chooseFactors(ObserveOp site, LinearOp layer,
@@ -203,9 +191,9 @@ AWQPass::chooseFactors(ObserveOp site, LinearOp layer,
     if (!weight)
       return weight.takeError();
     weights.push_back(weight->readAll());
-    consumers.push_back({reader.getWeight().getType().getDimSize(0),
-                         weights.back().data(),
-                         formatOf(target->second, choice)});
+    consumers.push_back(
+        {reader.getWeight().getType().getDimSize(0), weights.back().data(),
+         groupFormat(target->second.format, std::min(choice, kMeasured))});
   }
   input.factorOf = found->groups;
   numerics::AWQOptions options;
@@ -287,11 +275,11 @@ LogicalResult AWQPass::initialize(MLIRContext *context) {
 void AWQPass::restoreOriginals() {
   targets.clear();
   getOperation().walk([&](LinearOp layer) {
-    auto weight = layer.getWeight().getDefiningOp<DequantizeOp>();
-    auto original =
-        weight ? weight->getAttrOfType<TypedAttr>(kOriginalAttr) : TypedAttr();
-    if (!original)
+    std::optional<QuantizedLayer> quantized = getQuantizedLayer(layer);
+    if (!quantized)
       return;
+    DequantizeOp weight = quantized->weight;
+    TypedAttr original = quantized->original;
     llvm::Expected<RoundingFormat> format =
         getRoundingFormat(weight, schemeValue);
     if (!format)
@@ -321,7 +309,7 @@ llvm::Error AWQPass::round(Target &target) {
   std::vector<float> real = weight->readAll();
   RankedTensorType type = original->getType();
   int64_t n = type.getDimSize(0), k = type.getDimSize(1);
-  numerics::GroupFormat format = formatOf(target, choice);
+  numerics::GroupFormat format = groupFormat(target.format, choice);
   numerics::QuantizedWeights codes = numerics::clipWeights(
       format, n, k, real.data(), target.input.get(), parallelIn(&getContext()));
   llvm::Expected<RoundedWeight> kept =

@@ -46,14 +46,7 @@ Value behindIdentity(Value value) {
 
 /// The constant that a value is; none for other values.
 std::optional<ConstantTensor> constantOf(Value value) {
-  value = behindIdentity(value);
-  if (!value || !isConstant(value))
-    return std::nullopt;
-  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
-  if (constant)
-    return std::move(*constant);
-  llvm::consumeError(constant.takeError());
-  return std::nullopt;
+  return readConstant(behindIdentity(value));
 }
 
 bool isFloat(const ConstantTensor &constant) {

@@ -15,18 +15,22 @@ using namespace mlir;
 
 namespace quantc {
 
+std::optional<QuantizedLayer> getQuantizedLayer(qgraph::LinearOp layer) {
+  auto weight = layer.getWeight().getDefiningOp<qgraph::DequantizeOp>();
+  auto original = weight
+                      ? weight->getAttrOfType<TypedAttr>(qgraph::kOriginalAttr)
+                      : TypedAttr();
+  if (!original)
+    return std::nullopt;
+  return QuantizedLayer{layer, weight, original};
+}
+
 std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site) {
   std::vector<QuantizedLayer> layers;
-  for (Operation *reader : site->getUsers()) {
-    auto layer = dyn_cast<qgraph::LinearOp>(reader);
-    auto weight = layer
-                      ? layer.getWeight().getDefiningOp<qgraph::DequantizeOp>()
-                      : qgraph::DequantizeOp();
-    if (!weight)
-      continue;
-    if (auto original = weight->getAttrOfType<TypedAttr>(qgraph::kOriginalAttr))
-      layers.push_back({layer, weight, original});
-  }
+  for (Operation *reader : site->getUsers())
+    if (auto linear = dyn_cast<qgraph::LinearOp>(reader))
+      if (std::optional<QuantizedLayer> layer = getQuantizedLayer(linear))
+        layers.push_back(*layer);
   return layers;
 }
 
@@ -67,6 +71,7 @@ LayerSums::create(qgraph::ObserveOp site, const LayerSumsOptions &options,
       made.residual = residual;
       made.K = cast<RankedTensorType>(site.getType()).getShape().back();
       made.usesInputs = options.target != OutputTarget::Weights;
+      made.readsOriginal = options.readsOriginal;
       made.H.resize(made.K * made.K);
       if (made.usesInputs && !residual.before)
         made.cross.resize(made.K * made.K);
@@ -111,7 +116,7 @@ llvm::Error LayerSums::add(const SampleTensors &tensors,
     return original ? tensors.original(value) : tensors.current(value);
   };
   Value input = site.getInput();
-  llvm::Expected<TensorView> now = floats(input, false);
+  llvm::Expected<TensorView> now = floats(input, readsOriginal);
   if (!now)
     return now.takeError();
   llvm::Expected<TensorView> was =

@@ -13,6 +13,7 @@
 #include "quantc/Numerics/GPTQ.h"
 #include "quantc/Numerics/Parallel.h"
 
+#include <optional>
 #include <vector>
 
 namespace quantc {
@@ -30,9 +31,11 @@ struct LayerSumsOptions {
   /// next normalization divides by. Tokens of huge residuals (attention sinks)
   /// would otherwise be all that is seen.
   bool weighTokens = false;
+  /// X is what the layers read in the original model.
+  bool readsOriginal = false;
 
   bool needsOriginal() const {
-    return target != OutputTarget::Weights || weighTokens;
+    return target != OutputTarget::Weights || weighTokens || readsOriginal;
   }
 };
 
@@ -42,6 +45,10 @@ struct QuantizedLayer {
   qgraph::DequantizeOp weight;
   mlir::TypedAttr original;
 };
+
+/// A layer as one that was quantized with keep-original=true; none if it was
+/// not.
+std::optional<QuantizedLayer> getQuantizedLayer(qgraph::LinearOp layer);
 
 /// The layers that read a site and were quantized with keep-original=true.
 std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site);
@@ -68,7 +75,9 @@ public:
   int64_t tokens() const { return count; }
   /// Channels of what the layers read: K.
   int64_t width() const { return K; }
-  /// XᵀX [K, K] over the tokens, weighted, of what the layers read now.
+  /// True if tokens are weighted by a residual stream.
+  bool isWeighted() const { return residual.sum != nullptr; }
+  /// XᵀX [K, K] over the tokens, weighted.
   const std::vector<float> &gram() const { return H; }
 
   /// What is to be rounded instead of `weight` [N, K], which is the original of
@@ -86,7 +95,7 @@ private:
                  const numerics::ParallelFor &parallel);
 
   qgraph::ObserveOp site;
-  bool usesInputs = false;
+  bool usesInputs = false, readsOriginal = false;
   Residual residual; // only what is used
   std::vector<QuantizedLayer> members;
   int64_t K = 0, count = 0;

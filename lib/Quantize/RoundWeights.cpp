@@ -58,6 +58,17 @@ llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
   return format;
 }
 
+numerics::GroupFormat groupFormat(const RoundingFormat &format,
+                                  numerics::ScaleChoice choice) {
+  numerics::GroupFormat group;
+  group.encoding.format = format.stored;
+  group.groupSize = format.block[1];
+  group.scheme = format.scheme;
+  group.scaleFormat = format.scaleType;
+  group.choice = choice;
+  return group;
+}
+
 std::optional<numerics::Scheme> parseSymmetricScheme(StringRef name) {
   std::optional<numerics::Scheme> scheme =
       numerics::parseScheme({name.data(), name.size()});

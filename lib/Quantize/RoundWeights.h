@@ -9,6 +9,7 @@
 #define QUANTC_LIB_QUANTIZE_ROUNDWEIGHTS_H
 
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Numerics/AWQ.h"
 #include "quantc/Numerics/GPTQ.h"
 #include "quantc/Numerics/WeightFormats.h"
 
@@ -40,6 +41,10 @@ struct RoundingFormat {
 /// codebook, an offset, scales that rows share).
 llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
                                                  numerics::Scheme scheme);
+
+/// The same, for rounding with scales by this choice.
+numerics::GroupFormat groupFormat(const RoundingFormat &format,
+                                  numerics::ScaleChoice choice);
 
 /// The scheme of weights without zero points, as passes that seek codes have it
 /// as an option: `symmetric` or `signed_scale`.

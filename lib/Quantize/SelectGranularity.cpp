@@ -14,8 +14,6 @@
 #include "LayerSums.h"
 #include "RoundWeights.h"
 #include "quantc/Analysis/Layers.h"
-#include "quantc/Numerics/AWQ.h"
-#include "quantc/Numerics/Gram.h"
 #include "quantc/Numerics/Knapsack.h"
 #include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
@@ -47,6 +45,10 @@ struct Measured {
   /// |X Wᵀ|² / |R|² over the weighted tokens, for layers that write to a
   /// residual stream R.
   std::optional<double> share;
+  /// What the errors count by: `weightOf`.
+  double weight = 1;
+
+  double loss(size_t candidate) const { return weight * errors[candidate]; }
 };
 
 class SelectGranularityPass
@@ -59,12 +61,11 @@ public:
 
   /// Whether a layer's format may be chosen.
   bool isFree(const QuantizedLayer &layer) const;
-  llvm::Error measure(const QuantizedLayer &layer,
-                      const std::vector<float> &gram,
-                      std::optional<double> tokensWeight);
+  llvm::Error measure(const LayerSums &sums);
 
 private:
-  double lossOf(const Measured &layer, size_t candidate) const;
+  llvm::Error measure(const QuantizedLayer &layer, const LayerSums &sums);
+  double weightOf(const Measured &layer) const;
   llvm::Error select();
   llvm::Error assign(Measured &layer, const Candidate &candidate);
 
@@ -88,14 +89,8 @@ public:
   llvm::Error solve(ArrayRef<ObserveOp> sites) override;
 
 private:
-  struct Sums {
-    SmallVector<QuantizedLayer> layers;
-    Value stream; // the residual stream that they write to, or null
-    double tokens = 0;
-    std::vector<float> gram; // tokens weighted if there is a stream
-  };
   SelectGranularityPass &pass;
-  DenseMap<Operation *, std::vector<Sums>> sums;
+  DenseMap<Operation *, std::vector<LayerSums>> sums;
 };
 
 } // namespace
@@ -107,57 +102,33 @@ private:
 llvm::Error OriginalSums::observe(ObserveOp site,
                                   const SampleTensors &tensors) {
   auto [at, isNew] = sums.try_emplace(site);
-  int64_t k = cast<RankedTensorType>(site.getType()).getShape().back();
-  if (isNew)
-    for (const QuantizedLayer &layer : quantizedReaders(site)) {
-      if (!pass.isFree(layer))
-        continue;
-      Value stream = findResidual(layer.op).sum;
-      if (!tensors.hasOriginal(stream))
-        stream = nullptr;
-      auto group = llvm::find_if(
-          at->second, [&](const Sums &sum) { return sum.stream == stream; });
-      if (group == at->second.end()) {
-        at->second.push_back(Sums{{}, stream, 0, std::vector<float>(k * k)});
-        group = std::prev(at->second.end());
-      }
-      group->layers.push_back(layer);
-    }
-  for (Sums &sum : at->second) {
-    llvm::Expected<TensorView> x = tensors.original(site.getInput());
-    if (!x)
-      return x.takeError();
-    int64_t rows = k ? x->bytes.size() / sizeof(float) / k : 0;
-    std::vector<float> weights;
-    if (sum.stream) {
-      llvm::Expected<TensorView> r = tensors.original(sum.stream);
-      if (!r)
-        return r.takeError();
-      weights = numerics::rowWeights(
-          rows, r->type.shape.back(),
-          reinterpret_cast<const float *>(r->bytes.data()));
-    }
-    sum.tokens += rows;
-    numerics::addGram(rows, k, reinterpret_cast<const float *>(x->bytes.data()),
-                      sum.stream ? weights.data() : nullptr, sum.gram.data(),
-                      parallelIn(site.getContext()));
+  if (isNew &&
+      llvm::any_of(quantizedReaders(site), [&](const QuantizedLayer &layer) {
+        return pass.isFree(layer);
+      })) {
+    LayerSumsOptions options;
+    options.weighTokens = true;
+    options.readsOriginal = true;
+    llvm::Expected<std::vector<LayerSums>> made =
+        LayerSums::create(site, options, tensors);
+    if (!made)
+      return made.takeError();
+    at->second = std::move(*made);
   }
+  for (LayerSums &sum : at->second)
+    if (llvm::Error error = sum.add(tensors, parallelIn(site.getContext())))
+      return error;
   return llvm::Error::success();
 }
 
 llvm::Error OriginalSums::solve(ArrayRef<ObserveOp> sites) {
   for (ObserveOp site : sites) {
-    for (Sums &sum : sums[site]) {
-      if (sum.tokens == 0)
+    for (LayerSums &sum : sums[site]) {
+      if (sum.tokens() == 0)
         continue; // `select` tells
-      numerics::mirrorUpper(
-          cast<RankedTensorType>(site.getType()).getShape().back(),
-          sum.gram.data());
-      for (const QuantizedLayer &layer : sum.layers)
-        if (llvm::Error error = pass.measure(
-                layer, sum.gram,
-                sum.stream ? std::optional(sum.tokens) : std::nullopt))
-          return error;
+      sum.finish();
+      if (llvm::Error error = pass.measure(sum))
+        return error;
     }
     sums.erase(site);
   }
@@ -173,25 +144,35 @@ bool SelectGranularityPass::isFree(const QuantizedLayer &layer) const {
   });
 }
 
-/// Codes and scales of least squared error, which are those that are kept.
-static numerics::QuantizedWeights
-roundTo(const Candidate &candidate, const Measured &layer,
-        const std::vector<float> &weight,
-        const numerics::ParallelFor &parallel) {
-  numerics::GroupFormat group;
-  group.encoding.format = candidate.stored;
-  group.groupSize = candidate.groupSize;
-  group.scheme = layer.format.scheme;
-  group.scaleFormat = layer.format.scaleType;
-  group.choice = numerics::ScaleChoice::Plain;
-  return numerics::clipWeights(group, layer.n, layer.k, weight.data(),
-                               /*input=*/nullptr, parallel);
+/// A layer's format with the candidate's type and groups.
+static RoundingFormat formatOf(const Measured &layer,
+                               const Candidate &candidate) {
+  RoundingFormat format = layer.format;
+  format.stored = candidate.stored;
+  format.block = {1, candidate.groupSize >= layer.k ? 0 : candidate.groupSize};
+  return format;
 }
 
-llvm::Error
-SelectGranularityPass::measure(const QuantizedLayer &layer,
-                               const std::vector<float> &gram,
-                               std::optional<double> weightedTokens) {
+/// Codes and scales of least squared error, which are those that are kept.
+static numerics::QuantizedWeights
+roundTo(const RoundingFormat &format, const Measured &layer,
+        const std::vector<float> &weight,
+        const numerics::ParallelFor &parallel) {
+  return numerics::clipWeights(
+      groupFormat(format, numerics::ScaleChoice::Plain), layer.n, layer.k,
+      weight.data(), /*input=*/nullptr, parallel);
+}
+
+llvm::Error SelectGranularityPass::measure(const LayerSums &sums) {
+  for (const QuantizedLayer &layer : sums.layers())
+    if (isFree(layer))
+      if (llvm::Error error = measure(layer, sums))
+        return error;
+  return llvm::Error::success();
+}
+
+llvm::Error SelectGranularityPass::measure(const QuantizedLayer &layer,
+                                           const LayerSums &sums) {
   llvm::Expected<RoundingFormat> format =
       getRoundingFormat(layer.weight, schemeValue);
   if (!format) {
@@ -210,26 +191,27 @@ SelectGranularityPass::measure(const QuantizedLayer &layer,
   measured.k = original->getType().getDimSize(1);
   numerics::ParallelFor parallel = parallelIn(&getContext());
   double energy = numerics::quadraticError(
-      measured.n, measured.k, weight.data(), gram.data(), parallel);
-  if (weightedTokens)
-    measured.share =
-        energy / (*weightedTokens * static_cast<double>(measured.n));
+      measured.n, measured.k, weight.data(), sums.gram().data(), parallel);
+  if (sums.isWeighted())
+    measured.share = energy / (static_cast<double>(sums.tokens()) *
+                               static_cast<double>(measured.n));
   std::vector<float> rounded(weight.size());
   for (const Candidate &candidate : options) {
+    RoundingFormat wanted = formatOf(measured, candidate);
     numerics::QuantizedWeights codes =
-        roundTo(candidate, measured, weight, parallel);
+        roundTo(wanted, measured, weight, parallel);
     numerics::ScaleArrays scales{
         codes.scale.data(),
         codes.zeroPoint.empty() ? nullptr : codes.zeroPoint.data(), nullptr};
     numerics::Encoding encoding;
     encoding.format = candidate.stored;
     numerics::dequantize(encoding, {measured.n, measured.k},
-                         {1, candidate.groupSize}, scales, codes.stored.data(),
-                         rounded.data());
+                         {wanted.block[0], wanted.block[1]}, scales,
+                         codes.stored.data(), rounded.data());
     for (auto [q, w] : llvm::zip_equal(rounded, weight))
       q -= w;
     double error = numerics::quadraticError(
-        measured.n, measured.k, rounded.data(), gram.data(), parallel);
+        measured.n, measured.k, rounded.data(), sums.gram().data(), parallel);
     measured.errors.push_back(energy > 0 ? error / energy : 0);
   }
   layers[layer.op] = std::move(measured);
@@ -261,23 +243,15 @@ static SmallVector<Operation *> writersBehind(Value value) {
 
 /// A layer's relative error counts by the part of the residual stream that it
 /// goes into.
-double SelectGranularityPass::lossOf(const Measured &layer,
-                                     size_t candidate) const {
-  double share = layer.share.value_or(0);
-  if (!layer.share) {
-    QuantizedLayer member = layer.layer;
-    SmallVector<Operation *> writers = writersBehind(member.op.getResult());
-    bool isKnown = false;
-    for (Operation *writer : writers)
-      if (auto at = layers.find(writer);
-          at != layers.end() && at->second.share) {
-        share += *at->second.share;
-        isKnown = true;
-      }
-    if (!isKnown)
-      share = 1;
-  }
-  return share * layer.errors[candidate];
+double SelectGranularityPass::weightOf(const Measured &layer) const {
+  if (layer.share)
+    return *layer.share;
+  QuantizedLayer member = layer.layer;
+  std::optional<double> sum;
+  for (Operation *writer : writersBehind(member.op.getResult()))
+    if (auto at = layers.find(writer); at != layers.end() && at->second.share)
+      sum = sum.value_or(0) + *at->second.share;
+  return sum.value_or(1);
 }
 
 /// Bits that a layer's weight takes with its scales.
@@ -297,14 +271,11 @@ llvm::Error SelectGranularityPass::assign(Measured &layer,
       ConstantTensor::get(layer.layer.original);
   if (!original)
     return original.takeError();
-  RoundingFormat format = layer.format;
-  format.stored = candidate.stored;
-  format.block = {1, candidate.groupSize >= layer.k ? 0 : candidate.groupSize};
+  RoundingFormat format = formatOf(layer, candidate);
   DequantizeOp weight = layer.layer.weight;
   llvm::Expected<RoundedWeight> rounded = keepWeight(
       original->getType(), format,
-      roundTo(candidate, layer, original->readFloats(),
-              parallelIn(&getContext())),
+      roundTo(format, layer, original->readFloats(), parallelIn(&getContext())),
       entryBaseName(*original, getLayerName(layer.layer.op)) + "@select");
   if (!rounded)
     return rounded.takeError();
@@ -317,9 +288,10 @@ llvm::Error SelectGranularityPass::select() {
   std::vector<std::vector<numerics::Choice>> items;
   int64_t values = 0;
   for (auto &[op, layer] : layers) {
+    layer.weight = weightOf(layer);
     std::vector<numerics::Choice> &choices = items.emplace_back();
     for (auto [i, candidate] : llvm::enumerate(options))
-      choices.push_back({bitsOf(layer, candidate), lossOf(layer, i)});
+      choices.push_back({bitsOf(layer, candidate), layer.loss(i)});
     values += layer.n * layer.k;
   }
   if (items.empty())
@@ -343,7 +315,7 @@ llvm::Error SelectGranularityPass::select() {
     entry.first->emitRemark()
         << describeOp(entry.first) << " is " << candidate.text << ": error "
         << llvm::formatv("{0:e4}", layer.errors[chosen]).str() << ", loss "
-        << llvm::formatv("{0:e4}", lossOf(layer, chosen)).str();
+        << llvm::formatv("{0:e4}", layer.loss(chosen)).str();
   }
   milliBits = selection.cost * 1000 / values;
   selected = items.size();

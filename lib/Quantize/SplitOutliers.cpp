@@ -149,13 +149,10 @@ llvm::Expected<std::string> SplitOutliersPass::split(LinearOp linear) {
   if (!linear.getInput().getType().getElementType().isF32() ||
       !weightType.getElementType().isF32())
     return "its input and its weight must be f32";
-  llvm::Expected<ConstantTensor> weight =
-      ConstantTensor::get(linear.getWeight());
-  if (!weight) {
-    llvm::consumeError(weight.takeError());
+  std::optional<ConstantTensor> weight = readConstant(linear.getWeight());
+  if (!weight)
     return "its weight comes from " + describeValue(linear.getWeight()) +
            " and is no constant";
-  }
   Columns columns;
   if (std::string why = findColumns(linear, columns); !why.empty())
     return why;

@@ -16,6 +16,18 @@ from conftest import BUILD
 WIDTH = 96
 
 
+def save_model(path, name, nodes, tensors, opset):
+    """A model from x to y, both [n, WIDTH]."""
+    info = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH])
+    graph = helper.make_graph(
+        nodes, name, [info("x")], [info("y")],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = 10
+    onnx.save(model, path)
+
+
 def network(path, seed):
     """Three layers with a residual and a ReLU; inputs whose channels differ in size."""
     random = np.random.default_rng(seed)
@@ -30,14 +42,7 @@ def network(path, seed):
         helper.make_node("Add", ["c", "b"], ["d"]),
         helper.make_node("MatMul", ["d", "w2"], ["y"], name="third"),
     ]
-    info = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH])
-    graph = helper.make_graph(
-        nodes, "network", [info("x")], [info("y")],
-        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
-    model.ir_version = 10
-    onnx.save(model, path)
+    save_model(path, "network", nodes, tensors, 21)
 
 
 def rows(count, seed):
@@ -196,14 +201,7 @@ def gated(path):
         helper.make_node("Mul", ["up", "open"], ["inner"]),
         helper.make_node("MatMul", ["inner", "d"], ["y"], name="down"),
     ]
-    info = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH])
-    graph = helper.make_graph(
-        nodes, "gated", [info("x")], [info("y")],
-        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)])
-    model.ir_version = 10
-    onnx.save(model, path)
+    save_model(path, "gated", nodes, tensors, 23)
 
 
 def test_awq_gains(tmp_path):

@@ -11,6 +11,7 @@
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,10 @@ private:
   llvm::ArrayRef<char> bytes;
   std::shared_ptr<const void> owner;
 };
+
+/// The constant behind a value that may be null; none if it is no constant that
+/// can be read.
+std::optional<ConstantTensor> readConstant(mlir::Value value);
 
 /// True if `value` is a `qgraph.constant`.
 bool isConstant(mlir::Value value);

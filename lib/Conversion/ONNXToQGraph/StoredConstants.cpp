@@ -16,16 +16,6 @@ using namespace mlir;
 using namespace quantc;
 using namespace quantc::onnx_to_qgraph;
 
-std::optional<ConstantTensor> onnx_to_qgraph::readConstant(Value value) {
-  if (!value || !isConstant(value))
-    return std::nullopt;
-  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
-  if (constant)
-    return std::move(*constant);
-  llvm::consumeError(constant.takeError());
-  return std::nullopt;
-}
-
 bool onnx_to_qgraph::isUniform(Value value, double number) {
   std::optional<ConstantTensor> constant = readConstant(value);
   if (!constant)

@@ -16,10 +16,6 @@
 
 namespace quantc::onnx_to_qgraph {
 
-/// The elements of a constant; nothing if `value` is none (or null), or cannot
-/// be read.
-std::optional<ConstantTensor> readConstant(mlir::Value value);
-
 /// True for a constant of numbers (integers of up to 32 bits, or floats) that
 /// all equal `number`.
 bool isUniform(mlir::Value value, double number);
