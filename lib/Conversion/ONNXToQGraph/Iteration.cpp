@@ -25,6 +25,9 @@ using namespace quantc::onnx_to_qgraph;
 
 namespace {
 
+/// Each walk of a body walks those inside it two or three times.
+constexpr unsigned kMostNested = 8;
+
 class LoopBuilder {
 public:
   LoopBuilder(Node &node, const LoopSpec &spec)
@@ -181,8 +184,19 @@ std::optional<SmallVector<TensorInfo>> LoopBuilder::build() {
   return results;
 }
 
+/// How many nodes with bodies a node is in, and itself.
+static unsigned nesting(Operation *op) {
+  unsigned depth = 0;
+  for (; isa_and_nonnull<onnx_ir::NodeOp>(op); op = op->getParentOp())
+    ++depth;
+  return depth;
+}
+
 LogicalResult onnx_to_qgraph::finishLoop(Node &node, const LoopSpec &spec,
                                          SmallVector<TensorInfo> &results) {
+  if (nesting(node.op) > kMostNested)
+    return node.unsupported("loops are nested more than " + Twine(kMostNested) +
+                            " deep; take the inner ones apart");
   unsigned errors = node.walk.errorCount();
   auto built = LoopBuilder(node, spec).build();
   if (built) {

@@ -370,8 +370,9 @@ bool inferTypes(const onnx::NodeProto &node, int64_t version,
     why = "there is no such operator";
     return false;
   }
-  // These schemas tell optional inputs apart by their types.
-  if (node.domain() == kMicrosoftDomain &&
+  // Schemas of other domains ask for types without asking whether they are
+  // known: to tell optional inputs apart, or to compare them.
+  if (!domainKey(node.domain()).empty() &&
       llvm::any_of(inputs, [](const ValueInfo &info) {
         return !info.type || isa<UnknownType>(info.type);
       })) {
