@@ -236,6 +236,14 @@ Error CalibrationData::checkArrays() {
   return Error::success();
 }
 
+WeightType CalibrationData::inputType(mlir::RankedTensorType type) {
+  WeightType result;
+  raw_string_ostream(result.element) << type.getElementType();
+  for (int64_t extent : type.getShape())
+    result.shape.push_back(mlir::ShapedType::isDynamic(extent) ? -1 : extent);
+  return result;
+}
+
 Expected<TensorView> CalibrationData::get(StringRef name, int64_t sample,
                                           const WeightType &input) {
   if (sample != current) {

@@ -25,21 +25,6 @@ struct CalibrateOptions : CompileRequest {
   bool json = false, quiet = false;
 };
 
-/// Reads `N`, the first N samples, or `LO..HI`, both ends included.
-Error readSamples(StringRef text, GraphOptions &graph) {
-  auto [low, high] = text.split("..");
-  int64_t first = 0, last = 0;
-  bool isRange = text.contains("..");
-  if (low.getAsInteger(10, first) || (isRange && high.getAsInteger(10, last)) ||
-      first < (isRange ? 0 : 1) || (isRange && last < first))
-    return make_error<UsageError>(
-        "--samples '" + text +
-        "': say a number of samples, or LO..HI, counted from 0");
-  graph.firstSample = isRange ? first : 0;
-  graph.sampleCount = isRange ? last - first + 1 : first;
-  return Error::success();
-}
-
 void printResult(const CalibrateOptions &options,
                  const Statistics &statistics) {
   int64_t samples = 0, rows = 0;
@@ -112,7 +97,8 @@ int run(CalibrateOptions &options) {
   if (options.graph.calibration.empty())
     return fail("no samples are given: say --data DATA", ExitBadUsage);
   if (!options.samples.empty())
-    if (Error error = readSamples(options.samples, options.graph))
+    if (Error error = readSamples(options.samples, options.graph.firstSample,
+                                  options.graph.sampleCount))
       return fail(std::move(error));
   options.emit = Emit::Statistics;
   options.graph.statistics = options.output;
@@ -123,6 +109,27 @@ int run(CalibrateOptions &options) {
 }
 
 } // namespace
+
+Error readSamples(StringRef text, int64_t &firstSample, int64_t &count) {
+  auto [low, high] = text.split("..");
+  int64_t first = 0, last = 0;
+  bool isRange = text.contains("..");
+  if (low.getAsInteger(10, first) || (isRange && high.getAsInteger(10, last)) ||
+      first < (isRange ? 0 : 1) || (isRange && last < first))
+    return make_error<UsageError>(
+        "--samples '" + text +
+        "': say a number of samples, or LO..HI, counted from 0");
+  firstSample = isRange ? first : 0;
+  count = isRange ? last - first + 1 : first;
+  return Error::success();
+}
+
+void addSamplesOption(CLI::App &verb, std::string &text) {
+  verb.add_option("--samples", text,
+                  "The first N samples, or those from LO to HI, counted from "
+                  "0 (default: all)")
+      ->type_name("N|LO..HI");
+}
 
 RunVerb addCalibrate(CLI::App &program) {
   auto options = std::make_shared<CalibrateOptions>();
@@ -141,10 +148,7 @@ RunVerb addCalibrate(CLI::App &program) {
   verb->add_option("--merge", options->merged,
                    "Files of statistics of one model, of different samples")
       ->type_name("A B ...");
-  verb->add_option("--samples", options->samples,
-                   "The first N samples, or those from LO to HI, counted from "
-                   "0 (default: all)")
-      ->type_name("N|LO..HI");
+  addSamplesOption(*verb, options->samples);
   addModelOptions(*verb, *options);
   verb->add_flag("--json", options->json, "Print what was written as JSON");
   verb->add_flag("-q,--quiet", options->quiet, "Print errors only");

@@ -300,6 +300,8 @@ static GraphStage stageOf(Emit emit) {
   switch (emit) {
   case Emit::Statistics:
     return GraphStage::Statistics;
+  case Emit::Switches:
+    return GraphStage::Switches;
   case Emit::QGraph:
     return GraphStage::QGraph;
   case Emit::Fused:
@@ -333,6 +335,11 @@ llvm::Expected<CompileResult> Compiler::run() {
   }
   if (request.emit == Emit::Statistics) {
     result.files = {request.output};
+    return std::move(result);
+  }
+  if (request.emit == Emit::Switches) {
+    if (llvm::Error error = listener.graph(*models.front().module))
+      return std::move(error);
     return std::move(result);
   }
   if (models.size() > 1)

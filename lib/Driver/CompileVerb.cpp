@@ -186,6 +186,34 @@ int run(CompileOptions &options) {
 
 } // namespace
 
+void addRecipeOptions(CLI::App &verb, GraphOptions &graph) {
+  verb.add_option("-r,--recipe", graph.recipe,
+                  "How to quantize, as w4-rtn:group-size=64 (default: " +
+                      graph.recipe + "); see 'quantc recipes'")
+      ->type_name("R");
+  auto *calibration =
+      verb.add_option("--calibration", graph.calibration,
+                      "Samples for recipes that run the model on some: a "
+                      ".npz or .safetensors file of arrays named as the "
+                      "inputs, a folder of .npy files or of test_data_set_*")
+          ->type_name("DATA");
+  verb.add_option("--statistics", graph.statistics,
+                  "What 'quantc calibrate' has found, instead of samples")
+      ->type_name("FILE")
+      ->excludes(calibration);
+  verb.add_option("--keep-float", graph.keepFloat,
+                  "Layers whose names match stay float")
+      ->type_name("REGEX");
+  verb.add_option("--set", graph.set,
+                  "Another weight format for layers whose names match")
+      ->type_name("REGEX=FORMAT[,group-size=N]")
+      ->allow_extra_args(false);
+  verb.add_option("--bits-per-weight", graph.bitsPerWeight,
+                  "Recipe auto: mean bits of a weight, with its part of the "
+                  "scales (default: 4.5)")
+      ->type_name("B");
+}
+
 void addModelOptions(CLI::App &verb, CompileRequest &request) {
   verb.add_option("--dim", request.graph.dims,
                   "Pin (batch=1) or bound (seq=1..512) a named dimension")
@@ -197,17 +225,23 @@ void addModelOptions(CLI::App &verb, CompileRequest &request) {
       ->allow_extra_args(false);
 }
 
-Expected<CompileResult> compileAtTerminal(const CompileRequest &request,
-                                          bool quiet, bool quietProgress) {
+Expected<CompileResult> compileAtTerminal(
+    const CompileRequest &request, bool quiet, bool quietProgress,
+    std::function<Error(mlir::ModuleOp, CompileListener &)> graph) {
   Progress progress(quietProgress);
   CompileListener listener;
   listener.message = [&](StringRef severity, const std::string &text) {
-    if (!quiet || severity == "error")
+    // What a recipe does to which layer is for who compiles.
+    if (severity == "error" || (!quiet && !(graph && severity == "remark")))
       say(severity, text);
   };
   listener.progress = [&](StringRef what, double done) {
     progress.update(what, done);
   };
+  if (graph)
+    listener.graph = [&](mlir::ModuleOp module) {
+      return graph(module, listener);
+    };
   Expected<CompileResult> result = compileModel(request, listener);
   progress.clear();
   return result;
@@ -225,20 +259,7 @@ RunVerb addCompile(CLI::App &program) {
                    "PREFIX.safetensors; with --emit of a level before the "
                    "library, the file, or - for standard output")
       ->type_name("PREFIX");
-  verb->add_option("-r,--recipe", options->graph.recipe,
-                   "How to quantize, as w4-rtn:group-size=64 (default: " +
-                       options->graph.recipe + "); see 'quantc recipes'")
-      ->type_name("R");
-  auto *calibration =
-      verb->add_option("--calibration", options->graph.calibration,
-                       "Samples for recipes that run the model on some: a "
-                       ".npz or .safetensors file of arrays named as the "
-                       "inputs, a folder of .npy files or of test_data_set_*")
-          ->type_name("DATA");
-  verb->add_option("--statistics", options->graph.statistics,
-                   "What 'quantc calibrate' has found, instead of samples")
-      ->type_name("FILE")
-      ->excludes(calibration);
+  addRecipeOptions(*verb, options->graph);
   verb->add_option("--target", options->target,
                    "native (default), x86-64-v3, x86-64-v4, x86-64, an x86-64 "
                    "CPU, aarch64 or aarch64+dotprod; a library carries every "
@@ -253,17 +274,6 @@ RunVerb addCompile(CLI::App &program) {
       ->check(CLI::IsMember({"onnx", "qgraph", "fused", "kernel", "llvm", "asm",
                              "object", "archive", "library"})
                   .description(""));
-  verb->add_option("--keep-float", options->graph.keepFloat,
-                   "Layers whose names match stay float")
-      ->type_name("REGEX");
-  verb->add_option("--set", options->graph.set,
-                   "Another weight format for layers whose names match")
-      ->type_name("REGEX=FORMAT[,group-size=N]")
-      ->allow_extra_args(false);
-  verb->add_option("--bits-per-weight", options->graph.bitsPerWeight,
-                   "Recipe auto: mean bits of a weight, with its part of the "
-                   "scales (default: 4.5)")
-      ->type_name("B");
   verb->add_flag("--embed-weights", options->embedWeights,
                  "Put the weights into the library itself");
   verb->add_option("--weights-out", options->weightsOut,

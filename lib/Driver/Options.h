@@ -29,18 +29,32 @@ RunVerb addCalibrate(CLI::App &program);
 RunVerb addCompile(CLI::App &program);
 RunVerb addRun(CLI::App &program);
 RunVerb addBench(CLI::App &program);
+RunVerb addEval(CLI::App &program);
 RunVerb addInspect(CLI::App &program);
 RunVerb addRecipes(CLI::App &program);
 RunVerb addOperators(CLI::App &program);
 RunVerb addCompletion(CLI::App &program);
+
+/// What a graph becomes: `--recipe`, and what belongs to recipes.
+void addRecipeOptions(CLI::App &verb, GraphOptions &graph);
+
+/// `--samples`.
+void addSamplesOption(CLI::App &verb, std::string &text);
+/// Reads its text: `N`, the first N samples, or `LO..HI`, both ends included.
+/// Errors: UsageError.
+llvm::Error readSamples(llvm::StringRef text, int64_t &firstSample,
+                        int64_t &count);
 
 /// `--dim` and `--plugin`, which verbs that read a model take.
 void addModelOptions(CLI::App &verb, CompileRequest &request);
 
 /// compileModel, with its messages and, unless `quietProgress`, its progress on
 /// the terminal. `quiet`: errors only.
-llvm::Expected<CompileResult> compileAtTerminal(const CompileRequest &request,
-                                                bool quiet, bool quietProgress);
+/// With Emit::Switches, `graph` takes the graph.
+llvm::Expected<CompileResult> compileAtTerminal(
+    const CompileRequest &request, bool quiet, bool quietProgress,
+    std::function<llvm::Error(mlir::ModuleOp, CompileListener &)> graph =
+        nullptr);
 
 /// A word of a command line, quoted for a shell where it has to be.
 std::string shellQuoted(llvm::StringRef text);

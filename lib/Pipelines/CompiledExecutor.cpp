@@ -19,9 +19,9 @@
 
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Pipelines/CodeGeneration.h"
+#include "quantc/Pipelines/LoadedExecutable.h"
 #include "quantc/Pipelines/Register.h"
 #include "quantc/Support/Errors.h"
-#include "quantc/runtime.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -69,72 +69,6 @@ public:
 private:
   std::string path;
 };
-
-class LoadedExecutable : public Executable {
-public:
-  LoadedExecutable() = default;
-  ~LoadedExecutable() override {
-    if (session)
-      quantc_close(session);
-    if (model)
-      quantc_unload(model, nullptr);
-  }
-
-  /// `types`: the element types of the results, which DLPack tells less of.
-  llvm::Error load(const std::string &library, std::vector<std::string> types) {
-    quantc_error error = {};
-    model = quantc_load(library.c_str(), nullptr, &error);
-    if (!model)
-      return llvm::createStringError("%s", error.message);
-    quantc_options options = {};
-    session = quantc_open(model, &options, &error);
-    if (!session)
-      return llvm::createStringError("%s", error.message);
-    elements = std::move(types);
-    return llvm::Error::success();
-  }
-
-  llvm::Error run(llvm::ArrayRef<TensorView> inputs,
-                  std::vector<TensorView> &outputs) override;
-
-private:
-  quantc_model *model = nullptr;
-  quantc_session *session = nullptr;
-  std::vector<std::string> elements;
-};
-
-llvm::Error LoadedExecutable::run(llvm::ArrayRef<TensorView> inputs,
-                                  std::vector<TensorView> &outputs) {
-  std::vector<quantc_value> arguments, results(elements.size());
-  for (const TensorView &input : inputs) {
-    llvm::Expected<std::pair<int64_t, int64_t>> type =
-        dlpackType(input.type.element);
-    if (!type)
-      return type.takeError();
-    // The runtime only reads inputs.
-    arguments.push_back(
-        quantc_tensor(const_cast<char *>(input.bytes.data()),
-                      const_cast<int64_t *>(input.type.shape.data()),
-                      input.type.shape.size(), type->first, type->second));
-  }
-  quantc_error error = {};
-  if (quantc_run(session, arguments.data(), arguments.size(), results.data(),
-                 results.size(), &error))
-    return llvm::createStringError("%s", error.message);
-  outputs.clear();
-  for (auto [element, value] : llvm::zip_equal(elements, results)) {
-    TensorView view;
-    const DLTensor &tensor = value.tensor;
-    view.type.shape.assign(tensor.shape, tensor.shape + tensor.ndim);
-    view.type.element = element;
-    llvm::Expected<uint64_t> size = storedSize(view.type);
-    if (!size)
-      return size.takeError();
-    view.bytes = {static_cast<const char *>(tensor.data), *size};
-    outputs.push_back(std::move(view));
-  }
-  return llvm::Error::success();
-}
 
 /// Code that waits for weights.
 struct Code {
@@ -334,16 +268,16 @@ CompiledExecutor::compile(ModuleOp module) {
   llvm::Expected<PackageResult> written = packageLibrary(input, prefix);
   if (!written)
     return written.takeError();
-  auto executable = std::make_unique<LoadedExecutable>();
-  llvm::Error error = executable->load(written->library, resultTypes(module));
+  llvm::Expected<std::unique_ptr<LoadedExecutable>> executable =
+      LoadedExecutable::load(written->library, resultTypes(module));
   // Loaded, the files need no names.
   for (const std::string &path :
        {written->library, written->header, written->manifest, written->weights})
     if (!path.empty())
       llvm::sys::fs::remove(path);
-  if (error)
-    return std::move(error);
-  return std::move(executable);
+  if (!executable)
+    return executable.takeError();
+  return std::move(*executable);
 }
 
 std::unique_ptr<Executor> createCompiledExecutor() {

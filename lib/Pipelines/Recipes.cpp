@@ -151,7 +151,8 @@ Passes statisticsPasses(const Recipe &recipe, const GraphOptions &options) {
 
 /// Weights rounded to nearest, and what finds better formats and codes.
 llvm::Expected<Passes> weightPasses(const Recipe &recipe,
-                                    const GraphOptions &options) {
+                                    const GraphOptions &options,
+                                    bool keepsOriginals) {
   const Scheme &scheme = *recipe.scheme;
   llvm::Expected<std::string> layers =
       layerOptions(options, scheme.weights.contains("scheme=asymmetric"));
@@ -170,15 +171,16 @@ llvm::Expected<Passes> weightPasses(const Recipe &recipe,
   if (int size = recipe.groupSize(); size && !scheme.groupIsFixed)
     weights += " group-size=" + std::to_string(size);
   weights += *layers;
-  if (!scheme.method.empty())
+  if (!scheme.method.empty() || keepsOriginals)
     weights += " keep-original=true";
   Passes passes = {"qgraph-quantize-weights{" + weights + "}"};
   if (scheme.selectsBits)
     passes.push_back(selectPass(recipe, options));
   if (!scheme.method.empty()) {
     auto [pass, more] = llvm::StringRef(scheme.method).split(' ');
-    passes.push_back(
-        (pass + "{" + samplesOptions(options) + " " + more + "}").str());
+    passes.push_back((pass + "{" + samplesOptions(options) + " " + more +
+                      (keepsOriginals ? " keep-original=true}" : "}"))
+                         .str());
   }
   return passes;
 }
@@ -198,15 +200,17 @@ Passes activationPasses(const Recipe &recipe, const GraphOptions &options) {
 
 /// What a recipe does to weights and activations.
 llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
-                                          const GraphOptions &options) {
+                                          const GraphOptions &options,
+                                          bool hasSwitches) {
   const Scheme &scheme = *recipe.scheme;
   if (llvm::Error error = checkSamples(scheme, options))
     return std::move(error);
   if (llvm::Error error = checkChoices(scheme, options))
     return std::move(error);
-  Passes passes;
+  Passes passes,
+      switches(hasSwitches ? Passes{"qgraph-insert-switches"} : Passes());
   if (scheme.weights.empty())
-    return passes;
+    return switches;
   // What is stored already reaches its layers as codes, so it is not quantized
   // again.
   if (!recipe.hasFloatActivations())
@@ -215,10 +219,11 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
     passes.push_back("qgraph-rotate");
   if (scheme.usesSamples())
     append(passes, statisticsPasses(recipe, options));
-  llvm::Expected<Passes> weights = weightPasses(recipe, options);
+  llvm::Expected<Passes> weights = weightPasses(recipe, options, hasSwitches);
   if (!weights)
     return weights.takeError();
   append(passes, std::move(*weights));
+  append(passes, std::move(switches));
   if (!recipe.hasFloatActivations())
     append(passes, activationPasses(recipe, options));
   if (scheme.usesSamples())
@@ -259,12 +264,13 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
                     "qgraph-insert-observers", calibratePass(options)});
     return pipelineOf(passes);
   }
-  llvm::Expected<Passes> quantization = quantizationPasses(*recipe, options);
+  llvm::Expected<Passes> quantization =
+      quantizationPasses(*recipe, options, stage == GraphStage::Switches);
   if (!quantization)
     return quantization.takeError();
   append(passes, std::move(*quantization));
   passes.push_back("qgraph-lower-cache");
-  if (stage != GraphStage::QGraph && !isPlainRecipe(options.recipe))
+  if (stage >= GraphStage::Fused && !isPlainRecipe(options.recipe))
     append(passes, fusionPasses(stage));
   return pipelineOf(passes);
 }

@@ -45,6 +45,7 @@ private:
 
   numerics::GPTQOptions defaults;
   LayerSumsOptions sumsOptions;
+  std::vector<QuantizedLayer> solved;
 };
 
 /// Sums XᵀX, and what else is asked for, at the sites of a segment.
@@ -205,7 +206,9 @@ llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
   if (!kept)
     return kept.takeError();
   replaceOperands(layer.weight, *kept);
+  // A weight that several layers have is solved for the first.
   layer.weight->removeAttr(kOriginalAttr);
+  solved.push_back(layer);
   ++matched;
   worstError.updateMax(
       static_cast<uint64_t>(found.relativeError() * 1e6 + 0.5));
@@ -220,6 +223,7 @@ void GPTQPass::runOnOperation() {
   };
   if (data.empty())
     return fail("needs data=FILE, the samples to run the model on");
+  solved.clear();
   Hessians hessians(*this, sumsOptions);
   SequentialOptions options;
   options.data = data;
@@ -227,7 +231,11 @@ void GPTQPass::runOnOperation() {
   options.samples = samples;
   if (llvm::Error error = runSequentially(module, options, hessians))
     return fail(llvm::toString(std::move(error)));
-  module.walk([&](DequantizeOp weight) { weight->removeAttr(kOriginalAttr); });
+  if (!keepOriginal)
+    module.walk([](DequantizeOp weight) { weight->removeAttr(kOriginalAttr); });
+  else
+    for (QuantizedLayer &layer : solved)
+      layer.weight->setDiscardableAttr(kOriginalAttr, layer.original);
 }
 
 } // namespace quantc::qgraph

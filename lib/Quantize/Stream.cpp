@@ -35,12 +35,9 @@ Stream::Stream(const StreamInput &input, bool original,
 
 llvm::Expected<TensorView> Stream::argument(BlockArgument argument,
                                             int64_t sample) const {
-  auto type = cast<RankedTensorType>(argument.getType());
-  WeightType wanted;
-  llvm::raw_string_ostream(wanted.element) << type.getElementType();
-  for (int64_t extent : type.getShape())
-    wanted.shape.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
-  return input.data.get(inputName(argument), sample, wanted);
+  return input.data.get(
+      inputName(argument), sample,
+      CalibrationData::inputType(cast<RankedTensorType>(argument.getType())));
 }
 
 llvm::Expected<TensorView> Stream::get(Value value, int64_t sample) {

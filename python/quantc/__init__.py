@@ -14,10 +14,11 @@ import os
 from quantc import _native
 from quantc._compile import compile
 from quantc._error import Error
+from quantc._evaluate import evaluate
 from quantc._native import Binding, Model, Tensor
 
 __version__ = "0.1.0"
-__all__ = ["Binding", "Error", "Model", "Tensor", "backend", "compile", "load"]
+__all__ = ["Binding", "Error", "Model", "Tensor", "backend", "compile", "evaluate", "load"]
 
 
 def load(path, threads=0, weights=None, entry=None, profile=False):

@@ -117,11 +117,9 @@ def compile(
         models = model if isinstance(model, (list, tuple)) else [model]
         arguments += [_model_file(m, i, folder) for i, m in enumerate(models)]
         arguments += ["-o", "-" if output is None else os.fspath(output)]
-        if calibration is not None and not isinstance(calibration, (str, os.PathLike)):
-            calibration = _write_samples(calibration, folder)
         options = {
             "--recipe": recipe,
-            "--calibration": calibration,
+            "--calibration": _samples_file(calibration, folder, "calibration"),
             "--statistics": statistics,
             "--target": target,
             "--emit": emit,
@@ -136,20 +134,27 @@ def compile(
             "-j": jobs,
             "--memory": memory,
         }
-        for name, value in options.items():
-            if value is not None:
-                arguments += [name, str(value)]
-        for name, value in (dim or {}).items():
-            span = f"{value[0]}..{value[1]}" if isinstance(value, (list, tuple)) else value
-            arguments += ["--dim", f"{name}={span}"]
-        for pattern, format_ in (set or {}).items():
-            arguments += ["--set", f"{pattern}={format_}"]
+        arguments += _option_arguments(options, dim, set)
         if embed_weights:
             arguments.append("--embed-weights")
         text = run(arguments)
     if output is None:
         return text
     return pathlib.Path(output if emit else os.fspath(output) + ".so")
+
+
+def _option_arguments(options, dim, set):
+    """Options of the command line: None leaves one out; for `dim` and `set` see compile."""
+    arguments = []
+    for name, value in options.items():
+        if value is not None:
+            arguments += [name, str(value)]
+    for name, value in (dim or {}).items():
+        span = f"{value[0]}..{value[1]}" if isinstance(value, (list, tuple)) else value
+        arguments += ["--dim", f"{name}={span}"]
+    for pattern, format_ in (set or {}).items():
+        arguments += ["--set", f"{pattern}={format_}"]
+    return arguments
 
 
 def _model_file(model, index, folder):
@@ -168,28 +173,31 @@ def _model_file(model, index, folder):
     return path
 
 
-def _write_samples(samples, folder):
-    """Writes samples as a DATA file: each input's arrays stacked, samples first."""
+def _samples_file(samples, folder, name):
+    """DATA of the command line: a path or None as it is, else a file with the samples, each
+    input's arrays stacked, samples first."""
+    if samples is None or isinstance(samples, (str, os.PathLike)):
+        return samples
     import numpy as np
 
     columns = {}
     for number, sample in enumerate(samples):
         if number and sample.keys() != columns.keys():
             raise Error(
-                f"calibration sample {number} has inputs {sorted(sample)}; "
+                f"{name} sample {number} has inputs {sorted(sample)}; "
                 f"sample 0 has {sorted(columns)}"
             )
-        for name, array in sample.items():
-            columns.setdefault(name, []).append(np.asarray(array))
-            first, last = columns[name][0], columns[name][-1]
+        for key, array in sample.items():
+            columns.setdefault(key, []).append(np.asarray(array))
+            first, last = columns[key][0], columns[key][-1]
             if first.shape != last.shape or first.dtype != last.dtype:
                 raise Error(
-                    f"calibration sample {number} has input '{name}' of {last.dtype} "
+                    f"{name} sample {number} has input '{key}' of {last.dtype} "
                     f"{list(last.shape)}; sample 0 has {first.dtype} {list(first.shape)}; give "
                     "samples of one shape, or a folder of ONNX test_data_set_*"
                 )
     if not columns:
-        raise Error("there are no calibration samples")
-    path = os.path.join(folder, "samples.npz")
-    np.savez(path, **{name: np.stack(arrays) for name, arrays in columns.items()})
+        raise Error(f"there are no {name} samples")
+    path = os.path.join(folder, f"{name}.npz")
+    np.savez(path, **{key: np.stack(arrays) for key, arrays in columns.items()})
     return path

@@ -154,7 +154,7 @@ def test_options_exist(program):
 
 def test_samples(tmp_path):
     samples = [{"x": np.full((2, 3), i, np.float32), "n": np.int64(i)} for i in range(4)]
-    data = np.load(_compile._write_samples(iter(samples), tmp_path))
+    data = np.load(_compile._samples_file(iter(samples), tmp_path, "calibration"))
     assert data["x"].shape == (4, 2, 3) and data["x"].dtype == np.float32
     np.testing.assert_array_equal(data["n"], [0, 1, 2, 3])
     for bad, message in [
@@ -163,7 +163,7 @@ def test_samples(tmp_path):
         ([samples[0], {"x": np.zeros((2, 4), np.float32), "n": 1}], "sample 1 has input 'x' of"),
     ]:
         with pytest.raises(quantc.Error, match=message):
-            _compile._write_samples(bad, tmp_path)
+            _compile._samples_file(bad, tmp_path, "calibration")
 
 
 def test_remarks_are_logged(recorded, tmp_path, caplog):

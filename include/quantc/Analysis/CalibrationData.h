@@ -24,6 +24,8 @@
 
 #include "quantc/Support/Executor.h"
 
+#include "mlir/IR/BuiltinTypes.h"
+
 #include <map>
 #include <string>
 
@@ -45,6 +47,9 @@ public:
        mlir::MLIRContext *context);
 
   int64_t samples() const { return count; }
+
+  /// What `get` is told of an input of this type.
+  static WeightType inputType(mlir::RankedTensorType type);
 
   /// Input `name` of a sample, valid until another sample is asked for. `input`
   /// is what the model takes; extents below 0 may be any. An array of its rank

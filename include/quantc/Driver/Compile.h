@@ -30,6 +30,7 @@ namespace quantc {
 /// Where a compile stops.
 enum class Emit {
   Statistics, ///< of calibration; nothing is compiled
+  Switches,   ///< CompileListener::graph takes a graph with switches
   ONNX,
   QGraph,
   Fused,
@@ -83,6 +84,8 @@ struct CompileListener {
       message;
   /// What is being done, and the share of the work that is done, 0..1.
   std::function<void(llvm::StringRef what, double done)> progress;
+  /// Takes the graph of Emit::Switches, which is gone after the call.
+  std::function<llvm::Error(mlir::ModuleOp)> graph;
 };
 
 /// Compiles `request.models`. An error whose text is empty has been told to the

@@ -62,8 +62,10 @@ struct GraphOptions {
 
 /// Where the graph pipeline ends (`quantc compile --emit`). With Statistics
 /// (`quantc calibrate`) it runs the model on `calibration`, writes `statistics`
-/// and quantizes nothing, whatever the recipe is.
-enum class GraphStage { Statistics, QGraph, Fused, Packed };
+/// and quantizes nothing, whatever the recipe is. With Switches (`quantc eval`)
+/// it ends as with QGraph, and each quantized layer has a copy in float and a
+/// switch (qgraph-insert-switches).
+enum class GraphStage { Statistics, Switches, QGraph, Fused, Packed };
 
 /// The pipeline as text (`builtin.module(...)`). Errors name the recipe or
 /// option and list what there is: UsageError, but for a recipe that is not

@@ -21,6 +21,13 @@ inline constexpr llvm::StringLiteral kUnmatchedAttr("qgraph.unmatched");
 /// passes that correct what rounding did; qgraph-correct-bias takes it away.
 inline constexpr llvm::StringLiteral kOriginalAttr("qgraph.original");
 
+/// Of what qgraph-insert-switches adds: the input that says which layers are
+/// quantized (a byte a layer, in the order of the results), and the results
+/// that show what of a layer goes on, and what it is quantized.
+inline constexpr llvm::StringLiteral kSwitches("quantc.quantized");
+inline constexpr llvm::StringLiteral kChosenPrefix("quantc.chosen/");
+inline constexpr llvm::StringLiteral kQuantizedPrefix("quantc.quantized/");
+
 #define GEN_PASS_DECL
 #include "quantc/Quantize/Passes.h.inc"
 

@@ -472,6 +472,50 @@ def RemoveObservers : Pass<"qgraph-remove-observers", "::mlir::ModuleOp"> {
   }];
 }
 
+def InsertSwitches : Pass<"qgraph-insert-switches", "::mlir::ModuleOp"> {
+  let summary = "Put a float copy beside each quantized layer, and a switch between them";
+  let description = [{
+    For `quantc eval`. A quantized layer is an op of this dialect with operands that
+    a `dequantize` gives. Its copy reads instead
+
+      * the weight as it was before rounding, `qgraph.original`
+        (`qgraph-quantize-weights` with `keep-original=true`), or the real values of
+        a weight that the model has stored,
+      * an activation before it was quantized.
+
+    Both are computed. A new last input `quantc.quantized`, an i1 for each layer,
+    says whose result goes on, and for each layer there are two new results:
+    `quantc.chosen/NAME` is what goes on, `quantc.quantized/NAME` what the quantized
+    layer gives. So with all switches off a run shows the error of each layer alone,
+    and two runs that of all layers up to it.
+
+    To be run before `qgraph-quantize-activations`, which finds no quantized weight
+    in the copies and leaves them.
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {qgraph.original = dense<...> ...} ...
+    %y = qgraph.linear %x, %w {name = "fc"} ...
+    ```
+    becomes
+    ```mlir
+    %w = qgraph.dequantize %q scale %s ...
+    %w_real = qgraph.constant dense<...> ...
+    %y = qgraph.linear %x, %w {name = "fc"} ...
+    %y_real = qgraph.linear %x, %w_real {name = "fc"} ...
+    %on = onnx.node "Gather"(%switches, %c0) ...
+    %chosen = onnx.node "Where"(%on, %y, %y_real) ...
+    ```
+
+    Layers in the bodies of control flow have no switch.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect", "::quantc::onnx_ir::ONNXDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"switched", "switched", "Layers that have a switch">,
+    Statistic<"skipped", "skipped", "Quantized layers that have none">
+  ];
+}
+
 def Calibrate : Pass<"qgraph-calibrate", "::mlir::ModuleOp"> {
   let summary = "Run the model on samples and file statistics of the sites";
   let description = [{
@@ -568,6 +612,8 @@ def GPTQ : Pass<"qgraph-gptq", "::mlir::ModuleOp"> {
     Option<"target", "target", "std::string", "\"weights\"",
            "What outputs are held against: those of the original weights, of the original inputs "
            "(inputs), or those and the residual stream (residual)">,
+    Option<"keepOriginal", "keep-original", "bool", "false",
+           "Leave the float weight on each dequantize">,
     Option<"weighTokens", "weigh-tokens", "bool", "false",
            "Count tokens by what the next normalization divides by">
   ];
