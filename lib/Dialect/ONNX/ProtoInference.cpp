@@ -279,6 +279,27 @@ static void checkRanks(const OpSchema &schema, ArrayRef<ValueInfo> inputs) {
   }
 }
 
+/// ONNX does not advance past what is no letter in an operand of an Einsum.
+/// Throws for such a one.
+static void checkEquation(const onnx::NodeProto &node) {
+  for (const onnx::AttributeProto &attribute : node.attribute()) {
+    if (attribute.name() != "equation")
+      continue;
+    std::string text = attribute.s();
+    llvm::erase(text, ' ');
+    SmallVector<StringRef> operands;
+    StringRef(text).split("->").first.split(operands, ',');
+    for (StringRef operand : operands) {
+      auto [left, right] = operand.split("...");
+      if (!llvm::all_of(left, llvm::isAlpha) ||
+          !llvm::all_of(right, llvm::isAlpha))
+        throw std::runtime_error("the operand '" + operand.str() +
+                                 "' of its equation has more than letters and "
+                                 "one ellipsis (...)");
+    }
+  }
+}
+
 /// Everything after the schema is found. Throws what the schema's functions
 /// throw.
 static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
@@ -318,6 +339,8 @@ static void inferBySchema(const OpSchema &schema, const onnx::NodeProto &given,
     node.add_output(given.output(i).empty() ? "" : "o" + std::to_string(i));
 
   checkRanks(schema, inputs);
+  if (schema.Name() == "Einsum")
+    checkEquation(given);
   // ONNX keeps axes in 32 bits.
   for (const onnx::AttributeProto &attribute : given.attribute())
     if (attribute.name() == "axis" && !llvm::isInt<32>(attribute.i()))
