@@ -30,64 +30,72 @@ static std::vector<uint8_t> wideCodes(const ConstantTensor &constant,
   return codes;
 }
 
-llvm::Expected<TypedAttr> dequantizeConstant(DequantizeOp op, StringRef layer) {
-  std::optional<ConstantTensor> stored, scale, zeroPoint, offset, codebook;
-  for (auto [place, value] : {std::pair(&stored, Value(op.getInput())),
-                              {&scale, Value(op.getScale())},
-                              {&zeroPoint, Value(op.getZeroPoint())},
-                              {&offset, Value(op.getOffset())},
-                              {&codebook, Value(op.getCodebook())}}) {
-    if (!value)
-      continue;
-    llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
-    if (!constant)
-      return constant.takeError();
-    *place = std::move(*constant);
-  }
+/// The floats of a constant, or of a `dequantize` of constants.
+static llvm::Expected<std::vector<float>> readReals(Value value) {
+  if (auto op = value.getDefiningOp<DequantizeOp>())
+    return dequantizedFloats(op);
+  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
+  if (!constant)
+    return constant.takeError();
+  return constant->readFloats();
+}
+
+llvm::Expected<std::vector<float>> dequantizedFloats(DequantizeOp op) {
+  llvm::Expected<ConstantTensor> stored = ConstantTensor::get(op.getInput());
+  if (!stored)
+    return stored.takeError();
   numerics::Encoding encoding;
   encoding.format = *getFormat(stored->getType().getElementType());
   if (op.getPrecision())
     encoding.precision = *getFormat(*op.getPrecision());
+  numerics::ScaleArrays arrays;
   numerics::Codebook codes;
-  if (codebook) {
-    codes.values = codebook->readFloats();
+  std::vector<float> scales, offsets;
+  std::vector<int32_t> zeroPoints;
+  for (auto [place, value] : {std::pair(&codes.values, Value(op.getCodebook())),
+                              {&scales, Value(op.getScale())},
+                              {&offsets, Value(op.getOffset())}})
+    if (value) {
+      llvm::Expected<std::vector<float>> reals = readReals(value);
+      if (!reals)
+        return reals.takeError();
+      *place = std::move(*reals);
+    }
+  if (op.getCodebook()) {
     // A code past the end is the last one.
     codes.values.resize(size_t(1) << numerics::info(encoding.format).bits,
                         codes.values.back());
     encoding.codebook = &codes;
   }
-  std::vector<float> scales = scale->readFloats(), offsets;
-  std::vector<int32_t> zeroPoints;
-  numerics::ScaleArrays arrays;
   arrays.scale = scales.data();
-  if (zeroPoint) {
-    zeroPoints = zeroPoint->readIntegers();
+  if (op.getOffset())
+    arrays.offset = offsets.data();
+  if (Value value = op.getZeroPoint()) {
+    llvm::Expected<ConstantTensor> constant = ConstantTensor::get(value);
+    if (!constant)
+      return constant.takeError();
+    zeroPoints = constant->readIntegers();
     arrays.zeroPoint = zeroPoints.data();
   }
-  if (offset) {
-    offsets = offset->readFloats();
-    arrays.offset = offsets.data();
-  }
   std::vector<uint8_t> wide = wideCodes(*stored, encoding.format);
+  std::vector<float> real(op.getType().getNumElements());
+  numerics::dequantize(encoding, op.getType().getShape().vec(),
+                       op.getBlock().vec(), arrays, wide.data(), real.data());
+  return real;
+}
+
+llvm::Expected<TypedAttr> dequantizeConstant(DequantizeOp op, StringRef layer) {
+  for (Value value : {op.getScale(), op.getOffset()})
+    if (value && !isConstant(value))
+      return ConstantTensor::get(value).takeError();
+  llvm::Expected<std::vector<float>> real = dequantizedFloats(op);
+  if (!real)
+    return real.takeError();
   RankedTensorType type = op.getType();
   auto fill = [&](MutableArrayRef<char> out) {
-    numerics::Extents shape = type.getShape().vec(),
-                      block = op.getBlock().vec();
-    if (type.getElementType().isF32()) {
-      // The store aligns its entries, a small constant's buffer is the heap's.
-      numerics::dequantize(encoding, shape, block, arrays, wide.data(),
-                           reinterpret_cast<float *>(out.data()));
-      return;
-    }
-    std::vector<float> real(type.getNumElements());
-    numerics::dequantize(encoding, shape, block, arrays, wide.data(),
-                         real.data());
-    numerics::Format format = *getFormat(type.getElementType());
-    for (auto [i, value] : llvm::enumerate(real)) {
-      auto code = static_cast<uint16_t>(numerics::encode(format, value));
-      std::memcpy(out.data() + i * sizeof(code), &code, sizeof(code));
-    }
+    storeFloats(*real, type.getElementType(), out.data());
   };
+  std::optional<ConstantTensor> stored = readConstant(op.getInput());
   return makeConstant(type, entryBaseName(*stored, layer) + "@dequantize",
                       fill);
 }

@@ -89,27 +89,6 @@ Error measure(Session &session, const BenchOptions &options,
   return Error::success();
 }
 
-struct Layer {
-  std::string name;
-  double seconds; ///< of one run
-  double share;   ///< of all layers
-};
-
-/// Time of each layer in a run, in the model's order.
-std::vector<Layer> layerTimes(const Session &session, size_t runs) {
-  const quantc_layer_time *times = quantc_profile(session.session, /*reset=*/0);
-  std::vector<Layer> layers;
-  double total = 0;
-  for (int64_t i = 0; times && i < session.entry->n_layers; ++i) {
-    double seconds = times[i].nanoseconds * 1e-9 / runs;
-    layers.push_back({session.entry->layers[i], seconds, 0});
-    total += seconds;
-  }
-  for (Layer &layer : layers)
-    layer.share = total > 0 ? layer.seconds / total : 0;
-  return layers;
-}
-
 /// The kernel in a layer's name, `name (kernel)`.
 StringRef kernelOf(StringRef name) {
   if (!name.ends_with(")"))
@@ -118,7 +97,7 @@ StringRef kernelOf(StringRef name) {
   return open == StringRef::npos ? name : name.slice(open + 1, name.size() - 1);
 }
 
-void printLayers(const std::vector<Layer> &layers) {
+void printLayers(const std::vector<LayerTime> &layers) {
   auto row = [](const std::string &name, double seconds, double share,
                 std::string count) {
     return std::vector<std::string>{formatv("{0:f1}", seconds * 1e6).str(),
@@ -126,24 +105,25 @@ void printLayers(const std::vector<Layer> &layers) {
                                     std::move(count), name};
   };
   Table each({"us", "share", "", "layer"});
-  std::map<std::string, Layer> kernels;
+  std::map<std::string, LayerTime> kernels;
   std::map<std::string, unsigned> counts;
-  for (const Layer &layer : layers) {
+  for (const LayerTime &layer : layers) {
     each.add(row(layer.name, layer.seconds, layer.share, ""));
     std::string kernel = kernelOf(layer.name).str();
-    Layer &sum = kernels.try_emplace(kernel, Layer{kernel, 0, 0}).first->second;
+    LayerTime &sum =
+        kernels.try_emplace(kernel, LayerTime{kernel, 0, 0}).first->second;
     sum.seconds += layer.seconds;
     sum.share += layer.share;
     ++counts[kernel];
   }
-  std::vector<Layer> sums;
+  std::vector<LayerTime> sums;
   for (auto &[name, sum] : kernels)
     sums.push_back(sum);
-  sort(sums, [](const Layer &a, const Layer &b) {
+  sort(sums, [](const LayerTime &a, const LayerTime &b) {
     return std::tie(b.seconds, a.name) < std::tie(a.seconds, b.name);
   });
   Table byKernel({"us", "share", "calls", "kernel"});
-  for (const Layer &sum : sums)
+  for (const LayerTime &sum : sums)
     byKernel.add(
         row(sum.name, sum.seconds, sum.share, utostr(counts[sum.name])));
   outs() << '\n';
@@ -185,7 +165,7 @@ void printText(const Session &session, const Measurement &result) {
 }
 
 void printJSON(const Session &session, const Measurement &result,
-               const std::vector<Layer> &layers) {
+               const std::vector<LayerTime> &layers) {
   json::OStream json(outs(), 2);
   json.objectBegin();
   json.attribute("model", quantc_name(session.model));
@@ -208,7 +188,7 @@ void printJSON(const Session &session, const Measurement &result,
   json.attribute("first_result_seconds", result.load);
   if (!layers.empty())
     json.attributeArray("layers", [&] {
-      for (const Layer &layer : layers)
+      for (const LayerTime &layer : layers)
         json.object([&] {
           json.attribute("name", layer.name);
           json.attribute("seconds", layer.seconds);
@@ -240,9 +220,9 @@ int bench(BenchOptions options) {
     return fail(std::move(error));
   noteStage("");
 
-  std::vector<Layer> layers;
+  std::vector<LayerTime> layers;
   if (options.layers)
-    layers = layerTimes(**session, result.runs.size());
+    layers = (*session)->layerTimes(result.runs.size());
   if (options.json) {
     printJSON(**session, result, layers);
     return ExitDone;

@@ -25,6 +25,7 @@
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Threading.h"
 
@@ -94,6 +95,25 @@ bool isOurFault(Operation *op, const std::vector<std::string> &errors) {
   return failed(verify(op)) && llvm::is_contained(errors, found);
 }
 
+/// A file in TMPDIR that is removed in the end.
+class TemporaryFile {
+public:
+  llvm::Error create(llvm::StringRef suffix, std::string &path) {
+    llvm::SmallString<128> made;
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("quantc", suffix, made))
+      return llvm::createStringError(
+          code, "cannot make a temporary file in TMPDIR: %s",
+          code.message().c_str());
+    remover.emplace(made);
+    path = made.str();
+    return llvm::Error::success();
+  }
+
+private:
+  std::optional<llvm::FileRemover> remover;
+};
+
 llvm::Error alreadyReported() {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), "");
 }
@@ -136,8 +156,11 @@ LogicalResult Compiler::handle(Diagnostic &diag) {
   for (Diagnostic &note : diag.getNotes())
     text += "\n  " + note.str();
   // Levels that meet the same problem say so once.
-  if (told.insert(text).second)
-    listener.message(severity, text);
+  if (!told.insert(text).second)
+    return success();
+  if (diag.getSeverity() != DiagnosticSeverity::Error)
+    result.remarks.push_back(text);
+  listener.message(severity, text);
   return success();
 }
 
@@ -214,16 +237,14 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
     options.dims = model.dims = dimsOf(*model.module, options.dims);
     options.requireMatch = false;
   }
-  std::optional<llvm::FileRemover> remover;
-  if (!options.calibration.empty() && options.statistics.empty()) {
-    llvm::SmallString<128> path;
-    if (std::error_code code =
-            llvm::sys::fs::createTemporaryFile("quantc", "statistics", path))
-      return llvm::createStringError(
-          code, "cannot make a file in TMPDIR for statistics: %s",
-          code.message().c_str());
-    remover.emplace(path);
-    options.statistics = path.str();
+  TemporaryFile statistics, description;
+  if (!options.calibration.empty() && options.statistics.empty())
+    if (llvm::Error error = statistics.create("statistics", options.statistics))
+      return error;
+  if (!request.report.empty()) {
+    options.descriptionLevel = levels.back().name;
+    if (llvm::Error error = description.create("json", options.description))
+      return error;
   }
   llvm::Expected<std::string> pipeline = graphPipeline(options, stage);
   if (!pipeline)
@@ -236,6 +257,13 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
           runPasses(manager, *model.module, "the graph of '" + model.path + "'",
                     from, from + share))
     return error;
+  if (!request.report.empty()) {
+    llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> text =
+        llvm::MemoryBuffer::getFile(options.description);
+    if (!text)
+      return llvm::errorCodeToError(text.getError());
+    result.descriptions.push_back((*text)->getBuffer().str());
+  }
   model.reports = reportTensors(model.tensors, *model.module);
   if (auto unmatched = dyn_cast_or_null<ArrayAttr>(
           (*model.module)->removeAttr(qgraph::kUnmatchedAttr)))

@@ -7,6 +7,7 @@
 
 #include "Console.h"
 #include "Options.h"
+#include "Report.h"
 #include "Worker.h"
 #include "quantc/Driver/Compile.h"
 #include "quantc/Support/AtomicFile.h"
@@ -26,8 +27,7 @@ struct CompileOptions : CompileRequest {
   std::map<std::string, std::string> planned;
 };
 
-const char *const kPlanned[] = {"--size", "--lock", "--check-lock", "--report",
-                                "--memory"};
+const char *const kPlanned[] = {"--size", "--lock", "--check-lock", "--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
   if (options.json && options.output != "-") {
@@ -62,6 +62,9 @@ void printResult(const CompileOptions &options, const CompileResult &result) {
 Error checkOutput(const CompileOptions &options) {
   if (options.output == "-")
     return Error::success();
+  if (!options.report.empty())
+    if (Error error = AtomicFile::create(options.report).takeError())
+      return error;
   if (options.emit != Emit::Library)
     return AtomicFile::create(options.output).takeError();
   // The longest name, too.
@@ -78,6 +81,12 @@ int compile(const CompileOptions &options) {
       options, options.quiet, options.quiet || options.output == "-");
   if (!result)
     return fail(result.takeError());
+  if (!options.report.empty()) {
+    noteStage("writing '" + options.report + "'");
+    if (Error error = writeReport(options, *result))
+      return fail(std::move(error));
+    result->files.push_back(options.report);
+  }
   printResult(options, *result);
   return ExitDone;
 }
@@ -115,8 +124,9 @@ std::vector<std::string> outputsOf(const CompileOptions &options) {
   if (options.emit == Emit::Library)
     for (const char *suffix : {".so", ".h", ".json"})
       outputs.push_back(options.output + suffix);
-  if (!options.weightsOut.empty())
-    outputs.push_back(options.weightsOut);
+  for (const std::string &path : {options.weightsOut, options.report})
+    if (!path.empty())
+      outputs.push_back(path);
   return outputs;
 }
 
@@ -141,6 +151,9 @@ std::string whyNoOutput(const CompileOptions &options) {
            " is a folder: say what the output is called, as -o " +
            shellQuoted(inside);
   }
+  if (!options.report.empty() && !isLibrary)
+    return "--report is of a library, and --emit=" + options.emitName +
+           " makes none";
   if (options.embedWeights && !isLibrary)
     return "--embed-weights is for a library, and --emit=" + options.emitName +
            " makes none";
@@ -274,6 +287,11 @@ RunVerb addCompile(CLI::App &program) {
       ->check(CLI::IsMember({"onnx", "qgraph", "fused", "kernel", "llvm", "asm",
                              "object", "archive", "library"})
                   .description(""));
+  verb->add_option("--report", options->report,
+                   "Write a page on what became of the model: bytes, bits, "
+                   "error and histograms of each layer, times, what was "
+                   "skipped and why")
+      ->type_name("FILE.html");
   verb->add_flag("--embed-weights", options->embedWeights,
                  "Put the weights into the library itself");
   verb->add_option("--weights-out", options->weightsOut,

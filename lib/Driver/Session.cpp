@@ -336,4 +336,18 @@ Error Session::run() {
   return Error::success();
 }
 
+std::vector<LayerTime> Session::layerTimes(size_t runs) const {
+  const quantc_layer_time *times = quantc_profile(session, /*reset=*/0);
+  std::vector<LayerTime> layers;
+  double total = 0;
+  for (int64_t i = 0; times && i < entry->n_layers; ++i) {
+    double seconds = times[i].nanoseconds * 1e-9 / runs;
+    layers.push_back({entry->layers[i], seconds, 0});
+    total += seconds;
+  }
+  for (LayerTime &layer : layers)
+    layer.share = total > 0 ? layer.seconds / total : 0;
+  return layers;
+}
+
 } // namespace quantc::driver

@@ -35,6 +35,13 @@ struct SessionOptions {
   void addTo(CLI::App &verb);
 };
 
+/// Of one run.
+struct LayerTime {
+  std::string name;
+  double seconds;
+  double share; ///< of all layers
+};
+
 class Session {
 public:
   ~Session();
@@ -59,6 +66,10 @@ public:
 
   /// One run; the outputs stay valid until the next.
   llvm::Error run();
+
+  /// Time of each layer in a run, in the model's order; of so many runs since
+  /// the profile was reset. Needs SessionOptions::profile.
+  std::vector<LayerTime> layerTimes(size_t runs) const;
 
   quantc_model *model = nullptr;
   quantc_session *session = nullptr;

@@ -198,6 +198,19 @@ Passes activationPasses(const Recipe &recipe, const GraphOptions &options) {
           "qgraph-quantize-activations{" + activations + "}"};
 }
 
+/// What is told of the layers as they are now.
+Passes descriptionPasses(const Recipe &recipe, const GraphOptions &options) {
+  if (options.description.empty())
+    return {};
+  std::string text =
+      "qgraph-describe-layers{" + fileOption("output", options.description);
+  if (!options.descriptionLevel.empty())
+    text += " level=" + options.descriptionLevel;
+  if (recipe.scheme->usesStatistics())
+    text += " " + fileOption("statistics", statisticsFile(options));
+  return {text + "}"};
+}
+
 /// What a recipe does to weights and activations.
 llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
                                           const GraphOptions &options,
@@ -209,8 +222,10 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
     return std::move(error);
   Passes passes,
       switches(hasSwitches ? Passes{"qgraph-insert-switches"} : Passes());
-  if (scheme.weights.empty())
+  if (scheme.weights.empty()) {
+    append(switches, descriptionPasses(recipe, options));
     return switches;
+  }
   // What is stored already reaches its layers as codes, so it is not quantized
   // again.
   if (!recipe.hasFloatActivations())
@@ -219,13 +234,15 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
     passes.push_back("qgraph-rotate");
   if (scheme.usesSamples())
     append(passes, statisticsPasses(recipe, options));
-  llvm::Expected<Passes> weights = weightPasses(recipe, options, hasSwitches);
+  llvm::Expected<Passes> weights = weightPasses(
+      recipe, options, hasSwitches || !options.description.empty());
   if (!weights)
     return weights.takeError();
   append(passes, std::move(*weights));
   append(passes, std::move(switches));
   if (!recipe.hasFloatActivations())
     append(passes, activationPasses(recipe, options));
+  append(passes, descriptionPasses(recipe, options));
   if (scheme.usesSamples())
     passes.push_back("qgraph-remove-observers");
   return passes;

@@ -60,6 +60,10 @@ std::optional<ConstantTensor> readConstant(mlir::Value value);
 /// True if `value` is a `qgraph.constant`.
 bool isConstant(mlir::Value value);
 
+/// What a `dequantize` gives whose operands are constants or such ops. An error
+/// says which operand is no constant or could not be read.
+llvm::Expected<std::vector<float>> dequantizedFloats(qgraph::DequantizeOp op);
+
 /// What a `dequantize` of constants gives, as a constant named after its stored
 /// operand or, where that has no name, after `layer`: `<name>@dequantize`. An
 /// error says which operand is no constant or could not be read.

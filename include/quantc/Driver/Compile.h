@@ -58,6 +58,9 @@ struct CompileRequest {
   bool embedWeights = false;
   /// Threads; 0: as many as this process may use.
   unsigned jobs = 0;
+  /// A page on what became of the model, of a library (`--report`): what it
+  /// needs to know is found out.
+  std::string report;
   /// Where new weights of printed IR go; empty: beside `output`.
   std::string weightsOut;
   /// Libraries with operators of other domains (Pipelines/Plugin.h).
@@ -73,6 +76,11 @@ struct CompileResult {
   std::vector<std::string> levels;
   std::string manifest; ///< its text, of a library
   uint64_t libraryBytes = 0, weightsBytes = 0;
+  /// Of each model what qgraph-describe-layers has written, with
+  /// CompileRequest::report.
+  std::vector<std::string> descriptions;
+  /// Remarks and warnings: what was not done, and why.
+  std::vector<std::string> remarks;
 };
 
 /// What a compile tells its caller meanwhile. Called from several threads, one

@@ -55,6 +55,9 @@ struct GraphOptions {
   /// A file of statistics. With `calibration` it is written, else read; empty
   /// with `calibration`: `statistics` in the current folder.
   std::string statistics;
+  /// A file that says what became of the layers (qgraph-describe-layers), and
+  /// the instruction set level whose times are foretold; empty: none is written.
+  std::string description, descriptionLevel;
   /// An expression of keepFloat or set that matches no layer is an error;
   /// otherwise the module lists it (qgraph::kUnmatchedAttr).
   bool requireMatch = true;

@@ -516,6 +516,40 @@ def InsertSwitches : Pass<"qgraph-insert-switches", "::mlir::ModuleOp"> {
   ];
 }
 
+def DescribeLayers : Pass<"qgraph-describe-layers", "::mlir::ModuleOp"> {
+  let summary = "Write down what became of the layers, for a report";
+  let description = [{
+    Writes a JSON file with a list `layers`, an object for each linear layer and
+    convolution:
+
+      * `name`, `op`, `shape` [N, ..., K], `bytes_before` (32 bits a weight);
+      * `weight`: `format`, `shared` (`channel`, `group 64`, `tensor`; none if it is
+        float), `bytes` and `bits` a weight, both with scales, `snr` in dB against
+        `qgraph.original` (`qgraph-quantize-weights` with `keep-original=true`, which
+        this pass takes away), `histogram`;
+      * `input`: `format`, `shared` (`token`, `group 32`, `tensor`), `static`, and,
+        with `statistics`, `range` and `histogram`;
+      * `predicted_seconds` of the cost model for `level`, for linear layers: one
+        thread, 1 for each dynamic dimension.
+
+    A histogram has `low`, `high`, `counts`, a `unit` and, where it is known, `clip`,
+    the points beyond which values are clipped. Units: `step`, weights divided by
+    their scales, plus the zero point, so that all groups share the codes' ends;
+    `value`, weights of formats without a step; `octave`, |x| of an
+    input, p standing for 2^floor(p) (1 + p - floor(p)).
+
+    The module stays as it is otherwise.
+  }];
+  let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
+  let options = [
+    Option<"output", "output", "std::string", "\"\"", "File to write">,
+    Option<"statistics", "statistics", "std::string", "\"\"", "File of statistics of the sites">,
+    Option<"level", "level", "std::string", "\"\"",
+           "Instruction set level whose times are foretold; empty: none are">
+  ];
+  let statistics = [Statistic<"described", "described", "Layers that are described">];
+}
+
 def Calibrate : Pass<"qgraph-calibrate", "::mlir::ModuleOp"> {
   let summary = "Run the model on samples and file statistics of the sites";
   let description = [{
