@@ -7,6 +7,7 @@
 
 #include "Console.h"
 #include "Options.h"
+#include "OwnSamples.h"
 #include "Worker.h"
 #include "quantc/Support/AtomicFile.h"
 #include "quantc/Support/Errors.h"
@@ -48,8 +49,11 @@ void printResult(const CalibrateOptions &options,
   }
 }
 
-int calibrate(const CalibrateOptions &options) {
+int calibrate(CalibrateOptions options) {
   if (Error error = AtomicFile::create(options.output).takeError())
+    return fail(std::move(error));
+  std::optional<FileRemover> samples;
+  if (Error error = makeOwnSamples(options, options.quiet, samples))
     return fail(std::move(error));
   Expected<CompileResult> result =
       compileAtTerminal(options, options.quiet, options.quiet);
@@ -137,10 +141,12 @@ RunVerb addCalibrate(CLI::App &program) {
       "calibrate",
       "Run a model on samples and file what passes its layers, or merge files");
   verb->add_option("MODEL.onnx", options->models, "Model")->type_name("");
-  verb->add_option("--data", options->graph.calibration,
-                   "Samples: a .npz or .safetensors file of arrays named as "
-                   "the inputs, the first dimension being the sample, a folder "
-                   "of .npy files or of test_data_set_*")
+  verb->add_option(
+          "--data", options->graph.calibration,
+          "Samples: a .npz or .safetensors file of arrays named as "
+          "the inputs, the first dimension being the sample, a folder "
+          "of .npy files or of test_data_set_*; self[:SAMPLESxLENGTH]: a "
+          "language model writes its own (32x256)")
       ->type_name("DATA");
   verb->add_option("-o,--output", options->output,
                    "File of statistics to write")

@@ -7,6 +7,7 @@
 
 #include "Console.h"
 #include "Options.h"
+#include "OwnSamples.h"
 #include "Report.h"
 #include "Worker.h"
 #include "quantc/Driver/Compile.h"
@@ -74,8 +75,11 @@ Error checkOutput(const CompileOptions &options) {
   return Error::success();
 }
 
-int compile(const CompileOptions &options) {
+int compile(CompileOptions options) {
   if (Error error = checkOutput(options))
+    return fail(std::move(error));
+  std::optional<FileRemover> samples;
+  if (Error error = makeOwnSamples(options, options.quiet, samples))
     return fail(std::move(error));
   Expected<CompileResult> result = compileAtTerminal(
       options, options.quiet, options.quiet || options.output == "-");
@@ -208,7 +212,9 @@ void addRecipeOptions(CLI::App &verb, GraphOptions &graph) {
       verb.add_option("--calibration", graph.calibration,
                       "Samples for recipes that run the model on some: a "
                       ".npz or .safetensors file of arrays named as the "
-                      "inputs, a folder of .npy files or of test_data_set_*")
+                      "inputs, a folder of .npy files or of test_data_set_*; "
+                      "self[:SAMPLESxLENGTH]: a language model writes its own "
+                      "(32x256)")
           ->type_name("DATA");
   verb.add_option("--statistics", graph.statistics,
                   "What 'quantc calibrate' has found, instead of samples")

@@ -8,6 +8,7 @@
 #include "Console.h"
 #include "Evaluation.h"
 #include "Options.h"
+#include "OwnSamples.h"
 #include "Worker.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -206,7 +207,10 @@ void printResult(const EvalOptions &options, const Evaluation &found) {
     printBisection(*found.bisection, options.evaluation.share);
 }
 
-int eval(const EvalOptions &options) {
+int eval(EvalOptions options) {
+  std::optional<FileRemover> samples;
+  if (Error error = makeOwnSamples(options, options.quiet, samples))
+    return fail(std::move(error));
   std::optional<Evaluation> found;
   Expected<CompileResult> result = compileAtTerminal(
       options, options.quiet, options.quiet,
