@@ -36,6 +36,7 @@ import checkpoints
 import measure
 import reference_model
 import report
+import static_int8
 import tokens as samples
 from divergence import Divergence
 from minilm import import_quantc, say
@@ -44,6 +45,7 @@ from minilm import import_quantc, say
 KEPT = "node_embedding|node_linear_210"
 WEIGHT_ONLY = ":activations=float"
 GROUPS = WEIGHT_ONLY + ",group-size=64"
+STATIC = ("minilm", "resnet50")  # rows of static_int8.py
 MB = 1e6
 
 
@@ -296,11 +298,38 @@ class Bench:
     # --- All of it -----------------------------------------------------------------
 
     def run(self):
-        self.reference_logits()
+        static = static_int8.StaticInt8(self.quantc, self.folder)
+        for name in self.arguments.static:
+            self.once(name, getattr(static, name))
+        if self.arguments.rows:
+            self.reference_logits()
         for row in self.arguments.rows:
             self.once(row.text, lambda: self.run_row(row))
             if row.peer and not self.arguments.no_peers:
                 self.once(row.peer, lambda: self.run_peer(row.peer))
+
+    def static_text(self):
+        """The tables of static_int8.py."""
+        texts = []
+        if found := self.known("minilm"):
+            table = report.Table("", "sentence embeddings of MiniLM", "median cosine to float",
+                                 "least", "wanted")
+            for name, (median, least) in found.items():
+                wanted = ("≥ 0.995: " + ("met" if median >= 0.995 else "MISSED")
+                          if "smoothquant" in name else "")
+                table.add(name, f"{median:.5f}", f"{least:.5f}", wanted)
+            texts.append(table)
+        if found := self.known("resnet50"):
+            table = report.Table("", "seeded ResNet-50", "relative error of the output", "wanted")
+            best = min(error for name, error in found.items() if "ONNX Runtime" in name)
+            ours = min(error for name, error in found.items() if "quantc" in name)
+            for name, error in found.items():
+                wanted = (f"≤ {best:.4f}: " + ("met" if error <= best else "MISSED")
+                          if error == ours else "")
+                table.add(name, f"{error:.4f}", wanted)
+            texts.append(table)
+        rows = "\n".join(table.markdown().partition("\n\n")[2] for table in texts)
+        return "### Static 8 bits\n\nbenchmarks/static_int8.py says on what data.\n\n" + rows
 
     def text(self):
         table = report.Table(
@@ -338,7 +367,7 @@ class Bench:
             f"bench-accuracy` on {measure.machine()}.\n"
         )
         title, _, rows = table.markdown().partition("\n\n")
-        return f"{title}\n\n{about}\n{rows}"
+        return f"{title}\n\n{about}\n{rows}\n{self.static_text()}"
 
 
 def main():
@@ -357,8 +386,8 @@ def main():
                         help="default: calibration.npy in the folder")
     parser.add_argument("--validation", type=pathlib.Path, metavar="TOKENS.npy",
                         help="default: validation.npy in the folder")
-    parser.add_argument("--rows", nargs="+", default=list(names), choices=names,
-                        metavar="ROW", help="only these: " + ", ".join(names))
+    parser.add_argument("--rows", nargs="+", default=[*names, *STATIC], choices=[*names, *STATIC],
+                        metavar="ROW", help="only these: " + ", ".join([*names, *STATIC]))
     parser.add_argument("--samples", type=int, help="how many samples calibrate (default: all)")
     parser.add_argument("--sequences", type=int,
                         help="how many sequences validate (default: all)")
@@ -370,7 +399,8 @@ def main():
     parser.add_argument("--write", action="store_true",
                         help="write the table into docs/benchmarks.md")
     arguments = parser.parse_args()
-    arguments.rows = [names[name] for name in arguments.rows]
+    arguments.static = [name for name in arguments.rows if name in STATIC]
+    arguments.rows = [names[name] for name in arguments.rows if name in names]
     bench = Bench(arguments)
     bench.run()
     text = bench.text()

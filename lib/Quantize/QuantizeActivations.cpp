@@ -171,11 +171,11 @@ QuantizeActivationsPass::rangeOf(const numerics::SiteStatistics &site) const {
   numerics::Scheme scheme = numericScheme();
   numerics::Encoding encoding;
   encoding.format = storedFormat;
-  // PyTorch's averaging constant; the percentile that TensorRT's users know.
+  // PyTorch's averaging constant; ONNX Runtime's percentile.
   if (observer == "moving-average")
     return site.movingAverage(0.01);
   if (observer == "percentile")
-    return site.percentile(99.99);
+    return site.percentile(99.999);
   if (observer == "entropy")
     return site.entropy(encoding.range(), scheme);
   if (observer == "mse")

@@ -145,7 +145,7 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
     Option<"statisticsFile", "statistics", "std::string", "\"\"",
            "File of statistics, for scales that are constants; with granularity=tensor">,
     Option<"observer", "observer", "std::string", "\"minmax\"",
-           "What range of a site's values is kept: minmax, moving-average, percentile (99.99 %), "
+           "What range of a site's values is kept: minmax, moving-average, percentile (99.999 %), "
            "entropy or mse">
   ];
   let statistics = [
