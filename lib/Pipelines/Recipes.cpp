@@ -188,8 +188,6 @@ llvm::Expected<Passes> weightPasses(const Recipe &recipe,
 Passes activationPasses(const Recipe &recipe, const GraphOptions &options) {
   llvm::StringRef shared = recipe.option("activations");
   std::string activations = ("granularity=" + shared).str();
-  if (shared == "group")
-    activations += " group-size=" + std::to_string(recipe.groupSize());
   if (recipe.scheme->isStatic && shared == "tensor")
     activations += " format=ui8 scheme=asymmetric observer=" +
                    recipe.option("observer").str() + " " +

@@ -37,9 +37,8 @@ public:
   void runOnOperation() override;
 
 private:
-  SmallVector<int64_t> blockFor(RankedTensorType type, bool whole) const;
-  /// `whole`: with one scale for all.
-  Value quantized(Value real, bool whole);
+  SmallVector<int64_t> blockFor(LayerOpInterface layer) const;
+  Value quantized(Value real, ArrayRef<int64_t> block);
   /// The scale and zero point of `real` as ops before the builder's place.
   std::pair<Value, Value> chooseWhileRunning(OpBuilder &builder, Value real,
                                              ArrayRef<int64_t> block);
@@ -56,9 +55,8 @@ private:
   Formula formula = Formula::Symmetric;
   std::optional<Statistics> known;
   DenseMap<Value, numerics::Extrema> ranges; // of the sites that are read
-  /// The dequantized form of each value that has been quantized; the second map
-  /// with one scale for all.
-  DenseMap<Value, Value> done[2];
+  /// The dequantized form of each value that has been quantized in a block.
+  DenseMap<std::pair<Value, Attribute>, Value> done;
 };
 
 /// Why this layer keeps a float input, or empty. What would help is part of
@@ -102,8 +100,6 @@ LogicalResult QuantizeActivationsPass::initialize(MLIRContext *context) {
       granularity != "group")
     return fail("granularity '" + granularity +
                 "' is not tensor, token or group");
-  if (granularity == "group" && groupSize < 1)
-    return fail("group-size must be at least 1 with granularity=group");
   if (scheme != "symmetric" && scheme != "asymmetric")
     return fail("scheme '" + scheme + "' is not symmetric or asymmetric");
   if (!statisticsFile.empty() && granularity != "tensor")
@@ -120,14 +116,21 @@ LogicalResult QuantizeActivationsPass::initialize(MLIRContext *context) {
   return success();
 }
 
-SmallVector<int64_t> QuantizeActivationsPass::blockFor(RankedTensorType type,
-                                                       bool whole) const {
-  SmallVector<int64_t> block(type.getRank(),
-                             whole || granularity == "tensor" ? 0 : 1);
-  int64_t width = type.getShape().back();
-  bool several = !whole && granularity == "group" &&
-                 (ShapedType::isDynamic(width) || groupSize < width);
-  block.back() = several ? groupSize.getValue() : 0;
+SmallVector<int64_t>
+QuantizeActivationsPass::blockFor(LayerOpInterface layer) const {
+  auto type = cast<RankedTensorType>(layer.getInput().getType());
+  // The sum of a convolution takes many positions: one scale for all of them.
+  bool whole = granularity == "tensor" || isa<ConvOp>(*layer);
+  SmallVector<int64_t> block(type.getRank(), whole ? 0 : 1);
+  block.back() = 0;
+  if (whole || granularity != "group")
+    return block;
+  // A sum of integers has one scale of each operand.
+  auto weight = layer.getWeight().getDefiningOp<DequantizeOp>();
+  auto weightType = cast<RankedTensorType>(weight.getType());
+  unsigned last = weightType.getRank() - 1;
+  if (!isWhole(weightType, weight.getBlock(), last))
+    block.back() = weight.getBlock()[last];
   return block;
 }
 
@@ -203,17 +206,17 @@ QuantizeActivationsPass::chooseFromStatistics(OpBuilder &builder, Value real) {
   return {scale, zeroPoint};
 }
 
-/// dequantize(quantize(real)), made once for each value, right behind it so
-/// that it dominates every reader.
-Value QuantizeActivationsPass::quantized(Value real, bool whole) {
-  Value &result = done[whole][real];
+/// dequantize(quantize(real)), made once for each value and block, right behind
+/// it so that it dominates every reader.
+Value QuantizeActivationsPass::quantized(Value real, ArrayRef<int64_t> block) {
+  Value &result =
+      done[{real, DenseI64ArrayAttr::get(real.getContext(), block)}];
   if (result)
     return result;
   OpBuilder builder(real.getContext());
   builder.setInsertionPointAfterValue(real);
   Location loc = real.getLoc();
   auto type = cast<RankedTensorType>(real.getType());
-  SmallVector<int64_t> block = blockFor(type, whole);
   auto [scale, zeroPoint] = known ? chooseFromStatistics(builder, real)
                                   : chooseWhileRunning(builder, real, block);
   auto quantize = QuantizeOp::create(builder, loc, type.clone(stored), real,
@@ -226,8 +229,7 @@ Value QuantizeActivationsPass::quantized(Value real, bool whole) {
 }
 
 void QuantizeActivationsPass::runOnOperation() {
-  for (auto &map : done)
-    map.clear();
+  done.clear();
   known.reset();
   ranges.clear();
   if (!statisticsFile.empty()) {
@@ -251,9 +253,7 @@ void QuantizeActivationsPass::runOnOperation() {
                          << " stays float: " << why;
       return;
     }
-    // The sum of a convolution takes many positions: one scale for all of them.
-    Value input = quantized(layer.getInput(), isa<ConvOp>(*layer));
-    layer->setOperand(0, input);
+    layer->setOperand(0, quantized(layer.getInput(), blockFor(layer)));
     ++matched;
   });
 }

@@ -1,5 +1,5 @@
 // RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="format=si8 granularity=channel cost-model=false" --qgraph-quantize-activations="granularity=token" | FileCheck %s
-// RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="format=si4 granularity=group group-size=32 cost-model=false" --qgraph-quantize-activations="granularity=group group-size=32" | FileCheck %s
+// RUN: quant-opt %s --split-input-file --qgraph-quantize-weights="format=si4 granularity=group group-size=32 cost-model=false" --qgraph-quantize-activations="granularity=group" | FileCheck %s
 
 // A scale a column: 127 / 127, and 254 / 127; -63.5 is rounded half to even.
 // Convolutions have 8 bits in every recipe, and one scale for their input.

@@ -1,7 +1,7 @@
 // A weight's offsets become a product with the sums of the input's groups.
 
 // RUN: quant-opt %s --split-input-file --qgraph-split-offsets | FileCheck %s
-// RUN: quant-opt %s --split-input-file --qgraph-split-offsets --qgraph-quantize-activations="granularity=group group-size=2" --qgraph-fuse-quantized 2>/dev/null | FileCheck %s --check-prefix=FUSED
+// RUN: quant-opt %s --split-input-file --qgraph-split-offsets --qgraph-quantize-activations="granularity=group" --qgraph-fuse-quantized 2>/dev/null | FileCheck %s --check-prefix=FUSED
 
 // CHECK-LABEL: @linear
 // CHECK-DAG: %[[G:.*]] = onnx.node "Reshape"(%arg0) dims(%{{.*}}) {{.*}} -> tensor<?x2x2xf32>

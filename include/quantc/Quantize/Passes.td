@@ -130,15 +130,18 @@ def QuantizeActivations : Pass<"qgraph-quantize-activations", "::mlir::ModuleOp"
     `observer` finds for the site (`qgraph.observe`) that the layer reads. Layers
     whose site is not in the file keep float inputs, with a remark.
 
-    One quantization serves all layers that read the same value; other readers keep
-    the float value. Layers that stay float, or whose weights could not be used by
+    With `granularity=group` the last dimension has the groups of the layer's weight,
+    and one scale if that has one a column: a sum of integers has one scale of each.
+
+    One quantization serves all layers that read the same value and have the same
+    groups; other readers keep the float value. Layers that stay float, or whose weights could not be used by
     an integer sum (a codebook, an offset), keep float inputs, with a remark.
   }];
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
   let options = [
     Option<"granularity", "granularity", "std::string", "\"token\"",
-           "What shares a scale: tensor, token (the last dimension) or group (of group-size values of it)">,
-    Option<"groupSize", "group-size", "int64_t", "32", "Values that share a scale, with granularity=group">,
+           "What shares a scale: tensor, token (the last dimension) or group (as many values of it as "
+           "share one in the weight)">,
     Option<"format", "format", "std::string", "\"si8\"", "Stored type">,
     Option<"scheme", "scheme", "std::string", "\"symmetric\"",
            "How scale and zero point are chosen: symmetric or asymmetric">,
