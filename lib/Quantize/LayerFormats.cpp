@@ -19,15 +19,64 @@ using namespace llvm;
 
 namespace quantc {
 
+static constexpr StringLiteral kExactly("(*name)");
+
+/// Replaces `%XX` by the byte; none where what follows a `%` is no such digits.
+static std::optional<std::string> decodeName(StringRef text) {
+  std::string name;
+  while (!text.empty()) {
+    char c = text.front();
+    uint8_t code;
+    text = text.drop_front();
+    if (c == '%') {
+      if (text.size() < 2 || text.take_front(2).getAsInteger(16, code) ||
+          !isHexDigit(text[0]))
+        return std::nullopt;
+      c = static_cast<char>(code);
+      text = text.drop_front(2);
+    }
+    name += c;
+  }
+  return name;
+}
+
+std::string LayerPattern::exactly(StringRef name) {
+  std::string text = kExactly.str();
+  for (char c : name) {
+    if (isAlnum(c) || StringRef("_-./:").contains(c))
+      text += c;
+    else
+      text += "%" + toHex(StringRef(&c, 1));
+  }
+  return text;
+}
+
 Expected<LayerPattern> LayerPattern::create(StringRef text) {
   LayerPattern pattern;
   pattern.text = text.str();
+  if (text.consume_front(kExactly)) {
+    pattern.name = decodeName(text);
+    if (!pattern.name || pattern.name->empty())
+      return make_error<UsageError>("'" + pattern.text +
+                                    "' is not (*name)NAME with %XX for bytes");
+    return pattern;
+  }
   pattern.regex = std::make_shared<Regex>(text);
   std::string problem;
   if (!pattern.regex->isValid(problem))
     return make_error<UsageError>("'" + text +
                                   "' is no regular expression: " + problem);
   return pattern;
+}
+
+bool LayerPattern::matches(StringRef layer, StringRef weight) const {
+  if (name)
+    return exactLayerName(layer, weight) == *name;
+  return regex->match(layer) || regex->match(weight);
+}
+
+StringRef exactLayerName(StringRef layer, StringRef weight) {
+  return layer.empty() ? weight.split('@').first : layer;
 }
 
 /// The formats of layers that are no plain integers.
@@ -90,11 +139,20 @@ Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
   LayerFormat made{std::move(*pattern), *format, std::nullopt};
   for (StringRef word : ArrayRef(words).drop_front()) {
     int64_t size;
+    if (word == "granularity=tensor") {
+      made.perTensor = true;
+      continue;
+    }
     if (!word.consume_front("group-size=") || word.getAsInteger(10, size) ||
         size < 0)
-      return fail("'" + word + "': what may follow the format is group-size=N");
+      return fail("'" + word +
+                  "': what may follow the format is group-size=N, or "
+                  "granularity=tensor");
     made.groupSize = size;
   }
+  if (made.perTensor &&
+      (made.groupSize || (made.format && made.format->groupSize)))
+    return fail("granularity=tensor is for formats without groups");
   if (made.groupSize && made.format)
     if (std::string why = whyNotGroupSize(*made.format, *made.groupSize);
         !why.empty())

@@ -13,6 +13,7 @@
 
 #include "RoundWeights.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Numerics/Packing.h"
@@ -63,6 +64,15 @@ private:
   LogicalResult quantize(EmbeddingOp embedding);
   std::string chooseFormat(Operation *layer, const ConstantTensor &weight,
                            RoundingFormat &format) const;
+  /// What the entries of `set` want of a layer: the one with its name, else the
+  /// last that matches; null: none does. `exact`: those with a name only.
+  const LayerFormat *findOverride(StringRef layer, StringRef weight,
+                                  bool exact) const;
+  Wanted wantedBy(const LayerFormat &made) const;
+  /// An error if a layer whose format is set by its name is also asked to have
+  /// another by an expression.
+  LogicalResult checkConflict(Operation *layer,
+                              const ConstantTensor &weight) const;
   std::string chooseConvFormat(const Wanted &wanted, bool asked,
                                RoundingFormat &format) const;
   RoundingFormat roundingFor(const numerics::WeightFormat &row) const;
@@ -108,6 +118,16 @@ llvm::Error QuantizeWeightsPass::parseLayerOptions() {
                                    llvm::toString(entries.takeError()));
   overrides = std::move(*entries);
   return llvm::Error::success();
+}
+
+/// Why the table of an embedding cannot have a format, or empty.
+static std::string whyNoTable(const numerics::WeightFormat &format) {
+  std::string name = "'" + std::string(format.name) + "'";
+  if (!format.isPlainInteger() && format.hasScale)
+    return name + ": tables are si2 ... si8, f16, bf16 or float";
+  if (!numerics::info(format.stored).isSigned)
+    return name + " must be signed: tables are symmetric";
+  return {};
 }
 
 LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
@@ -160,18 +180,34 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
       scaleType == "f16" ? numerics::Format::F16 : numerics::Format::F32;
   if (llvm::Error error = parseLayerOptions())
     return fail(llvm::toString(std::move(error)));
-  if (tableFormat && !tableFormat->isPlainInteger() && tableFormat->hasScale)
-    return fail("embedding-format '" + embeddingFormat +
-                "': tables are si2 ... si8, f16, bf16 or float");
-  if (tableFormat && !numerics::info(tableFormat->stored).isSigned)
-    return fail("embedding-format '" + embeddingFormat +
-                "' must be signed: tables are symmetric");
+  if (tableFormat)
+    if (std::string why = whyNoTable(*tableFormat); !why.empty())
+      return fail("embedding-format " + why);
   return success();
 }
 
 //===----------------------------------------------------------------------===//
 // Layers
 //===----------------------------------------------------------------------===//
+
+static Value weightOf(Operation *layer) {
+  if (auto embedding = dyn_cast<EmbeddingOp>(layer))
+    return embedding.getTable();
+  if (auto conv = dyn_cast<ConvOp>(layer))
+    return conv.getWeight();
+  return cast<LinearOp>(layer).getWeight();
+}
+
+/// The name of the constant that is or, behind a dequantize, makes the weight.
+static std::string weightName(Value weight) {
+  if (auto dequantize = weight.getDefiningOp<DequantizeOp>())
+    weight = dequantize.getInput();
+  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(weight);
+  if (constant)
+    return constant->getName().str();
+  llvm::consumeError(constant.takeError());
+  return {};
+}
 
 /// The constant behind a weight, or why it cannot be rounded.
 static std::string readWeight(Value value,
@@ -226,6 +262,8 @@ QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
   format.stored = row.stored;
   format.codebook = row.codebook;
   format.ggml = row.ggml;
+  if (row.ggml != numerics::GGMLKind::None)
+    format.name = row.name;
   format.scales = row.scales;
   format.hasScale = row.hasScale;
   // Floats and codebooks have both signs; GGML's codes have formulas of their
@@ -236,6 +274,75 @@ QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
   format.searchScales = search && row.isPlainInteger();
   format.scaleType = row.scaleType.value_or(scaleFormat);
   return format;
+}
+
+const LayerFormat *QuantizeWeightsPass::findOverride(StringRef layer,
+                                                     StringRef weight,
+                                                     bool exact) const {
+  const LayerFormat *found = nullptr;
+  for (const LayerFormat &made : overrides)
+    if (made.pattern.getName().has_value() == exact &&
+        made.pattern.matches(layer, weight))
+      found = &made;
+  return found;
+}
+
+Wanted QuantizeWeightsPass::wantedBy(const LayerFormat &made) const {
+  Wanted wanted = defaults;
+  wanted.format = made.format;
+  if (made.groupSize || made.perTensor) {
+    wanted.groupSize = made.groupSize;
+    wanted.perTensor = made.perTensor;
+  }
+  return wanted;
+}
+
+/// What shares a scale of a weight with K columns: [rows, columns] of a block.
+static std::array<int64_t, 2> blockOf(const Wanted &wanted, int64_t k) {
+  const numerics::WeightFormat &row = *wanted.format;
+  int64_t group = wanted.groupSize.value_or(row.groupSize.value_or(0));
+  if (row.groupIsFixed)
+    group = *row.groupSize; // whatever the others have
+  bool perTensor = !row.hasScale || (wanted.perTensor && !row.groupSize);
+  return {perTensor ? 0 : 1, perTensor || group >= k ? 0 : group};
+}
+
+LogicalResult
+QuantizeWeightsPass::checkConflict(Operation *op,
+                                   const ConstantTensor &weight) const {
+  StringRef layer = getLayerName(op), name = weight.getName();
+  const LayerFormat *exact = findOverride(layer, name, /*exact=*/true);
+  if (!exact)
+    return success();
+  auto fail = [&](StringRef option, StringRef pattern, StringRef format) {
+    return op->emitError() << describeOp(op) << " is to be "
+                           << (exact->format ? StringRef(exact->format->name)
+                                             : StringRef("float"))
+                           << " by its name and "
+                           << (format.empty() ? "of other groups" : format)
+                           << " by " << option << " '" << pattern
+                           << "': leave out one of the two";
+  };
+  if (keepFloatPattern && exact->format &&
+      keepFloatPattern->matches(layer, name))
+    return fail("keep-float", keepFloat.getValue(), "float");
+  const LayerFormat *other = findOverride(layer, name, /*exact=*/false);
+  if (!other || isa<EmbeddingOp>(op))
+    return success();
+  StringRef pattern = other->pattern.getText();
+  if (!exact->format || !other->format) {
+    if (exact->format || other->format)
+      return fail("set", pattern,
+                  other->format ? StringRef(other->format->name) : "float");
+    return success();
+  }
+  if (exact->format->name != other->format->name)
+    return fail("set", pattern, other->format->name);
+  if (int64_t k = weight.getType().getShape().back();
+      !isa<ConvOp>(op) &&
+      blockOf(wantedBy(*exact), k) != blockOf(wantedBy(*other), k))
+    return fail("set", pattern, "");
+  return success();
 }
 
 /// The sums of a convolution have one scale a column.
@@ -272,18 +379,14 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
     wanted.format = valueTypes;
     source = "value-format is float";
   }
-  bool asked = false;
-  for (const LayerFormat &made : overrides) {
-    if (!made.pattern.matches(layer, weight.getName()))
-      continue;
-    asked = true;
-    wanted = defaults;
-    wanted.format = made.format;
-    source = llvm::formatv("set '{0}' says so", made.pattern.getText());
-    if (made.groupSize) {
-      wanted.groupSize = *made.groupSize;
-      wanted.perTensor = false;
-    }
+  const LayerFormat *made =
+      findOverride(layer, weight.getName(), /*exact=*/true);
+  if (!made)
+    made = findOverride(layer, weight.getName(), /*exact=*/false);
+  bool asked = made;
+  if (made) {
+    wanted = wantedBy(*made);
+    source = llvm::formatv("set '{0}' says so", made->pattern.getText());
   }
   if (!wanted.format)
     return source;
@@ -293,13 +396,11 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
   int64_t n = weight.getType().getDimSize(0),
           k = weight.getType().getDimSize(1);
   const numerics::WeightFormat &row = *wanted.format;
-  int64_t group = wanted.groupSize.value_or(row.groupSize.value_or(0));
-  bool perTensor = !row.hasScale || (wanted.perTensor && !row.groupSize);
   format = roundingFor(row);
-  format.block = {perTensor ? 0 : 1, perTensor || group >= k ? 0 : group};
+  format.block = blockOf(wanted, k);
   // What encodes a group at a time wants to be told where one ends.
   if (row.ggml != numerics::GGMLKind::None)
-    format.block[1] = group;
+    format.block[1] = *row.groupSize;
   if (!costModel || asked)
     return {};
   LinearShape shape{1, n, k};
@@ -326,6 +427,8 @@ LogicalResult QuantizeWeightsPass::quantize(LayerOp layer) {
   std::optional<ConstantTensor> weight;
   if (std::string why = readWeight(layer.getWeight(), weight); !why.empty())
     return skip(layer, why);
+  if (failed(checkConflict(layer, *weight)))
+    return failure();
   RoundingFormat chosen;
   if (std::string why = chooseFormat(layer, *weight, chosen); !why.empty())
     return skip(layer, why);
@@ -336,20 +439,29 @@ LogicalResult QuantizeWeightsPass::quantize(EmbeddingOp embedding) {
   if (embedding.getScale() ||
       embedding.getTable().getDefiningOp<DequantizeOp>())
     return success();
-  if (!tableFormat)
+  StringRef name = getLayerName(embedding);
+  std::string weight = weightName(embedding.getTable());
+  const LayerFormat *made = findOverride(name, weight, /*exact=*/true);
+  if (!made && !tableFormat)
     return skip(embedding, "embedding-format is float");
   std::optional<ConstantTensor> table;
   if (std::string why = readWeight(embedding.getTable(), table); !why.empty())
     return skip(embedding, why);
-  if (keepFloatPattern &&
-      keepFloatPattern->matches(getLayerName(embedding), table->getName()))
+  if (failed(checkConflict(embedding, *table)))
+    return failure();
+  if (keepFloatPattern && keepFloatPattern->matches(name, table->getName()))
     return skip(embedding, "keep-float '" + keepFloat + "' matches it");
+  if (made && !made->format)
+    return skip(embedding, "set '" + made->pattern.getText() + "' says so");
+  const numerics::WeightFormat &row = made ? *made->format : *tableFormat;
+  if (std::string why = whyNoTable(row); !why.empty())
+    return embedding.emitError() << describeOp(embedding) << ": " << why;
   int64_t bytes = table->getBytes().size();
-  if (costModel && bytes < kSmallTableBytes)
+  if (costModel && !made && bytes < kSmallTableBytes)
     return skip(embedding, "its table has only " + Twine(bytes) + " bytes");
   RoundingFormat chosen;
-  chosen.stored = tableFormat->stored;
-  chosen.hasScale = tableFormat->hasScale;
+  chosen.stored = row.stored;
+  chosen.hasScale = row.hasScale;
   if (!chosen.hasScale)
     chosen.block = {0, 0};
   return rewrite(embedding, embedding.getTableMutable(), *table, chosen);
@@ -403,30 +515,14 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
       constantOf(rounded.codebook), block, TypeAttr());
   if (keepOriginal)
     dequantize->setDiscardableAttr(kOriginalAttr, old.getValue());
+  if (!chosen.name.empty())
+    dequantize->setDiscardableAttr(kWeightFormatAttr,
+                                   builder.getStringAttr(chosen.name));
   weight.set(dequantize);
   if (old->use_empty())
     old->erase();
   ++matched;
   return success();
-}
-
-static Value weightOf(Operation *layer) {
-  if (auto embedding = dyn_cast<EmbeddingOp>(layer))
-    return embedding.getTable();
-  if (auto conv = dyn_cast<ConvOp>(layer))
-    return conv.getWeight();
-  return cast<LinearOp>(layer).getWeight();
-}
-
-/// The name of the constant that is or, behind a dequantize, makes the weight.
-static std::string weightName(Value weight) {
-  if (auto dequantize = weight.getDefiningOp<DequantizeOp>())
-    weight = dequantize.getInput();
-  llvm::Expected<ConstantTensor> constant = ConstantTensor::get(weight);
-  if (constant)
-    return constant->getName().str();
-  llvm::consumeError(constant.takeError());
-  return {};
 }
 
 /// The first few of the names, quoted.
@@ -455,10 +551,13 @@ LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
     bool isKept = keepFloatPattern && keepFloatPattern->matches(layer, weight);
     kept |= isKept;
     bool isSet = false;
-    if (!isTable)
-      for (auto [i, made] : llvm::enumerate(overrides))
-        if (made.pattern.matches(layer, weight))
-          used[i] = isSet = true;
+    for (auto [i, made] : llvm::enumerate(overrides)) {
+      bool exact = made.pattern.getName().has_value();
+      if ((exact || !isTable) && made.pattern.matches(layer, weight)) {
+        used[i] = true;
+        isSet |= !exact;
+      }
+    }
     if ((isKept || isSet) && weightOf(op).getDefiningOp<DequantizeOp>())
       op->emitRemark() << describeOp(op) << " is quantized in the model: "
                        << (isKept ? "keep-float" : "set")
@@ -471,9 +570,23 @@ LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
   };
   if (keepFloatPattern && !kept)
     note("keep-float", keepFloat);
-  for (auto [isUsed, made] : llvm::zip_equal(used, overrides))
-    if (!isUsed)
+  std::vector<StringRef> missing;
+  for (auto [isUsed, made] : llvm::zip_equal(used, overrides)) {
+    if (isUsed)
+      continue;
+    if (made.pattern.getName() && requireMatch)
+      missing.push_back(*made.pattern.getName());
+    else
       note("set", made.pattern.getText());
+  }
+  if (!missing.empty()) {
+    names.insert(names.end(), tables.begin(), tables.end());
+    return getOperation().emitError()
+           << "the model has no " << listNames(missing)
+           << " among the layers that can be quantized"
+           << (names.empty() ? "; there are none"
+                             : "; there are " + listNames(names));
+  }
   if (unmatched.empty())
     return success();
   if (!requireMatch) {

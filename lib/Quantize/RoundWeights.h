@@ -30,6 +30,9 @@ struct RoundingFormat {
   numerics::GGMLKind ggml = numerics::GGMLKind::None;
   numerics::ScaleCoding scales = numerics::ScaleCoding::Plain;
   bool hasScale = true;
+  /// The format's name where what is stored does not tell it (GGML's); lives as
+  /// long as the program.
+  llvm::StringRef name = {};
 
   /// Two weights of one key and one entry have the same result.
   std::string key() const;

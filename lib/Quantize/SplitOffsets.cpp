@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SplitNodes.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -94,10 +95,12 @@ void SplitOffsetsPass::split(LinearOp linear, DequantizeOp weight) {
   int64_t k = type.getDimSize(1);
   int64_t group =
       isWhole(type, weight.getBlock(), 1) ? k : weight.getBlock()[1];
-  Value codes = DequantizeOp::create(
+  auto codes = DequantizeOp::create(
       builder, weight.getLoc(), weight.getType(), weight.getInput(),
       weight.getScale(), /*zero_point=*/Value(), /*offset=*/Value(),
       /*codebook=*/Value(), weight.getBlock(), TypeAttr());
+  if (Attribute format = weight->getDiscardableAttr(kWeightFormatAttr))
+    codes->setDiscardableAttr(kWeightFormatAttr, format);
   Value offsets = weight.getOffset();
   auto offsetType = cast<RankedTensorType>(offsets.getType());
   if (!offsetType.getElementType().isF32())
@@ -108,6 +111,7 @@ void SplitOffsetsPass::split(LinearOp linear, DequantizeOp weight) {
         TypeAttr());
   LinearOp small = makePart(linear, groupSums(linear.getInput(), group),
                             offsets, Value(), "/offsets");
+  small->setDiscardableAttr(kPartAttr, builder.getUnitAttr());
   LinearOp large =
       makePart(linear, linear.getInput(), codes, linear.getBias(), "");
   Value sum =

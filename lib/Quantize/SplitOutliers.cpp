@@ -14,6 +14,7 @@
 #include "RoundWeights.h"
 #include "SplitNodes.h"
 #include "quantc/Analysis/Calibration.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -215,6 +216,8 @@ llvm::Expected<std::string> SplitOutliersPass::split(LinearOp linear) {
   LinearOp rest =
       makePart(linear, restInput, ConstantOp::create(builder, loc, *restWeight),
                linear.getBias(), "");
+  outliers->setDiscardableAttr(kPartAttr, builder.getUnitAttr());
+  rest->setDiscardableAttr(kColumnsAttr, builder.getI64IntegerAttr(k));
   Value sum = makeNode(builder, linear.getLoc(), "Add", linear.getType(),
                        {rest.getResult(), outliers.getResult()},
                        dynamicDims(builder, linear.getType(), rest.getResult()),

@@ -38,14 +38,14 @@
 // Q40-LABEL: @linear
 // Q40-DAG: qgraph.constant dense<{{\[}}[4, -8, 2, 1], [2, 4, 6, -8]]> : tensor<2x4xsi4>
 // Q40-DAG: qgraph.constant dense<{{\[}}[2.500000e-01], [4.998780e-02]]> : tensor<2x1xf16>
-// Q40: {block = array<i64: 1, 32>} : (tensor<2x4xsi4>, tensor<2x1xf16>) -> tensor<2x4xf32>
+// Q40: {block = array<i64: 1, 32>, qgraph.format = "q4_0"} : (tensor<2x4xsi4>, tensor<2x1xf16>) -> tensor<2x4xf32>
 
 // The least value is the offset: (1 + 2) / 31 and so on.
 // Q51-LABEL: @linear
 // Q51-DAG: qgraph.constant dense<{{\[}}[31, 0, 26, 23], [22, 27, 31, 0]]> : tensor<2x4xui5>
 // Q51-DAG: %[[D:.*]] = qgraph.constant dense<{{\[}}[9.680170e-02], [2.258300e-02]]> : tensor<2x1xf16>
 // Q51-DAG: %[[M:.*]] = qgraph.constant dense<{{\[}}[-2.000000e+00], [-3.999020e-01]]> : tensor<2x1xf16>
-// Q51: qgraph.dequantize %{{.*}} scale %[[D]] offset %[[M]] {block = array<i64: 1, 32>}
+// Q51: qgraph.dequantize %{{.*}} scale %[[D]] offset %[[M]] {block = array<i64: 1, 32>, qgraph.format = "q5_1"}
 
 // 2 = 2^1, so 2^(1 - 2); 0.4 is 1.6 times 2^-2, so 2^-4: 0.4 / 0.0625 = 6.4 is 6, 1.6 is 1.5, 3.2 3, 4.8 4.
 // MX-LABEL: @linear

@@ -8,13 +8,13 @@
 // CHECK-DAG: %[[T:.*]] = onnx.node "ReduceSum"(%[[G]]) dims(%{{.*}}) {node_attributes = {axes = [2 : si64], keepdims = 0 : si64}{{.*}} -> tensor<?x2xf32>
 // CHECK-DAG: %[[V:.*]] = qgraph.dequantize %[[Q:.*]] scale %[[S:.*]] {block = array<i64: 1, 2>} : (tensor<1x4xui4>, tensor<1x2xf16>) -> tensor<1x4xf32>
 // CHECK-DAG: %[[O:.*]] = qgraph.dequantize %{{.*}} scale %{{.*}} {block = array<i64: 0, 0>} : (tensor<1x2xf16>, tensor<1x1xf32>) -> tensor<1x2xf32>
-// CHECK: %[[Y2:.*]] = qgraph.linear %[[T]], %[[O]] {name = "fc/offsets"}
+// CHECK: %[[Y2:.*]] = qgraph.linear %[[T]], %[[O]] {name = "fc/offsets", qgraph.part}
 // CHECK: %[[Y1:.*]] = qgraph.linear %arg0, %[[V]] bias %arg1 {name = "fc"}
 // CHECK: %[[Y:.*]] = onnx.node "Add"(%[[Y1]], %[[Y2]])
 // CHECK: return %[[Y]]
 
 // FUSED-LABEL: @linear
-// FUSED: qgraph.linear {{.*}} {name = "fc/offsets"}
+// FUSED: qgraph.linear {{.*}} {name = "fc/offsets", qgraph.part}
 // FUSED: qgraph.quantized_linear {{.*}}tensor<1x4xui4>
 func.func @linear(%x: tensor<?x4xf32>, %b: tensor<1xf32>) -> tensor<?x1xf32> {
   %q = qgraph.constant dense<[[1, 2, 3, 4]]> : tensor<1x4xui4>

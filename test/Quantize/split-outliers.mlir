@@ -17,8 +17,8 @@
 // CHECK-DAG: %[[X1:.*]] = onnx.node "Gather"(%[[S]], %[[R]]) dims(%{{.*}}) {node_attributes = {axis = 1 : si64}{{.*}}-> tensor<?x3xf32>
 // CHECK-DAG: %[[X2:.*]] = onnx.node "Gather"(%[[S]], %[[O]]) dims(%{{.*}}) {node_attributes = {axis = 1 : si64}{{.*}}-> tensor<?x1xf32>
 // CHECK-DAG: %[[W2:.*]] = qgraph.dequantize %[[H]] scale %{{.*}} {block = array<i64: 0, 0>} : (tensor<2x1xf16>, tensor<1x1xf32>) -> tensor<2x1xf32>
-// CHECK-DAG: %[[Y2:.*]] = qgraph.linear %[[X2]], %[[W2]] {name = "fc/outliers"}
-// CHECK-DAG: %[[Y1:.*]] = qgraph.linear %[[X1]], %[[W1]] bias %arg1 {name = "fc"}
+// CHECK-DAG: %[[Y2:.*]] = qgraph.linear %[[X2]], %[[W2]] {name = "fc/outliers", qgraph.part}
+// CHECK-DAG: %[[Y1:.*]] = qgraph.linear %[[X1]], %[[W1]] bias %arg1 {name = "fc", qgraph.columns = 4 : i64}
 // CHECK: %[[Y:.*]] = onnx.node "Add"(%[[Y1]], %[[Y2]])
 // CHECK: return %[[Y]]
 
@@ -30,9 +30,9 @@
 // What is left is quantized, the outliers are not.
 
 // THEN-LABEL: @linear
-// THEN: qgraph.linear %{{.*}}, %{{.*}} {name = "fc/outliers"} : (tensor<?x1xf32>
+// THEN: qgraph.linear %{{.*}}, %{{.*}} {name = "fc/outliers", qgraph.part} : (tensor<?x1xf32>
 // THEN: %[[D:.*]] = qgraph.dequantize %{{.*}} (tensor<2x3xsi8>
-// THEN: qgraph.linear %{{.*}}, %[[D]] bias %{{.*}} {name = "fc"}
+// THEN: qgraph.linear %{{.*}}, %[[D]] bias %{{.*}} {name = "fc", qgraph.columns = 4 : i64}
 func.func @linear(%x: tensor<?x4xf32>, %b: tensor<2xf32>) -> tensor<?x2xf32> {
   %w = qgraph.constant dense<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]> : tensor<2x4xf32>
   %o = qgraph.observe "fc/input" %x : tensor<?x4xf32>

@@ -26,29 +26,43 @@
 
 namespace quantc {
 
-/// A regular expression (POSIX extended) over the names of layers.
+/// A regular expression (POSIX extended) over the names of layers, or
+/// `(*name)NAME`: the layers that are called just that, those without a name by
+/// that of their weight. `%XX` in NAME is a byte in hexadecimal digits. No
+/// regular expression begins with `(*`.
 class LayerPattern {
 public:
   /// Errors: UsageError with what is wrong with the expression.
   static llvm::Expected<LayerPattern> create(llvm::StringRef text);
 
-  /// Whether it matches anywhere in the layer's name or in its weight's.
-  bool matches(llvm::StringRef layer, llvm::StringRef weight) const {
-    return regex->match(layer) || regex->match(weight);
-  }
+  /// The text `(*name)...` for layers of this name, of characters that need no
+  /// quotes in the text of a pipeline nor in an entry of `set`.
+  static std::string exactly(llvm::StringRef name);
 
+  /// Whether it matches: an expression anywhere in the layer's name or in its
+  /// weight's.
+  bool matches(llvm::StringRef layer, llvm::StringRef weight) const;
+
+  /// The one name that it stands for; none of an expression.
+  const std::optional<std::string> &getName() const { return name; }
   llvm::StringRef getText() const { return text; }
 
 private:
   std::string text;
-  std::shared_ptr<llvm::Regex> regex; // passes are copied
+  std::optional<std::string> name;
+  std::shared_ptr<llvm::Regex> regex; // passes are copied; null with a name
 };
 
-/// One entry of `set`, `REGEX=FORMAT[,group-size=N]`.
+/// The name by which a layer is asked for exactly: its own, else its weight's
+/// without what passes have appended to it (`@pass`).
+llvm::StringRef exactLayerName(llvm::StringRef layer, llvm::StringRef weight);
+
+/// One entry of `set`, `PATTERN=FORMAT[,group-size=N][,granularity=tensor]`.
 struct LayerFormat {
   LayerPattern pattern;
   std::optional<numerics::WeightFormat> format; ///< none: float
   std::optional<int64_t> groupSize;             ///< along K; 0: all of K
+  bool perTensor = false;                       ///< one scale; no groupSize
 };
 
 /// Reads `float` (no format), the name of an integer type of 2 to 8 bits

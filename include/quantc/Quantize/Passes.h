@@ -28,6 +28,9 @@ inline constexpr llvm::StringLiteral kSwitches("quantc.quantized");
 inline constexpr llvm::StringLiteral kChosenPrefix("quantc.chosen/");
 inline constexpr llvm::StringLiteral kQuantizedPrefix("quantc.quantized/");
 
+/// Of a module: what qgraph-record-layers has found (Analysis/LayerPrecision.h).
+inline constexpr llvm::StringLiteral kLayersAttr("qgraph.layers");
+
 #define GEN_PASS_DECL
 #include "quantc/Quantize/Passes.h.inc"
 

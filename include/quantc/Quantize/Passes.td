@@ -37,7 +37,13 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     whatever the cost model says, and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
     layer's name or in the name of its weight, and may not hold `=` or `;`. One that
     matches no layer is an error; with `require-match=false` the module gets the
-    attribute `qgraph.unmatched`, which lists them.
+    attribute `qgraph.unmatched`, which lists them. `,granularity=tensor` instead of
+    a group size: one scale for all.
+
+    `(*name)NAME` instead of a regex is the layer of just this name (without a name,
+    the one whose weight is called so), an embedding too; `%XX` in it is a byte. It
+    comes before any regex, and a regex or `keep-float` that asks for another format
+    of the same layer is an error.
 
     Formats that are more than an integer type (Numerics/WeightFormats.h):
 
@@ -93,7 +99,7 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     Option<"keepFloat", "keep-float", "std::string", "\"\"",
            "Layers whose name or weight's name this regular expression matches stay float">,
     Option<"set", "set", "std::string", "\"\"",
-           "Formats for single layers: REGEX=FORMAT[,group-size=N][;...]">,
+           "Formats for single layers: REGEX=FORMAT[,group-size=N][;...]; (*name)NAME=...">,
     Option<"requireMatch", "require-match", "bool", "true",
            "A regular expression of keep-float or set that matches no layer is an error">,
     Option<"costModel", "cost-model", "bool", "true",
@@ -551,6 +557,32 @@ def DescribeLayers : Pass<"qgraph-describe-layers", "::mlir::ModuleOp"> {
            "Instruction set level whose times are foretold; empty: none are">
   ];
   let statistics = [Statistic<"described", "described", "Layers that are described">];
+}
+
+def RecordLayers : Pass<"qgraph-record-layers", "::mlir::ModuleOp"> {
+  let summary = "Write down each layer's precision as an attribute of the module";
+  let description = [{
+    Of every linear layer, convolution and embedding whose weight is a constant:
+    the format of the weight by the name that `set` of `qgraph-quantize-weights`
+    takes (`float` where there is none), what shares a scale, whether there are zero
+    points or offsets, and what its input is quantized to. To be run behind the
+    quantization passes: fusion and packing do not leave it to be seen.
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 32>} : (tensor<48x64xsi4>, tensor<48x2xf16>) ...
+    %y = qgraph.linear %x, %w {name = "fc"} ...
+    ```
+    gives
+    ```mlir
+    module attributes {qgraph.layers = [{activations = "float", format = "si4", name = "fc",
+        scales = "group 32", scheme = "symmetric", shape = array<i64: 48, 64>} ]}
+    ```
+
+    What a pass has split from a layer (`qgraph.part`) is not listed, and the layer
+    has the columns it had (`qgraph.columns`). A layer without a name has its
+    weight's; one without either is left out.
+  }];
+  let statistics = [Statistic<"recorded", "recorded", "Layers written down">];
 }
 
 def Calibrate : Pass<"qgraph-calibrate", "::mlir::ModuleOp"> {
