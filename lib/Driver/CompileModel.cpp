@@ -22,6 +22,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/Timing.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileUtilities.h"
@@ -237,6 +238,11 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
     options.dims = model.dims = dimsOf(*model.module, options.dims);
     options.requireMatch = false;
   }
+  std::string entry = models.size() > 1 ? model.entry : "";
+  options.recordLayers = !request.lock.empty() || !request.checkLock.empty();
+  if (followed)
+    if (llvm::Error error = applyLock(*followed, entry, options))
+      return error;
   TemporaryFile statistics, description;
   if (!options.calibration.empty() && options.statistics.empty())
     if (llvm::Error error = statistics.create("statistics", options.statistics))
@@ -255,8 +261,13 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
   double from = kImported + number * share;
   if (llvm::Error error =
           runPasses(manager, *model.module, "the graph of '" + model.path + "'",
-                    from, from + share))
+                    from, from + share)) {
+    if (followed)
+      listener.message("note", "the formats of layers by their names are those "
+                               "of lock '" +
+                                   followed->path + "'");
     return error;
+  }
   if (!request.report.empty()) {
     llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> text =
         llvm::MemoryBuffer::getFile(options.description);
@@ -264,6 +275,10 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
       return llvm::errorCodeToError(text.getError());
     result.descriptions.push_back((*text)->getBuffer().str());
   }
+  if (auto layers = dyn_cast_or_null<ArrayAttr>(
+          (*model.module)->removeAttr(qgraph::kLayersAttr)))
+    for (LayerPrecision &layer : fromAttribute(layers))
+      model.layers.push_back({std::move(layer), entry});
   model.reports = reportTensors(model.tensors, *model.module);
   if (auto unmatched = dyn_cast_or_null<ArrayAttr>(
           (*model.module)->removeAttr(qgraph::kUnmatchedAttr)))
@@ -324,6 +339,60 @@ static llvm::Error readPassOptions(const std::vector<std::string> &options) {
   return llvm::Error::success();
 }
 
+llvm::Error Compiler::openLocks() {
+  if (!request.checkLock.empty()) {
+    llvm::Expected<Lock> lock = readLock(request.checkLock);
+    if (!lock)
+      return lock.takeError();
+    checked = std::move(*lock);
+  }
+  if (request.lock.empty())
+    return llvm::Error::success();
+  if (!lockExists(request.lock)) {
+    llvm::Expected<std::unique_ptr<AtomicFile>> file =
+        AtomicFile::create(request.lock);
+    if (!file)
+      return file.takeError();
+    newLock = std::move(*file);
+    return llvm::Error::success();
+  }
+  llvm::Expected<Lock> lock = readLock(request.lock);
+  if (!lock)
+    return lock.takeError();
+  followed = std::move(*lock);
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::checkLocks() {
+  std::vector<LockedLayer> layers;
+  for (const ImportedModel &model : models)
+    llvm::append_range(layers, model.layers);
+  if (checked)
+    if (llvm::Error error = checkLock(*checked, layers, LockUse::Check))
+      return error;
+  if (followed) {
+    if (llvm::Error error = checkLock(*followed, layers, LockUse::Follow))
+      return error;
+    if (std::vector<std::string> names = notLocked(*followed, layers);
+        !names.empty())
+      listener.message("warning", "lock '" + followed->path +
+                                      "' does not name " +
+                                      llvm::join(names, ", ") +
+                                      ": the recipe chooses for what is new");
+  }
+  if (request.lock.empty())
+    return llvm::Error::success();
+  // What is read and what was written give the same library.
+  llvm::Expected<std::string> text =
+      lockText(followed ? followed->layers : layers);
+  if (!text)
+    return text.takeError();
+  lockContents = std::move(*text);
+  if (newLock)
+    newLock->os() << lockContents;
+  return llvm::Error::success();
+}
+
 static GraphStage stageOf(Emit emit) {
   switch (emit) {
   case Emit::Statistics:
@@ -350,6 +419,8 @@ llvm::Expected<CompileResult> Compiler::run() {
   GraphStage stage = stageOf(request.emit);
   if (llvm::Error error = graphPipeline(request.graph, stage).takeError())
     return std::move(error); // a wrong recipe, before the long work
+  if (llvm::Error error = openLocks())
+    return std::move(error);
   models.resize(request.models.size());
   std::vector<std::string> names = entryNames(request.models);
   for (auto [i, model] : llvm::enumerate(models)) {
@@ -365,6 +436,8 @@ llvm::Expected<CompileResult> Compiler::run() {
     result.files = {request.output};
     return std::move(result);
   }
+  if (llvm::Error error = checkLocks())
+    return std::move(error);
   if (request.emit == Emit::Switches) {
     if (llvm::Error error = listener.graph(*models.front().module))
       return std::move(error);
@@ -380,6 +453,9 @@ llvm::Expected<CompileResult> Compiler::run() {
                                                     : emitOneLevel();
   if (error)
     return std::move(error);
+  if (newLock)
+    if (llvm::Error error = newLock->commit())
+      return std::move(error);
   return std::move(result);
 }
 

@@ -8,8 +8,10 @@
 #ifndef QUANTC_LIB_DRIVER_COMPILEMODEL_H
 #define QUANTC_LIB_DRIVER_COMPILEMODEL_H
 
+#include "Lock.h"
 #include "SeveralModels.h"
 #include "quantc/Driver/Compile.h"
+#include "quantc/Support/AtomicFile.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -40,6 +42,10 @@ private:
   /// Prints IR, with its new weights beside it, to `-o`.
   llvm::Error printModule(mlir::ModuleOp printed);
   llvm::Error writeText(llvm::StringRef text);
+  /// Reads the locks that there are, and finds out whether one can be written.
+  llvm::Error openLocks();
+  /// Holds the layers to the locks, and makes the text of a new one.
+  llvm::Error checkLocks();
 
   // CompileLevels.cpp
   /// The module lowered for a level, in place.
@@ -68,6 +74,9 @@ private:
   std::vector<Level> levels;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<ImportedModel> models;
+  std::optional<Lock> followed, checked; ///< of --lock and --check-lock
+  std::unique_ptr<AtomicFile> newLock;   ///< where --lock is to be written
+  std::string lockContents;              ///< of --lock, read or to be written
   std::vector<std::string> errors; ///< texts of the errors that were reported
   llvm::StringSet<> told;          ///< all messages
   std::mutex mutex;                ///< of errors, told, progressDone

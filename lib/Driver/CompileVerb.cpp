@@ -5,10 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ByteSize.h"
 #include "Console.h"
+#include "Lock.h"
 #include "Options.h"
 #include "OwnSamples.h"
 #include "Report.h"
+#include "SeveralModels.h"
 #include "Worker.h"
 #include "quantc/Driver/Compile.h"
 #include "quantc/Support/AtomicFile.h"
@@ -28,7 +31,7 @@ struct CompileOptions : CompileRequest {
   std::map<std::string, std::string> planned;
 };
 
-const char *const kPlanned[] = {"--size", "--lock", "--check-lock", "--memory"};
+const char *const kPlanned[] = {"--memory"};
 
 void printResult(const CompileOptions &options, const CompileResult &result) {
   if (options.json && options.output != "-") {
@@ -95,9 +98,26 @@ int compile(CompileOptions options) {
   return ExitDone;
 }
 
+/// The graph's pipeline as text, that of the first model; a lock gives its
+/// formats.
+Expected<std::string> pipelineText(const CompileOptions &options) {
+  GraphOptions graph = options.graph;
+  if (!options.lock.empty() && lockExists(options.lock)) {
+    Expected<Lock> lock = readLock(options.lock);
+    if (!lock)
+      return lock.takeError();
+    std::string entry;
+    if (options.models.size() > 1)
+      entry = entryNames(options.models).front();
+    if (Error error = applyLock(*lock, entry, graph))
+      return std::move(error);
+  }
+  return graphPipeline(graph);
+}
+
 /// The pipelines of the recipe as text: the graph's, then a level's.
 int printPipeline(const CompileOptions &options) {
-  Expected<std::string> graph = graphPipeline(options.graph);
+  Expected<std::string> graph = pipelineText(options);
   if (!graph)
     return fail(graph.takeError());
   outs() << *graph << '\n'
@@ -111,7 +131,7 @@ std::string reproducer(const CompileOptions &options) {
                      "; the same in steps:\n#   quantc compile " +
                      shellQuoted(options.models.front()) +
                      " --emit=onnx -o model.mlir\n";
-  if (Expected<std::string> graph = graphPipeline(options.graph))
+  if (Expected<std::string> graph = pipelineText(options))
     text += "#   quant-opt --pass-pipeline=" + shellQuoted(*graph) +
             " model.mlir -o graph.mlir\n";
   else
@@ -122,7 +142,9 @@ std::string reproducer(const CompileOptions &options) {
   return text;
 }
 
-std::vector<std::string> outputsOf(const CompileOptions &options) {
+/// Files that the compile may write, the lock if `withLock`.
+std::vector<std::string> outputsOf(const CompileOptions &options,
+                                   bool withLock = true) {
   std::vector<std::string> outputs{options.output,
                                    options.output + ".safetensors"};
   if (options.emit == Emit::Library)
@@ -131,6 +153,8 @@ std::vector<std::string> outputsOf(const CompileOptions &options) {
   for (const std::string &path : {options.weightsOut, options.report})
     if (!path.empty())
       outputs.push_back(path);
+  if (withLock && !options.lock.empty())
+    outputs.push_back(options.lock);
   return outputs;
 }
 
@@ -165,6 +189,17 @@ std::string whyNoOutput(const CompileOptions &options) {
     return "--weights-out is for printed IR (--emit=onnx, qgraph, fused or "
            "kernel): say --embed-weights to have the weights in the library, "
            "else they are in PREFIX.safetensors";
+  if (options.emit == Emit::ONNX &&
+      !(options.lock.empty() && options.checkLock.empty()))
+    return "--emit=onnx is before anything has a precision that --lock or "
+           "--check-lock could keep: say --emit=qgraph, or a later level";
+  if (!options.lock.empty() &&
+      is_contained(outputsOf(options, false), options.lock))
+    return "--lock " + shellQuoted(options.lock) +
+           " is what -o is going to write: call the lock something else";
+  if (options.graph.size && options.models.size() > 1)
+    return "--size is for one model, for several share weights: say "
+           "--bits-per-weight";
   return "";
 }
 
@@ -227,10 +262,23 @@ void addRecipeOptions(CLI::App &verb, GraphOptions &graph) {
                   "Another weight format for layers whose names match")
       ->type_name("REGEX=FORMAT[,group-size=N]")
       ->allow_extra_args(false);
-  verb.add_option("--bits-per-weight", graph.bitsPerWeight,
-                  "Recipe auto: mean bits of a weight, with its part of the "
-                  "scales (default: 4.5)")
-      ->type_name("B");
+  auto *bits =
+      verb.add_option("--bits-per-weight", graph.bitsPerWeight,
+                      "Recipe auto: mean bits of a weight, with its part of "
+                      "the scales (default: 4.5)")
+          ->type_name("B");
+  verb.add_option_function<std::string>(
+          "--size",
+          [&graph](const std::string &text) {
+            Expected<uint64_t> size = parseByteSize("--size", text);
+            if (!size)
+              throw CLI::ValidationError(toString(size.takeError()));
+            graph.size = *size;
+          },
+          "Recipe auto: bytes of all weights that the library has, as "
+          "100000000, 100M or 100MiB, instead of --bits-per-weight")
+      ->type_name("BYTES")
+      ->excludes(bits);
 }
 
 void addModelOptions(CLI::App &verb, CompileRequest &request) {
@@ -298,6 +346,14 @@ RunVerb addCompile(CLI::App &program) {
                    "error and histograms of each layer, times, what was "
                    "skipped and why")
       ->type_name("FILE.html");
+  verb->add_option("--lock", options->lock,
+                   "The precision of each layer: written if FILE is not there, "
+                   "else every layer that it names gets what it says")
+      ->type_name("FILE");
+  verb->add_option("--check-lock", options->checkLock,
+                   "Fail if a layer is gone or has lost precision that this "
+                   "lock says it has")
+      ->type_name("FILE");
   verb->add_flag("--embed-weights", options->embedWeights,
                  "Put the weights into the library itself");
   verb->add_option("--weights-out", options->weightsOut,

@@ -44,11 +44,13 @@ std::vector<TensorReport> reportTensors(const std::vector<ModelTensor> &before,
 struct ImportedModel;
 
 /// The text of PREFIX.json. The same for the same input. `entries` are those of
-/// `models`, in their order. Errors: a model's file can no longer be read.
+/// `models`, in their order; `lock` is the text of --lock, or empty. Errors: a
+/// model's file can no longer be read.
 llvm::Expected<std::string>
 manifestText(const CompileRequest &request, const std::vector<Level> &levels,
              const std::vector<ImportedModel> &models,
-             const std::vector<PackageEntry> &entries, uint64_t weightsHash);
+             const std::vector<PackageEntry> &entries, uint64_t weightsHash,
+             llvm::StringRef lock);
 
 } // namespace quantc::driver
 

@@ -13,6 +13,7 @@
 #include "Worker.h"
 #include "quantc/Pipelines/CodeGeneration.h"
 #include "quantc/Support/Errors.h"
+#include "quantc/Support/WeightLayout.h"
 #include "quantc/hash.h"
 
 #include "llvm/Support/thread.h"
@@ -118,11 +119,21 @@ llvm::Error Compiler::makeLibrary() {
 llvm::Error Compiler::package(std::vector<PackageEntry> entries,
                               std::vector<WeightHandle> weights) {
   std::vector<uint64_t> hashes;
-  for (const WeightHandle &weight : weights)
+  WeightLayout layout;
+  for (const WeightHandle &weight : weights) {
     hashes.push_back(weight->hash());
+    layout.add(weight->bytes.size());
+  }
+  // The choice was made before anything was packed.
+  if (request.graph.size && layout.bytes() > *request.graph.size)
+    return llvm::createStringError(
+        "the weights take " + std::to_string(layout.bytes()) +
+        " bytes, more than --size " + std::to_string(*request.graph.size) +
+        ": some layers are not packed as was expected (remarks name them); "
+        "say a smaller size");
   llvm::Expected<std::string> manifest =
       manifestText(request, levels, models, entries,
-                   quantc_hash(hashes.data(), hashes.size() * 8));
+                   quantc_hash(hashes.data(), hashes.size() * 8), lockContents);
   if (!manifest)
     return manifest.takeError();
   PackageInput input;

@@ -203,7 +203,8 @@ static llvm::Expected<std::string> hashOf(const std::string &path) {
 llvm::Expected<std::string>
 manifestText(const CompileRequest &request, const std::vector<Level> &levels,
              const std::vector<ImportedModel> &models,
-             const std::vector<PackageEntry> &entries, uint64_t weightsHash) {
+             const std::vector<PackageEntry> &entries, uint64_t weightsHash,
+             llvm::StringRef lock) {
   std::vector<std::string> hashes;
   for (const ImportedModel &model : models) {
     llvm::Expected<std::string> hash = hashOf(model.path);
@@ -239,6 +240,12 @@ manifestText(const CompileRequest &request, const std::vector<Level> &levels,
     texts(json, "dim", request.graph.dims);
     json.attribute("keep_float", request.graph.keepFloat);
     texts(json, "set", request.graph.set);
+    if (request.graph.bitsPerWeight)
+      json.attribute("bits_per_weight", *request.graph.bitsPerWeight);
+    if (request.graph.size)
+      json.attribute("size", static_cast<int64_t>(*request.graph.size));
+    if (!lock.empty())
+      json.attribute("lock", hexText(quantc_hash(lock.data(), lock.size())));
     json.attribute("embed_weights", request.embedWeights);
   });
   json.attributeArray("levels", [&] {

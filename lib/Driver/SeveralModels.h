@@ -13,6 +13,7 @@
 #define QUANTC_LIB_DRIVER_SEVERALMODELS_H
 
 #include "Internal.h"
+#include "Lock.h"
 
 #include "mlir/IR/OwningOpRef.h"
 
@@ -25,6 +26,7 @@ struct ImportedModel {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::vector<ModelTensor> tensors;  ///< as imported
   std::vector<TensorReport> reports; ///< what became of them
+  std::vector<LockedLayer> layers;   ///< where there are locks
   /// Of several models: what of --dim it has, and what of --keep-float and
   /// --set matches none of its layers.
   std::vector<std::string> dims, unmatched;

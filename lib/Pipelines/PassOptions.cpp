@@ -87,6 +87,12 @@ std::string fileOption(StringRef name, StringRef path) {
   return passOption(name, path);
 }
 
+std::vector<std::string> allEntries(const GraphOptions &options) {
+  std::vector<std::string> entries = options.set;
+  append_range(entries, options.setExactly);
+  return entries;
+}
+
 Expected<std::string> layerOptions(const GraphOptions &options,
                                    bool withUnsigned) {
   std::string result;
@@ -113,8 +119,8 @@ Expected<std::string> layerOptions(const GraphOptions &options,
     if (std::string why = whyNotQuotable(entry); !why.empty())
       return usage("--set", entry, why);
   }
-  if (!options.set.empty()) {
-    std::string entries = join(options.set, ";");
+  if (std::vector<std::string> all = allEntries(options); !all.empty()) {
+    std::string entries = join(all, ";");
     // One entry may have the one kind of quotation marks, one the other.
     if (std::string why = whyNotQuotable(entries); !why.empty())
       return usage("--set", entries, why);

@@ -32,6 +32,9 @@ llvm::Error checkFileOption(llvm::StringRef option, llvm::StringRef path);
 /// An option that is such a path, as `data='a b.npz'`.
 std::string fileOption(llvm::StringRef name, llvm::StringRef path);
 
+/// What `set` is told: the entries by name after those of the user.
+std::vector<std::string> allEntries(const GraphOptions &options);
+
 /// The options `keep-float`, `set` and `require-match` of
 /// qgraph-quantize-weights, each with a space before it. `withUnsigned`: the
 /// recipe's scheme has unsigned formats. Errors: regular expressions, formats

@@ -97,8 +97,10 @@ std::string selectPass(const Recipe &recipe, const GraphOptions &options) {
                      passOption("candidates", llvm::join(candidates, ";"));
   if (options.bitsPerWeight)
     text += " bits-per-weight=" + std::to_string(*options.bitsPerWeight);
-  if (!options.set.empty())
-    text += " " + passOption("set", llvm::join(options.set, ";"));
+  if (options.size)
+    text += " size=" + std::to_string(*options.size);
+  if (std::vector<std::string> set = allEntries(options); !set.empty())
+    text += " " + passOption("set", llvm::join(set, ";"));
   return text + "}";
 }
 
@@ -108,6 +110,15 @@ llvm::Error checkChoices(const Scheme &scheme, const GraphOptions &options) {
     return llvm::make_error<UsageError>(
         "--bits-per-weight is for recipe 'auto'; '" + scheme.name +
         "' gives every layer its own bits");
+  if (options.size && !scheme.selectsBits)
+    return llvm::make_error<UsageError>("--size is for recipe 'auto'; '" +
+                                        scheme.name +
+                                        "' gives every layer its own bits");
+  if (options.size && *options.size == 0)
+    return llvm::make_error<UsageError>("--size must be more than 0");
+  if (options.size && options.bitsPerWeight)
+    return llvm::make_error<UsageError>(
+        "--size and --bits-per-weight are two budgets; leave one of them out");
   if (options.bitsPerWeight && !(*options.bitsPerWeight > 0))
     return llvm::make_error<UsageError>(
         "--bits-per-weight must be more than 0");
@@ -284,6 +295,8 @@ llvm::Expected<std::string> graphPipeline(const GraphOptions &options,
   if (!quantization)
     return quantization.takeError();
   append(passes, std::move(*quantization));
+  if (options.recordLayers)
+    passes.push_back("qgraph-record-layers");
   passes.push_back("qgraph-lower-cache");
   if (stage >= GraphStage::Fused && !isPlainRecipe(options.recipe))
     append(passes, fusionPasses(stage));

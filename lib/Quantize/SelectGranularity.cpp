@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LayerSums.h"
+#include "PackedBytes.h"
 #include "RoundWeights.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Numerics/Knapsack.h"
@@ -66,6 +67,10 @@ public:
 private:
   llvm::Error measure(const QuantizedLayer &layer, const LayerSums &sums);
   double weightOf(const Measured &layer) const;
+  /// What a candidate costs a layer, and what the layers may cost together.
+  int64_t costOf(const Measured &layer, const Candidate &candidate) const;
+  int64_t budget(int64_t values);
+  llvm::Error overBudget(int64_t least, int64_t values);
   llvm::Error select();
   llvm::Error assign(Measured &layer, const Candidate &candidate);
 
@@ -265,6 +270,34 @@ static int64_t bitsOf(const Measured &layer, const Candidate &candidate) {
   return layer.n * (layer.k * bits + groups * scaleBits);
 }
 
+int64_t SelectGranularityPass::costOf(const Measured &layer,
+                                      const Candidate &candidate) const {
+  return size ? packedBytes(formatOf(layer, candidate), layer.n, layer.k)
+              : bitsOf(layer, candidate);
+}
+
+/// Negative if what is not chosen takes more already.
+int64_t SelectGranularityPass::budget(int64_t values) {
+  if (size)
+    return static_cast<int64_t>(size) -
+           packedBytesOfOthers(getOperation(), [&](Operation *layer) {
+             return layers.contains(layer);
+           });
+  return static_cast<int64_t>(bitsPerWeight * static_cast<double>(values));
+}
+
+llvm::Error SelectGranularityPass::overBudget(int64_t least, int64_t values) {
+  if (size)
+    return llvm::createStringError(llvm::formatv(
+        "no choice takes {0} bytes or less; the least possible is {1}",
+        size.getValue(), static_cast<int64_t>(size) - budget(values) + least));
+  return llvm::createStringError(llvm::formatv(
+      "no choice has {0:f2} bits per weight or less; the least possible is "
+      "{1:f2}",
+      bitsPerWeight.getValue(),
+      static_cast<double>(least) / static_cast<double>(values)));
+}
+
 llvm::Error SelectGranularityPass::assign(Measured &layer,
                                           const Candidate &candidate) {
   llvm::Expected<ConstantTensor> original =
@@ -291,33 +324,26 @@ llvm::Error SelectGranularityPass::select() {
     layer.weight = weightOf(layer);
     std::vector<numerics::Choice> &choices = items.emplace_back();
     for (auto [i, candidate] : llvm::enumerate(options))
-      choices.push_back({bitsOf(layer, candidate), layer.loss(i)});
+      choices.push_back({costOf(layer, candidate), layer.loss(i)});
     values += layer.n * layer.k;
   }
-  if (items.empty())
-    return llvm::createStringError(
-        "there is no layer whose format can be chosen: "
-        "qgraph-quantize-weights{keep-original=true} comes before this");
-  numerics::Selection selection = numerics::selectChoices(
-      items, static_cast<int64_t>(bitsPerWeight * static_cast<double>(values)));
+  numerics::Selection selection =
+      numerics::selectChoices(items, budget(values));
   if (!selection.fits)
-    return llvm::createStringError(llvm::formatv(
-        "no choice has {0:f2} bits per weight or less; the least possible is "
-        "{1:f2}",
-        bitsPerWeight.getValue(),
-        static_cast<double>(selection.leastCost) /
-            static_cast<double>(values)));
+    return overBudget(selection.leastCost, values);
+  int64_t bits = 0;
   for (auto [entry, chosen] : llvm::zip_equal(layers, selection.chosen)) {
     Measured &layer = entry.second;
     const Candidate &candidate = options[chosen];
     if (llvm::Error error = assign(layer, candidate))
       return error;
+    bits += bitsOf(layer, candidate);
     entry.first->emitRemark()
         << describeOp(entry.first) << " is " << candidate.text << ": error "
         << llvm::formatv("{0:e4}", layer.errors[chosen]).str() << ", loss "
         << llvm::formatv("{0:e4}", layer.loss(chosen)).str();
   }
-  milliBits = selection.cost * 1000 / values;
+  milliBits = values ? bits * 1000 / values : 0;
   selected = items.size();
   return llvm::Error::success();
 }
@@ -370,14 +396,24 @@ void SelectGranularityPass::runOnOperation() {
   };
   if (data.empty())
     return fail("needs data=FILE, the samples to run the model on");
+  bool anyFree = false, anyFixed = false;
+  module.walk([&](LinearOp op) {
+    if (std::optional<QuantizedLayer> layer = getQuantizedLayer(op))
+      (isFree(*layer) ? anyFree : anyFixed) = true;
+  });
+  if (!anyFree && !anyFixed)
+    return fail("there is no layer whose format can be chosen: "
+                "qgraph-quantize-weights{keep-original=true} comes before "
+                "this");
   OriginalSums sums(*this);
   SequentialOptions sequential;
   sequential.data = data;
   sequential.firstSample = firstSample;
   sequential.samples = samples;
   sequential.mostSamples = mostSamples;
-  if (llvm::Error error = runSequentially(module, sequential, sums))
-    return fail(llvm::toString(std::move(error)));
+  if (anyFree)
+    if (llvm::Error error = runSequentially(module, sequential, sums))
+      return fail(llvm::toString(std::move(error)));
   if (llvm::Error error = select())
     return fail(llvm::toString(std::move(error)));
 }

@@ -104,6 +104,9 @@ def compile(
     dim: what dynamic dimensions are: a dict of name to an int (pinned), a pair (least, most)
         or the text "LO..HI".
     set: the format of some layers: a dict of regular expression to `FORMAT[,group-size=N]`.
+    size: the weights' bytes that recipe `auto` may use, a number or text as "100MB".
+    lock: the path of a file that keeps each layer's precision: written if it is not there, else
+        followed. check_lock: such a file, that layers may not fall behind.
     emit: stop at this level; with output=None its text is returned.
     weights_out: where the weights go that returned text refers to.
     The others are options of the command line, see `quantc compile --help`.

@@ -148,7 +148,7 @@ def test_options_exist(program):
     text = subprocess.run([program, "compile", "--help"], capture_output=True, text=True).stdout
     source = pathlib.Path(_compile.__file__).read_text()
     for option in ["--recipe", "--target", "--dim", "--emit", "--keep-float", "--set",
-                   "--embed-weights"]:
+                   "--embed-weights", "--size", "--lock", "--check-lock"]:
         assert option in source and option in text, option
 
 

@@ -56,6 +56,11 @@ struct CompileRequest {
   std::string target = "native";
   Emit emit = Emit::Library;
   bool embedWeights = false;
+  /// A lock, the precision of each layer: followed if the file is there, else
+  /// written; empty: none. Not for Emit::ONNX and Emit::Statistics.
+  std::string lock;
+  /// A lock that layers may not fall behind.
+  std::string checkLock;
   /// Threads; 0: as many as this process may use.
   unsigned jobs = 0;
   /// A page on what became of the model, of a library (`--report`): what it

@@ -45,8 +45,16 @@ struct GraphOptions {
   std::vector<std::string> dims;       ///< `batch=1`, `seq=1..512`
   std::string keepFloat;        ///< regular expression of layer names, or empty
   std::vector<std::string> set; ///< `REGEX=FORMAT[,group-size=N]`
+  /// The same for layers by their names (LayerPattern::exactly), which come
+  /// first. A recipe that quantizes nothing leaves them aside.
+  std::vector<std::string> setExactly;
   /// Mean bits of a weight with its part of the scales, for recipe `auto`.
   std::optional<double> bitsPerWeight;
+  /// Instead of that, bytes of everything that the weights file holds.
+  std::optional<uint64_t> size;
+  /// The module gets each layer's precision as an attribute
+  /// (qgraph::kLayersAttr) when all is quantized.
+  bool recordLayers = false;
   /// A file of samples, run in the middle of the pipeline by recipes that need
   /// to know what passes the layers; empty: there are none.
   std::string calibration;

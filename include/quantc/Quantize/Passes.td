@@ -800,7 +800,13 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
     The choice is a multiple-choice knapsack (H. Kellerer et al., "Knapsack Problems",
     2004, chapter 11): exact for small models, else within the bound of its relaxation
     by what one exchange of two layers cannot improve. Layers that `set` names keep
-    their format. A remark tells what each layer got.
+    their format; if these are all there is nothing to do. A remark tells what each
+    layer got.
+
+    With `size` the budget is in bytes instead: what all constants of the module take
+    in the packed model, each at a multiple of 64. Layers count as their panels
+    (`include/quantc/Numerics/PackPanels.h`), in which 3 bits take 4, and 5 and 6
+    take 8; what may yet be folded away counts as it is now.
 
     ```mlir
     %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 64>, qgraph.original = ...}
@@ -821,6 +827,8 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
     Option<"mostSamples", "most-samples", "int64_t", "8", "How many of them to use at most; 0: all">,
     Option<"bitsPerWeight", "bits-per-weight", "double", "4.5",
            "Mean bits of a weight, its part of the scales included">,
+    Option<"size", "size", "uint64_t", "0",
+           "Bytes of all constants as they are packed, instead of bits-per-weight; 0: as that says">,
     Option<"candidates", "candidates", "std::string",
            "\"si3,group-size=64;si4,group-size=64;si5,group-size=64;si6,group-size=64;si8,group-size=64\"",
            "FORMAT[,group-size=N];... : integers; group size 0: one scale a row">,
