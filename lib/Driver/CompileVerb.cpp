@@ -384,7 +384,13 @@ RunVerb addCompile(CLI::App &program) {
       "--keep-float 'lm_head'\n"
       "  quantc compile model.onnx --emit=fused -o - --weights-out "
       "weights.safetensors");
-  return [options] { return run(*options); };
+  return [options, verb] {
+    bool isNamed = verb->get_option("--recipe")->count() > 0;
+    if (!isNamed && !options->lock.empty() && lockExists(options->lock))
+      if (Error error = chooseRecipe(options->lock, options->graph))
+        return fail(std::move(error));
+    return run(*options);
+  };
 }
 
 } // namespace quantc::driver

@@ -7,6 +7,7 @@
 
 #include "Console.h"
 #include "Evaluation.h"
+#include "Lock.h"
 #include "Options.h"
 #include "OwnSamples.h"
 #include "Worker.h"
@@ -248,11 +249,19 @@ std::string whyNot(const EvalOptions &options) {
   return "";
 }
 
-int run(EvalOptions &options, bool hasRecipe) {
+/// `isNamed`: --recipe is given; `hasOptions`: it or any that belongs to it.
+int run(EvalOptions &options, bool isNamed, bool hasOptions) {
   if (std::string why = whyNot(options); !why.empty())
     return fail(why, ExitBadUsage);
+  // Nothing is written here, so the lock has to be there.
+  GraphOptions chosen = options.graph;
+  if (!options.lock.empty())
+    if (Error error = chooseRecipe(options.lock, chosen))
+      return fail(std::move(error));
+  if (!isNamed)
+    options.graph.recipe = chosen.recipe;
   if (options.models.size() == 2) {
-    if (hasRecipe)
+    if (hasOptions)
       return fail("MODEL.so is quantized already: leave the options of "
                   "recipes out",
                   ExitBadUsage);
@@ -291,6 +300,11 @@ RunVerb addEval(CLI::App &program) {
   addSamplesOption(*verb, options->samples);
   CLI::Option_group *recipe = verb->add_option_group("Recipe");
   addRecipeOptions(*recipe, options->graph);
+  recipe
+      ->add_option("--lock", options->lock,
+                   "The precision of each layer, as 'quantc compile' has "
+                   "written it; with or without a recipe")
+      ->type_name("FILE");
   addModelOptions(*verb, *options);
   verb->add_option("--logits", evaluation.logits,
                    "The output that has logits, for KL, top-1 and perplexity "
@@ -318,8 +332,13 @@ RunVerb addEval(CLI::App &program) {
                "validation.npz\n"
                "  quantc eval model.onnx --recipe w4-gptq --calibration "
                "train.npz --data validation.npz --bisect\n"
+               "  quantc eval model.onnx --lock model.lock --data "
+               "validation.npz\n"
                "  quantc eval model.onnx build/model.so --data validation.npz");
-  return [options, recipe] { return run(*options, recipe->count_all() > 0); };
+  return [options, recipe] {
+    return run(*options, recipe->get_option("--recipe")->count() > 0,
+               recipe->count_all() > 0);
+  };
 }
 
 } // namespace quantc::driver

@@ -347,6 +347,32 @@ Error applyLock(const Lock &lock, StringRef entry, GraphOptions &options) {
   return Error::success();
 }
 
+static std::string recipeFor(const Lock &lock) {
+  bool anyFormat = false, anyInput = false, anyGroup = false, anyStatic = false;
+  for (const LockedLayer &layer : lock.layers) {
+    anyFormat |= !layer.isFloat();
+    std::optional<Inputs> inputs = parseInputs(layer.activations);
+    anyInput |= inputs.has_value();
+    anyGroup |= inputs && inputs->kind == "group";
+    anyStatic |= inputs && inputs->isStatic;
+  }
+  if (anyStatic)
+    return "w8a8-static";
+  if (anyGroup)
+    return "w4-rtn";
+  if (anyInput)
+    return "w8a8-dynamic";
+  return anyFormat ? "w8a8-dynamic:activations=float" : "fp32";
+}
+
+Error chooseRecipe(const std::string &path, GraphOptions &options) {
+  Expected<Lock> lock = readLock(path);
+  if (!lock)
+    return lock.takeError();
+  options.recipe = recipeFor(*lock);
+  return Error::success();
+}
+
 Error checkLock(const Lock &lock, ArrayRef<LockedLayer> layers, LockUse use) {
   Index index = indexOf(layers), lines = indexOf(lock.layers);
   std::vector<std::string> lost;

@@ -55,6 +55,11 @@ llvm::Expected<std::string> lockText(std::vector<LockedLayer> layers);
 llvm::Error applyLock(const Lock &lock, llvm::StringRef entry,
                       GraphOptions &options);
 
+/// Chooses a recipe that rounds to nearest and leaves the inputs of layers as
+/// the lock has them, for who has not said which; w8a8-static needs samples.
+/// Errors: those of readLock.
+llvm::Error chooseRecipe(const std::string &lock, GraphOptions &options);
+
 enum class LockUse {
   Check, ///< --check-lock: nothing may be lost
   Follow ///< --lock: formats are those of the lock

@@ -14,6 +14,7 @@
 
 #include "SplitNodes.h"
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -113,6 +114,7 @@ InsertSwitchesPass::copy(Operation *op) {
   OpBuilder builder(op->getContext());
   builder.setInsertionPointAfter(op);
   Operation *real = builder.clone(*op, mapping);
+  real->setDiscardableAttr(kPartAttr, builder.getUnitAttr());
   return Layer{nameOf(op), op->getResult(0), real->getResult(0)};
 }
 

@@ -19,6 +19,8 @@ def evaluate(
     keep_float=None,
     set=None,
     bits_per_weight=None,
+    size=None,
+    lock=None,
     dim=None,
     samples=None,
     logits=None,
@@ -34,7 +36,8 @@ def evaluate(
     library: a library that was compiled from the model: it is compared instead, end to end only.
     metric: a function of a dict of output arrays and the number of the sample that returns a
         number, the higher the better or the worse, as you like.
-    recipe, calibration, statistics, keep_float, set, bits_per_weight, dim: see compile.
+    recipe, calibration, statistics, keep_float, set, bits_per_weight, size, dim: see compile.
+    lock: the path of a lock that compile has written, with or without a recipe.
     samples: N, the first N, or "LO..HI", both ends included; None = all.
     bisect: find the layers that the error comes from.
     The others are options of the command line, see `quantc eval --help`.
@@ -66,6 +69,8 @@ def evaluate(
             "--statistics": statistics,
             "--keep-float": keep_float,
             "--bits-per-weight": bits_per_weight,
+            "--size": size,
+            "--lock": lock,
             "--samples": samples,
             "--logits": logits,
             "--tokens": tokens,

@@ -20,7 +20,7 @@ func.func @main(%x: tensor<?x4xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx
   %ws = qgraph.constant dense<0.5> : tensor<2x1xf32>
   %w = qgraph.dequantize %wq scale %ws {block = array<i64: 1, 0>, qgraph.original = dense<[[0.6, 1.1, 1.4, 2.1], [2.4, 3.2, 3.4, -4.0]]> : tensor<2x4xf32>} : (tensor<2x4xsi4>, tensor<2x1xf32>) -> tensor<2x4xf32>
   // CHECK: %[[Q:.*]] = qgraph.linear %[[QX]], %[[QW]] {name = "fc"}
-  // CHECK: %[[R:.*]] = qgraph.linear %[[X]], %[[W]] {name = "fc"}
+  // CHECK: %[[R:.*]] = qgraph.linear %[[X]], %[[W]] {name = "fc", qgraph.part}
   // CHECK: %[[BIT:.*]] = onnx.node "Gather"(%[[ON]], {{.*}}) {{.*}} -> tensor<i1>
   // CHECK: %[[C:.*]] = onnx.node "Where"(%[[BIT]], %[[Q]], %[[R]])
   %y = qgraph.linear %d, %w {name = "fc"} : (tensor<?x4xf32>, tensor<2x4xf32>) -> tensor<?x2xf32>

@@ -195,6 +195,20 @@ def test_recipes_follow_each_other(tmp_path, model, samples, written, followed):
     assert "int8" in written + followed or a["fc2"]["format"] != b["fc2"]["format"]
 
 
+@pytest.mark.parametrize("recipe", ["fp32", "w8a8-dynamic", "w8a8-static", "w4-rtn", "nf4",
+                                    "q4_1", "w8a8-dynamic:activations=tensor"])
+def test_a_lock_alone(tmp_path, model, samples, recipe):
+    """Without a recipe, one that can follow is taken, by compile and by eval."""
+    data = {"calibration": samples if recipe == "w8a8-static" else None}
+    lock = tmp_path / "lock"
+    compile_qgraph(model, tmp_path, recipe=recipe, lock=lock, **data)
+    compile_qgraph(model, tmp_path, lock=lock, check_lock=lock, **data)
+    found = quantc.evaluate(model, samples, lock=lock, samples=2, **data)
+    quantized = [name for name, layer in layers_of(lock).items() if layer["format"] != "float"]
+    assert {layer["name"] for layer in found["layers"]} == set(quantized)
+    assert all(layer["alone"]["snr"] > 10 for layer in found["layers"])
+
+
 def compile_qgraph(model, folder, **options):
     return quantc.compile(model, folder / "out.mlir", emit="qgraph", **options)
 
