@@ -62,11 +62,14 @@ void GroupScales::searchScale(float absmax) {
   };
   int steps = kSteps * effort;
   double ratio = std::pow(kSmallest / kLargest, 1.0 / (steps - 1));
+  if (fractions.empty())
+    for (int i = 0; i < steps; ++i)
+      fractions.push_back(std::pow(ratio, i));
   for (int sign : {1, -1}) {
     if (sign < 0 && scheme != Scheme::SignedScale)
       break;
-    for (int i = 0; i < steps; ++i)
-      add(sign * unit * kLargest * std::pow(ratio, i));
+    for (double fraction : fractions)
+      add(sign * unit * kLargest * fraction);
   }
   attempt(candidates);
   candidates.clear();

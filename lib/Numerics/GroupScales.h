@@ -47,6 +47,7 @@ private:
   Scheme scheme;
   Format scaleFormat;
   int effort;
+  std::vector<double> fractions; ///< of the scale, that are tried
 
   // Of the group at hand.
   const float *w = nullptr;
