@@ -509,10 +509,16 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
                              0);
   block.back() = chosen.block[1];
   block.front() = chosen.block[0];
+  // A layer of f32 may have a weight of 16 bits; embeddings give what they
+  // read.
+  auto real = cast<RankedTensorType>(old.getType());
+  if (isa<LinearOp, ConvOp>(op))
+    real = real.clone(
+        cast<RankedTensorType>(op->getOperand(0).getType()).getElementType());
   auto dequantize = DequantizeOp::create(
-      builder, old.getLoc(), old.getType(), stored, scale,
-      constantOf(rounded.zeroPoint), constantOf(rounded.offset),
-      constantOf(rounded.codebook), block, TypeAttr());
+      builder, old.getLoc(), real, stored, scale, constantOf(rounded.zeroPoint),
+      constantOf(rounded.offset), constantOf(rounded.codebook), block,
+      TypeAttr());
   if (keepOriginal)
     dequantize->setDiscardableAttr(kOriginalAttr, old.getValue());
   if (!chosen.name.empty())

@@ -8,7 +8,7 @@ import sys
 import numpy
 from safetensors.numpy import save_file
 
-TYPES = {"f32": numpy.float32, "f16": numpy.float16}
+TYPES = {"f64": numpy.float64, "f32": numpy.float32, "f16": numpy.float16}
 
 
 def main(path, *weights):

@@ -266,13 +266,29 @@ static Value filledConstant(Walk &walk, Value value) {
   return constant ? constant : value;
 }
 
+/// The constant of f16 or bf16 that is cast to f32, which changes no value; any
+/// other value as it is.
+static Value beforeWidening(Value value) {
+  onnx_ir::NodeOp op = nodeOf(value, "Cast");
+  if (!op || !isWeight(op.getInputs()[0]))
+    return value;
+  Type from =
+           cast<RankedTensorType>(op.getInputs()[0].getType()).getElementType(),
+       to = cast<RankedTensorType>(value.getType()).getElementType();
+  return to.isF32() && (from.isF16() || from.isBF16()) ? op.getInputs()[0]
+                                                       : value;
+}
+
 Value Walk::transposedWeight(Value weight) {
   weight = filledConstant(*this, weight);
   if (!weight || cast<RankedTensorType>(weight.getType()).getRank() != 2)
     return {};
-  if (auto op = weight.getDefiningOp<onnx_ir::NodeOp>())
-    return op.is("Transpose") && isWeight(op.getInputs()[0]) ? op.getInputs()[0]
-                                                             : Value();
+  weight = beforeWidening(weight);
+  if (auto op = weight.getDefiningOp<onnx_ir::NodeOp>()) {
+    Value source =
+        op.is("Transpose") ? beforeWidening(op.getInputs()[0]) : Value();
+    return isWeight(source) ? source : Value();
+  }
   return rewrittenWeight(
       *this, weight,
       [&](Value value) {

@@ -435,6 +435,23 @@ LogicalResult PackWeightsPass::pack(LayerOp layer) {
   return success();
 }
 
+/// A constant weight of 16 bits beside an input of f32, as one that is stored
+/// so and dequantized by 1, which panels can hold.
+static void storeHalves(LinearOp linear) {
+  auto type = linear.getWeight().getType();
+  Type element = type.getElementType();
+  if (!linear.getInput().getType().getElementType().isF32() ||
+      !(element.isF16() || element.isBF16()) || !isConstant(linear.getWeight()))
+    return;
+  OpBuilder builder(linear);
+  Type real = builder.getF32Type();
+  auto one = DenseElementsAttr::get(RankedTensorType::get({1, 1}, real), 1.0f);
+  Value scale = ConstantOp::create(builder, linear.getLoc(), one);
+  linear.getWeightMutable().assign(DequantizeOp::create(
+      builder, linear.getLoc(), type.clone(real), linear.getWeight(), scale,
+      Value(), Value(), Value(), ArrayRef<int64_t>{0, 0}, TypeAttr()));
+}
+
 void PackWeightsPass::runOnOperation() {
   ModuleOp module = getOperation();
   auto target = module->getAttrOfType<qkernel::TargetAttr>(
@@ -446,6 +463,7 @@ void PackWeightsPass::runOnOperation() {
     return signalPassFailure();
   }
   unsignedWeights = target.getUnsignedWeights();
+  module.walk(storeHalves);
   // In their order: the scales of one may be the result of another.
   SmallVector<DequantizeOp> stored;
   module.walk([&](DequantizeOp op) { stored.push_back(op); });
