@@ -104,18 +104,34 @@ GroupStatistics groupStatistics(const InputStatistics &input, int64_t groupSize,
   int64_t K = input.K, step = groupSize == 0 ? K : groupSize;
   GroupStatistics result;
   auto inverse = [&](int64_t j) { return s ? 1.0f / s[j] : 1.0f; };
-  for (int64_t j = 0; j < K; ++j)
-    result.diagonal.push_back(
-        (input.H ? input.H[j * K + j] : input.meanSquare[j]) * inverse(j) *
-        inverse(j));
-  if (!input.H || step > kMaxSearched)
+  std::vector<double> squares(input.H || !input.X ? 0 : K);
+  if (!squares.empty())
+    for (int64_t i = 0; i < input.tokens * K; ++i)
+      squares[i % K] += static_cast<double>(input.X[i]) * input.X[i];
+  for (int64_t j = 0; j < K; ++j) {
+    float square = input.H            ? input.H[j * K + j]
+                   : !squares.empty() ? static_cast<float>(squares[j])
+                                      : input.meanSquare[j];
+    result.diagonal.push_back(square * inverse(j) * inverse(j));
+  }
+  if (!(input.H || input.X) || step > kMaxSearched)
     return result;
   result.blocks.resize(K * step);
-  for (int64_t j = 0; j < K; ++j) {
-    int64_t begin = j / step * step, end = std::min(begin + step, K);
-    for (int64_t i = begin; i < end; ++i)
-      result.blocks[j * step + i - begin] =
-          input.H[j * K + i] * inverse(i) * inverse(j);
+  for (int64_t begin = 0; begin < K; begin += step) {
+    int64_t length = std::min(step, K - begin), ld = K;
+    const float *block = input.H ? input.H + begin * K + begin : nullptr;
+    std::vector<float> product;
+    if (!block) {
+      product.resize(length * length);
+      gemm(true, false, length, length, input.tokens, 1.0f, input.X + begin, K,
+           input.X + begin, K, 0.0f, product.data(), length);
+      block = product.data();
+      ld = length;
+    }
+    for (int64_t j = 0; j < length; ++j)
+      for (int64_t i = 0; i < length; ++i)
+        result.blocks[(begin + j) * step + i] =
+            block[j * ld + i] * inverse(begin + i) * inverse(begin + j);
   }
   return result;
 }
@@ -169,6 +185,12 @@ double scaledWeightError(const InputStatistics &input,
            product.data(), K);
       for (int64_t i = 0; i < count * K; ++i)
         sums[at] += static_cast<double>(product[i]) * error[i];
+    } else if (input.X) {
+      std::vector<float> outputs(count * input.tokens);
+      gemm(false, true, count, input.tokens, K, 1.0f, error.data(), K, input.X,
+           K, 0.0f, outputs.data(), input.tokens);
+      for (float output : outputs)
+        sums[at] += static_cast<double>(output) * output;
     } else {
       for (int64_t i = 0; i < count * K; ++i)
         sums[at] +=

@@ -54,6 +54,33 @@ double directError(const GroupFormat &format, const Calibrated &layer,
   return total;
 }
 
+TEST(AWQ, TokensThemselvesAreAsGoodAsTheirProducts) {
+  Calibrated layer(70, 48, 7);
+  std::vector<float> mean = absMean(layer);
+  InputStatistics products, tokens;
+  products.K = tokens.K = 48;
+  products.absMean = tokens.absMean = mean.data();
+  products.H = layer.H.data();
+  tokens.X = layer.X.data();
+  tokens.tokens = static_cast<int64_t>(layer.X.size()) / 48;
+  std::vector<Consumer> consumers{{layer.N, layer.W.data(), si4(16)}};
+  std::vector<float> s(48);
+  for (int64_t j = 0; j < 48; ++j)
+    s[j] = 0.5f + 0.03f * float(j);
+  double direct = directError(si4(16), layer, s);
+  EXPECT_NEAR(scaledWeightError(products, consumers, s), direct, direct * 1e-3);
+  EXPECT_NEAR(scaledWeightError(tokens, consumers, s), direct, direct * 1e-3);
+  GroupStatistics a = groupStatistics(products, 20, s.data()),
+                  b = groupStatistics(tokens, 20, s.data());
+  ASSERT_EQ(a.diagonal.size(), b.diagonal.size());
+  ASSERT_EQ(a.blocks.size(), b.blocks.size());
+  double most = *std::max_element(a.diagonal.begin(), a.diagonal.end());
+  for (size_t i = 0; i < a.diagonal.size(); ++i)
+    EXPECT_NEAR(a.diagonal[i], b.diagonal[i], most * 1e-4);
+  for (size_t i = 0; i < a.blocks.size(); ++i)
+    EXPECT_NEAR(a.blocks[i], b.blocks[i], most * 1e-4);
+}
+
 TEST(AWQ, FindsTheBestRatioOfTheGrid) {
   Calibrated a(70, 48, 1), b(10, 48, 1);
   for (float &w : b.W)

@@ -47,7 +47,11 @@ struct InputStatistics {
   int64_t K = 0;
   const float *absMean = nullptr;    ///< mean|x| [K]
   const float *H = nullptr;          ///< XᵀX [K, K], or null:
+  const float *X = nullptr;          ///< X itself [tokens, K], or null:
   const float *meanSquare = nullptr; ///< mean x² [K], H's diagonal alone
+  /// Of X: an error E costs |X Eᵀ|², which with less tokens than channels is
+  /// less work than tr(E H Eᵀ).
+  int64_t tokens = 0;
   /// Which factor each channel has [K], from 0 on without gaps, where channels
   /// must share one (heads of a group, the pairs of a rotary embedding), or -1
   /// where it must be 1; empty: its own.
@@ -84,7 +88,7 @@ AWQResult awqSearch(const AWQOptions &options, const InputStatistics &input,
 struct GroupStatistics {
   std::vector<float> diagonal; ///< of H [K]
   /// Of H [K, groupSize]: row j has the columns of j's group. Empty without H
-  /// and for groups of more than 256, for which Block is Diagonal.
+  /// and X, and for groups of more than 256, for which Block is Diagonal.
   std::vector<float> blocks;
 };
 
@@ -99,7 +103,7 @@ QuantizedWeights clipWeights(const GroupFormat &format, int64_t N, int64_t K,
                              const ParallelFor &parallel = runInOrder);
 
 /// tr((W - V) H (W - V)ᵀ) for V = quantize(W s) / s, of all consumers' rows or
-/// a sample, as in AWQOptions. With H null, the sum of
+/// a sample, as in AWQOptions. With H and X null, the sum of
 /// meanSquare_j |w_j - v_j|². `s` [K].
 double scaledWeightError(const InputStatistics &input,
                          const std::vector<Consumer> &consumers,
