@@ -92,6 +92,7 @@ int run(CalibrateOptions &options) {
                 ExitBadUsage);
   WorkerOptions worker = commandWorker("calibrate");
   worker.outputs = {options.output};
+  worker.partialFolder = partialFolder(options.output);
   if (merges)
     return runInWorker(worker, [&] { return merge(options); });
   if (options.models.size() != 1)

@@ -258,6 +258,7 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
   PassManager manager(&context, ModuleOp::getOperationName());
   if (llvm::Error error = preparePasses(manager, *pipeline))
     return error;
+  openJournal(model, stage);
   double from = kImported + number * share;
   if (llvm::Error error =
           runPasses(manager, *model.module, "the graph of '" + model.path + "'",
@@ -433,6 +434,7 @@ llvm::Expected<CompileResult> Compiler::run() {
         return std::move(error);
   }
   if (request.emit == Emit::Statistics) {
+    removeJournals();
     result.files = {request.output};
     return std::move(result);
   }
@@ -456,6 +458,7 @@ llvm::Expected<CompileResult> Compiler::run() {
   if (newLock)
     if (llvm::Error error = newLock->commit())
       return std::move(error);
+  removeJournals();
   return std::move(result);
 }
 

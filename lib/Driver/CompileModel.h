@@ -12,6 +12,7 @@
 #include "SeveralModels.h"
 #include "quantc/Driver/Compile.h"
 #include "quantc/Support/AtomicFile.h"
+#include "quantc/Support/Journal.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -47,6 +48,14 @@ private:
   /// Holds the layers to the locks, and makes the text of a new one.
   llvm::Error checkLocks();
 
+  // Resume.cpp
+  std::string journalKey(const ImportedModel &model, GraphStage stage) const;
+  /// Lets the passes of a model's graph keep what they have finished, and take
+  /// up what they had.
+  void openJournal(const ImportedModel &model, GraphStage stage);
+  void setJournal(std::unique_ptr<Journal> journal);
+  void removeJournals();
+
   // CompileLevels.cpp
   /// The module lowered for a level, in place.
   llvm::Error lower(mlir::ModuleOp module, mlir::PassManager &manager,
@@ -77,6 +86,7 @@ private:
   std::optional<Lock> followed, checked; ///< of --lock and --check-lock
   std::unique_ptr<AtomicFile> newLock;   ///< where --lock is to be written
   std::string lockContents;              ///< of --lock, read or to be written
+  std::vector<std::unique_ptr<Journal>> journals; ///< but the one in use
   std::vector<std::string> errors; ///< texts of the errors that were reported
   llvm::StringSet<> told;          ///< all messages
   std::mutex mutex;                ///< of errors, told, progressDone

@@ -230,6 +230,7 @@ int run(CompileOptions &options) {
 
   WorkerOptions worker;
   worker.outputs = outputsOf(options);
+  worker.partialFolder = partialFolder(options.output);
   std::string stem = options.output == "-" ? "quantc" : options.output;
   worker.reproducerPath = stem + ".reproduce.sh";
   worker.reproducer = [&] { return reproducer(options); };

@@ -56,6 +56,10 @@ llvm::Expected<CompileResult> compileAtTerminal(
     std::function<llvm::Error(mlir::ModuleOp, CompileListener &)> graph =
         nullptr);
 
+/// Where an interrupted command of that output leaves what it had finished;
+/// empty: nowhere.
+std::string partialFolder(llvm::StringRef output);
+
 /// A word of a command line, quoted for a shell where it has to be.
 std::string shellQuoted(llvm::StringRef text);
 

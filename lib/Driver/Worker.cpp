@@ -22,13 +22,13 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Signals.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <algorithm>
 #include <mutex>
 #include <new>
 #include <sys/mman.h>
@@ -253,8 +253,11 @@ int reportDefect(const WorkerOptions &options, const std::string &cause,
 int judge(int status, const WorkerOptions &options, const std::string &trace) {
   std::string stage = stagePage;
   std::string during = stage.empty() ? "" : " in " + stage;
+  std::string goesOn;
+  if (!options.partialFolder.empty() && sys::fs::exists(options.partialFolder))
+    goesOn = "; the same command goes on from '" + options.partialFolder + "'";
   if (interruptedBy) {
-    errs() << "quantc: interrupted\n";
+    errs() << "quantc: interrupted" << goesOn << "\n";
     return ExitInterrupted;
   }
   if (WIFEXITED(status)) {
@@ -267,9 +270,10 @@ int judge(int status, const WorkerOptions &options, const std::string &trace) {
   if (signal == SIGKILL)
     return fail("the system killed the work" + during +
                 ", most likely because memory ran out; use fewer threads (-j "
-                "1), a smaller model or a machine with more memory");
+                "1), a smaller model or a machine with more memory" +
+                goesOn);
   if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP) {
-    errs() << "quantc: interrupted\n";
+    errs() << "quantc: interrupted" << goesOn << "\n";
     return ExitInterrupted;
   }
   return reportDefect(options, strsignal(signal) + during, trace);

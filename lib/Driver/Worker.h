@@ -25,6 +25,9 @@ struct WorkerOptions {
   /// Files that the work writes with AtomicFile: what it leaves of them when it
   /// is killed is removed.
   std::vector<std::string> outputs;
+  /// Where work that is interrupted leaves what it had finished; empty:
+  /// nowhere.
+  std::string partialFolder;
   /// The text of a reproducer (a shell script without its first line); null if
   /// this verb writes none.
   std::function<std::string()> reproducer;

@@ -16,14 +16,18 @@
 
 #include "quantc/Numerics/AWQ.h"
 #include "InputFactors.h"
+#include "KeptWeights.h"
 #include "LayerSums.h"
 #include "RoundWeights.h"
 #include "SequentialDriver.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Numerics/Gram.h"
 #include "quantc/Quantize/Passes.h"
 
 #include <cmath>
+#include <map>
+#include <set>
 
 using namespace mlir;
 
@@ -56,8 +60,13 @@ public:
 
   /// True if a layer that is rounded again reads it.
   bool isRead(ObserveOp site) const;
-  /// Chooses the factors of a site's tensor.
-  llvm::Error solve(ObserveOp site, numerics::InputStatistics input);
+  /// Chooses the factors of a site's tensor. What is found gets names that
+  /// begin with `prefix`.
+  llvm::Error solve(ObserveOp site, numerics::InputStatistics input,
+                    const std::string &prefix, Record &found);
+  /// Takes up what was found of a site, once.
+  llvm::Error apply(ObserveOp site, const std::string &prefix,
+                    const Record &found);
 
 private:
   void restoreOriginals();
@@ -65,9 +74,16 @@ private:
     ++skipped;
     layer->emitRemark() << describeOp(layer) << how << why;
   }
-  llvm::Expected<std::vector<float>>
-  chooseFactors(ObserveOp site, LinearOp layer,
-                numerics::InputStatistics &input);
+  /// What can be done at a site.
+  struct Plan {
+    bool isApplied = false;
+    std::vector<Target *> readers; ///< that are rounded again
+    ChannelFactors factors;
+    std::vector<Target *> scaled; ///< empty: nothing is
+    std::string why;              ///< nothing is, if that is to be told
+  };
+  Plan &planFor(ObserveOp site);
+  void addFactors(const Plan &plan, ArrayRef<float> s);
   llvm::Error round(Target &target);
 
   numerics::Scheme schemeValue = numerics::Scheme::SignedScale;
@@ -75,21 +91,29 @@ private:
   llvm::MapVector<Operation *, Target> targets;
   std::optional<InputFactors> inputs;
   std::optional<ChannelFactorRewriter> rewriter;
+  std::map<Operation *, Plan> plans; // only looked up
+  std::optional<LayerNumbers> numbers;
+  std::string section; // of the journal
 };
 
-/// Sums |x| and XᵀX at the sites of a segment.
+/// Sums |x| at the sites of a segment, and XᵀX: X itself as long as it is
+/// smaller.
 class InputSums : public SequentialMethod {
 public:
   explicit InputSums(AWQPass &pass) : pass(pass) {}
 
   llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
-  llvm::Error solve(ArrayRef<ObserveOp> sites) override;
+  llvm::Error solve(ArrayRef<ObserveOp> sites, Record &found) override;
+  llvm::Error apply(ArrayRef<ObserveOp> sites, const Record &found) override;
 
 private:
   struct Sums {
     int64_t tokens = 0;
     std::vector<double> abs;
+    std::vector<float> rows; // empty from the first product on
     std::vector<float> gram;
+
+    void addProducts(ArrayRef<float> x, const numerics::ParallelFor &parallel);
   };
   AWQPass &pass;
   DenseMap<Operation *, Sums> sums;
@@ -118,26 +142,35 @@ llvm::Error InputSums::observe(ObserveOp site, const SampleTensors &tensors) {
         " gives NaN or infinities there; take it out of the data");
   Sums &sum = sums[site];
   sum.abs.resize(channels);
-  sum.gram.resize(channels * channels);
   for (auto [i, value] : llvm::enumerate(x))
     sum.abs[i % channels] += std::fabs(value);
-  int64_t tokens = channels ? values / channels : 0;
-  sum.tokens += tokens;
-  numerics::addGram(tokens, channels, x.data(), /*weights=*/nullptr,
-                    sum.gram.data(), parallelIn(site.getContext()));
+  sum.tokens += channels ? values / channels : 0;
+  sum.addProducts(x, parallelIn(site.getContext()));
   return llvm::Error::success();
 }
 
-llvm::Error InputSums::solve(ArrayRef<ObserveOp> sites) {
-  for (ObserveOp site : sites) {
-    if (!pass.isRead(site))
-      continue;
+void InputSums::Sums::addProducts(ArrayRef<float> x,
+                                  const numerics::ParallelFor &parallel) {
+  auto channels = static_cast<int64_t>(abs.size());
+  if (gram.empty() && tokens < channels) {
+    rows.insert(rows.end(), x.begin(), x.end());
+    return;
+  }
+  auto add = [&](ArrayRef<float> some) {
+    numerics::addGram(channels ? some.size() / channels : 0, channels,
+                      some.data(), /*weights=*/nullptr, gram.data(), parallel);
+  };
+  gram.resize(channels * channels);
+  add(rows);
+  rows = {};
+  add(x);
+}
+
+llvm::Error InputSums::solve(ArrayRef<ObserveOp> sites, Record &found) {
+  for (auto [i, site] : llvm::enumerate(sites)) {
     auto at = sums.find(site);
-    if (at == sums.end() || at->second.tokens == 0) {
-      site.emitWarning() << "no sample has reached the site '" << site.getSite()
-                         << "'; the layers that read it are not scaled";
+    if (at == sums.end() || at->second.tokens == 0)
       continue;
-    }
     Sums sum = std::move(at->second);
     sums.erase(at);
     numerics::InputStatistics input;
@@ -146,11 +179,28 @@ llvm::Error InputSums::solve(ArrayRef<ObserveOp> sites) {
     for (double one : sum.abs)
       absMean.push_back(one / static_cast<double>(sum.tokens));
     input.absMean = absMean.data();
-    numerics::mirrorUpper(input.K, sum.gram.data());
-    input.H = sum.gram.data();
-    if (llvm::Error error = pass.solve(site, std::move(input)))
+    input.tokens = sum.tokens;
+    if (sum.gram.empty()) {
+      input.X = sum.rows.data();
+    } else {
+      numerics::mirrorUpper(input.K, sum.gram.data());
+      input.H = sum.gram.data();
+    }
+    std::string prefix = std::to_string(i) + ".";
+    if (llvm::Error error = pass.solve(site, std::move(input), prefix, found))
+      return error;
+    // The next site's weights have this one's factors.
+    if (llvm::Error error = pass.apply(site, prefix, found))
       return error;
   }
+  return llvm::Error::success();
+}
+
+llvm::Error InputSums::apply(ArrayRef<ObserveOp> sites, const Record &found) {
+  for (auto [i, site] : llvm::enumerate(sites))
+    if (pass.isRead(site))
+      if (llvm::Error error = pass.apply(site, std::to_string(i) + ".", found))
+        return error;
   return llvm::Error::success();
 }
 
@@ -164,85 +214,137 @@ bool AWQPass::isRead(ObserveOp site) const {
   });
 }
 
-/// s of each channel of the site's tensor; empty: all are 1.
-llvm::Expected<std::vector<float>>
-AWQPass::chooseFactors(ObserveOp site, LinearOp layer,
-                       numerics::InputStatistics &input) {
-  auto keep = [&](const Twine &why) {
-    skip(layer, " is not scaled: ", why);
-    return std::vector<float>();
-  };
-  llvm::Expected<ChannelFactors> found = inputs->find(layer);
-  if (!found)
-    return keep(llvm::toString(found.takeError()));
-  if (found->groupCount == 0)
-    return std::vector<float>();
-  std::vector<std::vector<float>> weights;
-  std::vector<numerics::Consumer> consumers;
-  for (const ChannelFactors::Layer &one : found->layers) {
+AWQPass::Plan &AWQPass::planFor(ObserveOp site) {
+  auto [at, isNew] = plans.try_emplace(site);
+  Plan &plan = at->second;
+  if (!isNew)
+    return plan;
+  for (auto &[op, target] : targets)
+    if (target.layer.getInput() == site.getResult())
+      plan.readers.push_back(&target);
+  llvm::Expected<ChannelFactors> found =
+      inputs->find(plan.readers.front()->layer);
+  if (!found) {
+    plan.why = llvm::toString(found.takeError());
+    return plan;
+  }
+  plan.factors = std::move(*found);
+  if (plan.factors.groupCount == 0)
+    return plan;
+  for (const ChannelFactors::Layer &one : plan.factors.layers) {
     auto target = targets.find(one.op);
     if (target == targets.end())
       continue;
-    LinearOp reader = target->second.layer;
-    if (reader.getInput() != site.getResult())
-      return keep("its factors would reach " + describeOp(reader) +
-                  ", too, which reads another tensor");
-    llvm::Expected<ScaledWeight> weight = rewriter->weight(one.op);
+    if (target->second.layer.getInput() != site.getResult()) {
+      plan.why = "its factors would reach " + describeOp(one.op) +
+                 ", too, which reads another tensor";
+      plan.scaled.clear();
+      return plan;
+    }
+    plan.scaled.push_back(&target->second);
+  }
+  return plan;
+}
+
+llvm::Error AWQPass::solve(ObserveOp site, numerics::InputStatistics input,
+                           const std::string &prefix, Record &found) {
+  Plan &plan = planFor(site);
+  std::vector<std::vector<float>> weights;
+  std::vector<numerics::Consumer> consumers;
+  for (Target *target : plan.scaled) {
+    llvm::Expected<ScaledWeight> weight = rewriter->weight(target->layer);
     if (!weight)
       return weight.takeError();
     weights.push_back(weight->readAll());
     consumers.push_back(
-        {reader.getWeight().getType().getDimSize(0), weights.back().data(),
-         groupFormat(target->second.format, std::min(choice, kMeasured))});
+        {target->layer.getWeight().getType().getDimSize(0),
+         weights.back().data(),
+         groupFormat(target->format, std::min(choice, kMeasured))});
   }
-  input.factorOf = found->groups;
-  numerics::AWQOptions options;
-  options.steps = ratios;
-  options.useWeights = useWeights;
-  options.sampleRows = rows;
-  numerics::AWQResult result =
-      numerics::awqSearch(options, input, consumers, parallelIn(&getContext()));
-  if (result.ratio == 0 && !result.usesWeights)
-    return std::vector<float>();
-
-  std::vector<float> factors(found->groupCount, 1.0f);
-  for (auto [group, s] : llvm::zip_equal(found->groups, result.factor))
-    if (group >= 0)
-      factors[group] = 1.0f / s;
-  rewriter->add(*found, factors);
-  scaled += consumers.size();
-  if (found->multiplies) {
-    ++products;
-    layer.emitRemark() << "the input of " << describeOp(layer)
-                       << " is multiplied while the model runs: "
-                       << found->blocked;
+  std::vector<float> s;
+  if (!consumers.empty()) {
+    input.factorOf = plan.factors.groups;
+    numerics::AWQOptions options;
+    options.steps = ratios;
+    options.useWeights = useWeights;
+    options.sampleRows = rows;
+    numerics::AWQResult result = numerics::awqSearch(options, input, consumers,
+                                                     parallelIn(&getContext()));
+    if (result.ratio != 0 || result.usesWeights)
+      s = std::move(result.factor);
   }
-  return result.factor;
+  if (!s.empty())
+    if (llvm::Error error = found.add<float>(prefix + "factor", s))
+      return error;
+  std::set<int64_t> groups;
+  for (Target *target : plan.readers) {
+    int64_t group = target->format.block[1];
+    if (!groups.insert(group).second)
+      continue;
+    numerics::GroupStatistics statistics =
+        numerics::groupStatistics(input, group, s.empty() ? nullptr : s.data());
+    std::string suffix = std::to_string(group);
+    if (llvm::Error error = found.add<float>(prefix + "diagonal." + suffix,
+                                             statistics.diagonal))
+      return error;
+    // They are kept for all layers until the end.
+    if (choice == numerics::ScaleChoice::Block)
+      if (llvm::Error error =
+              found.add<float>(prefix + "blocks." + suffix, statistics.blocks))
+        return error;
+  }
+  return llvm::Error::success();
 }
 
-llvm::Error AWQPass::solve(ObserveOp site, numerics::InputStatistics input) {
-  SmallVector<Target *> readers;
-  for (auto &[op, target] : targets)
-    if (target.layer.getInput() == site.getResult())
-      readers.push_back(&target);
-  llvm::Expected<std::vector<float>> s =
-      chooseFactors(site, readers.front()->layer, input);
-  if (!s)
-    return s.takeError();
-  std::map<int64_t, std::shared_ptr<const numerics::GroupStatistics>> known;
-  for (Target *target : readers) {
-    int64_t group = target->format.block[1];
-    auto &statistics = known[group];
-    if (!statistics) {
-      numerics::GroupStatistics found = numerics::groupStatistics(
-          input, group, s->empty() ? nullptr : s->data());
-      // They are kept for all layers until the end.
-      if (choice != numerics::ScaleChoice::Block)
-        found.blocks = {};
-      statistics =
-          std::make_shared<numerics::GroupStatistics>(std::move(found));
-    }
-    target->input = statistics;
+/// Has the model multiplied by 1 / s where the plan says.
+void AWQPass::addFactors(const Plan &plan, ArrayRef<float> s) {
+  std::vector<float> factors(plan.factors.groupCount, 1.0f);
+  for (auto [group, scale] : llvm::zip_equal(plan.factors.groups, s))
+    if (group >= 0)
+      factors[group] = 1.0f / scale;
+  rewriter->add(plan.factors, factors);
+  scaled += plan.scaled.size();
+  if (!plan.factors.multiplies)
+    return;
+  ++products;
+  LinearOp layer = plan.readers.front()->layer;
+  layer.emitRemark() << "the input of " << describeOp(layer)
+                     << " is multiplied while the model runs: "
+                     << plan.factors.blocked;
+}
+
+llvm::Error AWQPass::apply(ObserveOp site, const std::string &prefix,
+                           const Record &found) {
+  auto diagonal = [&](const Target *target) {
+    return found.get<float>(prefix + "diagonal." +
+                            std::to_string(target->format.block[1]));
+  };
+  bool reached = llvm::any_of(targets, [&](auto &entry) {
+    Target &target = entry.second;
+    return target.layer.getInput() == site.getResult() && diagonal(&target);
+  });
+  if (!reached) {
+    site.emitWarning() << "no sample has reached the site '" << site.getSite()
+                       << "'; the layers that read it are not scaled";
+    return llvm::Error::success();
+  }
+  Plan &plan = planFor(site);
+  if (plan.isApplied)
+    return llvm::Error::success();
+  plan.isApplied = true;
+  if (!plan.why.empty())
+    skip(plan.readers.front()->layer, " is not scaled: ", plan.why);
+  if (auto s = found.get<float>(prefix + "factor"))
+    addFactors(plan, *s);
+  for (Target *target : plan.readers) {
+    auto statistics = std::make_shared<numerics::GroupStatistics>();
+    statistics->diagonal = *diagonal(target);
+    statistics->blocks =
+        found
+            .get<float>(prefix + "blocks." +
+                        std::to_string(target->format.block[1]))
+            .value_or(std::vector<float>());
+    target->input = std::move(statistics);
   }
   return llvm::Error::success();
 }
@@ -306,14 +408,19 @@ llvm::Error AWQPass::round(Target &target) {
   llvm::Expected<ScaledWeight> weight = rewriter->take(target.layer);
   if (!weight)
     return weight.takeError();
-  std::vector<float> real = weight->readAll();
   RankedTensorType type = original->getType();
-  int64_t n = type.getDimSize(0), k = type.getDimSize(1);
-  numerics::GroupFormat format = groupFormat(target.format, choice);
-  numerics::QuantizedWeights codes = numerics::clipWeights(
-      format, n, k, real.data(), target.input.get(), parallelIn(&getContext()));
+  auto clip = [&] {
+    std::vector<float> real = weight->readAll();
+    return keepWeight(type, target.format,
+                      numerics::clipWeights(
+                          groupFormat(target.format, choice),
+                          type.getDimSize(0), type.getDimSize(1), real.data(),
+                          target.input.get(), parallelIn(&getContext())),
+                      name);
+  };
   llvm::Expected<RoundedWeight> kept =
-      keepWeight(type, target.format, codes, name);
+      roundOnce(&getContext(),
+                section + ".weight-" + numbers->prefix(target.layer), clip);
   if (!kept)
     return kept.takeError();
   replaceOperands(target.weight, *kept);
@@ -342,6 +449,9 @@ void AWQPass::runOnOperation() {
   };
   if (data.empty())
     return fail("needs data=FILE, the samples to run the model on");
+  numbers.emplace(module);
+  section = getJournal(module).begin("awq");
+  plans.clear();
   restoreOriginals();
   ChannelFactorOptions factorOptions;
   factorOptions.cloneShared = cloneShared;
@@ -353,7 +463,7 @@ void AWQPass::runOnOperation() {
   options.data = data;
   options.firstSample = firstSample;
   options.samples = samples;
-  if (llvm::Error error = runSequentially(module, options, sums))
+  if (llvm::Error error = runSequentially(module, options, section, sums))
     return fail(llvm::toString(std::move(error)));
   for (auto &[op, target] : targets)
     if (llvm::Error error = round(target))

@@ -13,6 +13,7 @@
 #include "SequentialDriver.h"
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Quantize/Passes.h"
 
 using namespace mlir;
@@ -49,7 +50,21 @@ public:
     return llvm::Error::success();
   }
 
-  llvm::Error solve(ArrayRef<ObserveOp>) override {
+  llvm::Error solve(ArrayRef<ObserveOp> sites, Record &found) override {
+    Statistics part(statistics.fingerprint());
+    for (ObserveOp site : sites)
+      if (const numerics::SiteStatistics *known =
+              statistics.lookup(site.getSite()))
+        part.set(site.getSite(), *known);
+    return part.save(found);
+  }
+
+  llvm::Error apply(ArrayRef<ObserveOp>, const Record &found) override {
+    llvm::Expected<Statistics> part = Statistics::load(found);
+    if (!part)
+      return part.takeError();
+    for (const auto &[site, known] : part->sites())
+      statistics.set(site, known);
     return llvm::Error::success();
   }
 
@@ -109,7 +124,8 @@ void CalibratePass::runOnOperation() {
   sequential.firstSample = firstSample;
   sequential.samples = samples;
   sequential.segmentBytes = segmentBytes;
-  if (llvm::Error error = runSequentially(module, sequential, collector))
+  if (llvm::Error error = runSequentially(
+          module, sequential, getJournal(module).begin("calibrate"), collector))
     return fail(toString(std::move(error)));
   module.walk([&](ObserveOp site) { warn(site, collector.statistics); });
   if (llvm::Error error = collector.statistics.write(output))

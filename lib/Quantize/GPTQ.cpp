@@ -13,10 +13,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "quantc/Numerics/GPTQ.h"
+#include "KeptWeights.h"
 #include "LayerSums.h"
 #include "RoundWeights.h"
 #include "SequentialDriver.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Quantize/Passes.h"
 
 using namespace mlir;
@@ -34,18 +36,25 @@ public:
   LogicalResult initialize(MLIRContext *context) override;
   void runOnOperation() override;
 
-  llvm::Error solve(const LayerSums &sums);
+  llvm::Error solve(const LayerSums &sums, Record &found);
+  /// False if nothing is known of the layer.
+  llvm::Expected<bool> apply(const QuantizedLayer &layer, const Record &found);
 
 private:
   llvm::Error solve(const LayerSums &sums, size_t layer,
                     const numerics::GPTQSolver &solver,
-                    const RoundingFormat &format);
+                    const RoundingFormat &format, Record &found);
+  /// Why a layer stays as it is.
+  void note(const QuantizedLayer &layer, std::string why, Record &found) {
+    found.texts[numbers->prefix(layer.op) + "why"] = std::move(why);
+  }
   numerics::GPTQOptions optionsFor(const RoundingFormat &format) const;
   void skip(Operation *layer, const Twine &why);
 
   numerics::GPTQOptions defaults;
   LayerSumsOptions sumsOptions;
   std::vector<QuantizedLayer> solved;
+  std::optional<LayerNumbers> numbers;
 };
 
 /// Sums XᵀX, and what else is asked for, at the sites of a segment.
@@ -59,7 +68,8 @@ public:
     return residualsOf(site);
   }
   llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
-  llvm::Error solve(ArrayRef<ObserveOp> sites) override;
+  llvm::Error solve(ArrayRef<ObserveOp> sites, Record &found) override;
+  llvm::Error apply(ArrayRef<ObserveOp> sites, const Record &found) override;
 
 private:
   GPTQPass &pass;
@@ -84,22 +94,34 @@ llvm::Error Hessians::observe(ObserveOp site, const SampleTensors &tensors) {
   return llvm::Error::success();
 }
 
-llvm::Error Hessians::solve(ArrayRef<ObserveOp> sites) {
+llvm::Error Hessians::solve(ArrayRef<ObserveOp> sites, Record &found) {
   for (ObserveOp site : sites) {
     std::vector<LayerSums> groups = std::move(sums[site]);
     sums.erase(site);
     for (LayerSums &group : groups) {
-      if (group.tokens() == 0) {
-        site.emitWarning()
-            << "no sample has reached the site '" << site.getSite()
-            << "'; the layers that read it stay rounded to nearest";
+      if (group.tokens() == 0)
         break;
-      }
       group.finish();
-      if (llvm::Error error = pass.solve(group))
+      if (llvm::Error error = pass.solve(group, found))
         return error;
     }
   }
+  return llvm::Error::success();
+}
+
+llvm::Error Hessians::apply(ArrayRef<ObserveOp> sites, const Record &found) {
+  for (ObserveOp site : sites)
+    for (const QuantizedLayer &layer : quantizedReaders(site)) {
+      llvm::Expected<bool> known = pass.apply(layer, found);
+      if (!known)
+        return known.takeError();
+      if (*known)
+        continue;
+      site.emitWarning()
+          << "no sample has reached the site '" << site.getSite()
+          << "'; the layers that read it stay rounded to nearest";
+      break;
+    }
   return llvm::Error::success();
 }
 
@@ -158,14 +180,14 @@ numerics::GPTQOptions GPTQPass::optionsFor(const RoundingFormat &format) const {
   return wanted;
 }
 
-llvm::Error GPTQPass::solve(const LayerSums &sums) {
+llvm::Error GPTQPass::solve(const LayerSums &sums, Record &found) {
   std::string solverKey;
   numerics::GPTQSolver solver;
   for (auto [i, layer] : llvm::enumerate(sums.layers())) {
     llvm::Expected<RoundingFormat> format =
         getRoundingFormat(layer.weight, defaults.scheme);
     if (!format) {
-      skip(layer.op, llvm::toString(format.takeError()));
+      note(layer, llvm::toString(format.takeError()), found);
       continue;
     }
     // Layers that read one tensor mostly have one format, too.
@@ -173,12 +195,12 @@ llvm::Error GPTQPass::solve(const LayerSums &sums) {
       std::string why = numerics::GPTQSolver::create(
           optionsFor(*format), sums.width(), sums.gram().data(), solver);
       if (!why.empty()) {
-        skip(layer.op, why);
+        note(layer, why, found);
         continue;
       }
       solverKey = format->key();
     }
-    if (llvm::Error error = solve(sums, i, solver, *format))
+    if (llvm::Error error = solve(sums, i, solver, *format, found))
       return error;
   }
   return llvm::Error::success();
@@ -186,7 +208,7 @@ llvm::Error GPTQPass::solve(const LayerSums &sums) {
 
 llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
                             const numerics::GPTQSolver &solver,
-                            const RoundingFormat &format) {
+                            const RoundingFormat &format, Record &found) {
   const QuantizedLayer &layer = sums.layers()[i];
   llvm::Expected<ConstantTensor> original = ConstantTensor::get(layer.original);
   if (!original)
@@ -195,24 +217,40 @@ llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
   llvm::Expected<std::vector<float>> wanted =
       sums.target(i, original->readFloats(), parallel);
   if (!wanted) {
-    skip(layer.op, llvm::toString(wanted.takeError()));
+    note(layer, llvm::toString(wanted.takeError()), found);
     return llvm::Error::success();
   }
-  numerics::GPTQResult found =
+  numerics::GPTQResult result =
       solver.solve(original->getType().getDimSize(0), wanted->data(), parallel);
   llvm::Expected<RoundedWeight> kept =
-      keepWeight(original->getType(), format, found.weights,
+      keepWeight(original->getType(), format, result.weights,
                  entryBaseName(*original, getLayerName(layer.op)) + "@gptq");
   if (!kept)
     return kept.takeError();
-  replaceOperands(layer.weight, *kept);
+  kept->error = result.relativeError();
+  return saveWeight(*kept, numbers->prefix(layer.op), found);
+}
+
+llvm::Expected<bool> GPTQPass::apply(const QuantizedLayer &layer,
+                                     const Record &found) {
+  std::string prefix = numbers->prefix(layer.op);
+  if (std::string why = found.text(prefix + "why"); !why.empty()) {
+    skip(layer.op, why);
+    return true;
+  }
+  llvm::Expected<std::optional<RoundedWeight>> kept =
+      loadWeight(&getContext(), prefix, found);
+  if (!kept)
+    return kept.takeError();
+  if (!*kept)
+    return false;
+  replaceOperands(layer.weight, **kept);
   // A weight that several layers have is solved for the first.
   layer.weight->removeAttr(kOriginalAttr);
   solved.push_back(layer);
   ++matched;
-  worstError.updateMax(
-      static_cast<uint64_t>(found.relativeError() * 1e6 + 0.5));
-  return llvm::Error::success();
+  worstError.updateMax(static_cast<uint64_t>((*kept)->error * 1e6 + 0.5));
+  return true;
 }
 
 void GPTQPass::runOnOperation() {
@@ -224,12 +262,14 @@ void GPTQPass::runOnOperation() {
   if (data.empty())
     return fail("needs data=FILE, the samples to run the model on");
   solved.clear();
+  numbers.emplace(module);
   Hessians hessians(*this, sumsOptions);
   SequentialOptions options;
   options.data = data;
   options.firstSample = firstSample;
   options.samples = samples;
-  if (llvm::Error error = runSequentially(module, options, hessians))
+  if (llvm::Error error = runSequentially(
+          module, options, getJournal(module).begin("gptq"), hessians))
     return fail(llvm::toString(std::move(error)));
   if (!keepOriginal)
     module.walk([](DequantizeOp weight) { weight->removeAttr(kOriginalAttr); });

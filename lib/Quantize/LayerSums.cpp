@@ -25,6 +25,13 @@ std::optional<QuantizedLayer> getQuantizedLayer(qgraph::LinearOp layer) {
   return QuantizedLayer{layer, weight, original};
 }
 
+LayerNumbers::LayerNumbers(ModuleOp module) {
+  module.walk([&](qgraph::LinearOp layer) {
+    unsigned number = numbers.size();
+    numbers[layer] = number;
+  });
+}
+
 std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site) {
   std::vector<QuantizedLayer> layers;
   for (Operation *reader : site->getUsers())

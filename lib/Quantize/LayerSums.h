@@ -50,6 +50,19 @@ struct QuantizedLayer {
 /// not.
 std::optional<QuantizedLayer> getQuantizedLayer(qgraph::LinearOp layer);
 
+/// The linear layers of a module have numbers, by which records name them.
+class LayerNumbers {
+public:
+  explicit LayerNumbers(mlir::ModuleOp module);
+  /// `<number>.`
+  std::string prefix(mlir::Operation *layer) const {
+    return std::to_string(numbers.lookup(layer)) + ".";
+  }
+
+private:
+  llvm::DenseMap<mlir::Operation *, unsigned> numbers;
+};
+
 /// The layers that read a site and were quantized with keep-original=true.
 std::vector<QuantizedLayer> quantizedReaders(qgraph::ObserveOp site);
 

@@ -11,10 +11,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KeptWeights.h"
 #include "RoundWeights.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Numerics/Packing.h"
 #include "quantc/Quantize/LayerFormats.h"
@@ -94,6 +96,7 @@ private:
   std::shared_ptr<CostModel> costs;
   /// Results by constant and format, so that a tied weight is rounded once.
   DenseMap<std::pair<Attribute, StringAttr>, RoundedWeight> done;
+  std::string section; // of the journal
 };
 
 } // namespace
@@ -478,7 +481,9 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
   if (isNew) {
     std::string name =
         entryBaseName(constant, getLayerName(op)) + "@quantize-weights";
-    llvm::Expected<RoundedWeight> rounded = roundWeight(constant, chosen, name);
+    llvm::Expected<RoundedWeight> rounded =
+        roundOnce(&getContext(), section + "." + std::to_string(done.size()),
+                  [&] { return roundWeight(constant, chosen, name); });
     if (!rounded)
       return op->emitError()
              << describeOp(op) << ": the rounded weight cannot be kept: "
@@ -621,6 +626,7 @@ LogicalResult QuantizeWeightsPass::checkMatches(ArrayRef<Operation *> layers) {
 
 void QuantizeWeightsPass::runOnOperation() {
   done.clear();
+  section = getJournal(getOperation()).begin("quantize-weights");
   auto target = getOperation()->getAttrOfType<qkernel::TargetAttr>(
       qkernel::TargetAttr::kAttrName);
   costs = createRooflineCostModel(coreRates(target ? target.getLevel() : ""));

@@ -9,19 +9,24 @@
 #define QUANTC_LIB_QUANTIZE_SAMPLESTORE_H
 
 #include "quantc/Support/Executor.h"
+#include "quantc/Support/Journal.h"
 
 #include "llvm/Support/FileSystem.h"
 
+#include <memory>
+#include <string>
 #include <vector>
 
 namespace quantc {
 
-/// One tensor of a graph in all samples, in an unnamed file in TMPDIR, so that
-/// the system can write it back. A sample that has what the one before it had
-/// (a mask, a table of angles) takes no place.
+/// One tensor of a graph in all samples, in a file, so that the system can
+/// write it back. A sample that has what the one before it had (a mask, a table
+/// of angles) takes no place.
 class SampleStore {
 public:
-  SampleStore() = default;
+  /// In a file of that name, which stays; without a name, in one in TMPDIR that
+  /// goes with the store.
+  explicit SampleStore(std::string path = "") : path(std::move(path)) {}
   SampleStore(const SampleStore &) = delete;
   SampleStore &operator=(const SampleStore &) = delete;
   ~SampleStore();
@@ -32,14 +37,28 @@ public:
   /// What a sample has. No more can be added after the first call.
   llvm::Expected<TensorView> get(int64_t sample);
 
+  /// Removes a file that has a name.
+  void remove();
+
+  /// Writes down, under a name, where the samples lie in the file, and a hash.
+  llvm::Error describe(llvm::StringRef name, Record &record) const;
+  /// A store of the file at `path` as it was described, or null if the file is
+  /// not what it was.
+  static std::unique_ptr<SampleStore>
+  open(std::string path, llvm::StringRef name, const Record &record);
+
 private:
   struct Place {
     WeightType type;
     uint64_t offset, bytes;
   };
   llvm::Error create();
+  /// Goes into the hash of a named file.
+  void addToHash(llvm::ArrayRef<char> bytes);
 
+  std::string path;
   int file = -1;
+  uint64_t hash = 0;
   uint64_t size = 0;
   std::vector<Place> places;
   std::vector<char> last;

@@ -11,10 +11,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KeptWeights.h"
 #include "LayerSums.h"
 #include "PackedBytes.h"
 #include "RoundWeights.h"
 #include "quantc/Analysis/Layers.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Numerics/Knapsack.h"
 #include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
@@ -62,10 +64,13 @@ public:
 
   /// Whether a layer's format may be chosen.
   bool isFree(const QuantizedLayer &layer) const;
-  llvm::Error measure(const LayerSums &sums);
+  llvm::Error measure(const LayerSums &sums, Record &found);
+  /// Takes up what was measured of a layer, if it was.
+  void add(const QuantizedLayer &layer, const Record &found);
 
 private:
-  llvm::Error measure(const QuantizedLayer &layer, const LayerSums &sums);
+  llvm::Error measure(const QuantizedLayer &layer, const LayerSums &sums,
+                      Record &found);
   double weightOf(const Measured &layer) const;
   /// What a candidate costs a layer, and what the layers may cost together.
   int64_t costOf(const Measured &layer, const Candidate &candidate) const;
@@ -78,6 +83,8 @@ private:
   std::vector<LayerFormat> fixed;
   numerics::Scheme schemeValue = numerics::Scheme::SignedScale;
   llvm::MapVector<Operation *, Measured> layers;
+  std::optional<LayerNumbers> numbers;
+  std::string section; // of the journal
 };
 
 /// Sums XᵀX of the original model at the sites of a segment.
@@ -91,7 +98,8 @@ public:
     return residualsOf(site);
   }
   llvm::Error observe(ObserveOp site, const SampleTensors &tensors) override;
-  llvm::Error solve(ArrayRef<ObserveOp> sites) override;
+  llvm::Error solve(ArrayRef<ObserveOp> sites, Record &found) override;
+  llvm::Error apply(ArrayRef<ObserveOp> sites, const Record &found) override;
 
 private:
   SelectGranularityPass &pass;
@@ -126,17 +134,25 @@ llvm::Error OriginalSums::observe(ObserveOp site,
   return llvm::Error::success();
 }
 
-llvm::Error OriginalSums::solve(ArrayRef<ObserveOp> sites) {
+llvm::Error OriginalSums::solve(ArrayRef<ObserveOp> sites, Record &found) {
   for (ObserveOp site : sites) {
     for (LayerSums &sum : sums[site]) {
       if (sum.tokens() == 0)
         continue; // `select` tells
       sum.finish();
-      if (llvm::Error error = pass.measure(sum))
+      if (llvm::Error error = pass.measure(sum, found))
         return error;
     }
     sums.erase(site);
   }
+  return llvm::Error::success();
+}
+
+llvm::Error OriginalSums::apply(ArrayRef<ObserveOp> sites,
+                                const Record &found) {
+  for (ObserveOp site : sites)
+    for (const QuantizedLayer &layer : quantizedReaders(site))
+      pass.add(layer, found);
   return llvm::Error::success();
 }
 
@@ -168,38 +184,71 @@ roundTo(const RoundingFormat &format, const Measured &layer,
       weight.data(), /*input=*/nullptr, parallel);
 }
 
-llvm::Error SelectGranularityPass::measure(const LayerSums &sums) {
+llvm::Error SelectGranularityPass::measure(const LayerSums &sums,
+                                           Record &found) {
   for (const QuantizedLayer &layer : sums.layers())
     if (isFree(layer))
-      if (llvm::Error error = measure(layer, sums))
+      if (llvm::Error error = measure(layer, sums, found))
         return error;
   return llvm::Error::success();
 }
 
+/// What is measured of all candidates.
+static Measured unmeasured(const QuantizedLayer &layer,
+                           const RoundingFormat &format) {
+  Measured measured;
+  measured.layer = layer;
+  measured.format = format;
+  auto type = cast<RankedTensorType>(layer.original.getType());
+  measured.n = type.getDimSize(0);
+  measured.k = type.getDimSize(1);
+  return measured;
+}
+
+void SelectGranularityPass::add(const QuantizedLayer &layer,
+                                const Record &found) {
+  std::string prefix = numbers->prefix(layer.op);
+  if (std::string why = found.text(prefix + "why"); !why.empty()) {
+    layer.op->emitRemark() << describeOp(layer.op)
+                           << " keeps its format: " << why;
+    return;
+  }
+  std::optional<std::vector<double>> errors =
+      found.get<double>(prefix + "errors");
+  llvm::Expected<RoundingFormat> format =
+      getRoundingFormat(layer.weight, schemeValue);
+  if (!errors || !format)
+    return llvm::consumeError(format.takeError());
+  Measured measured = unmeasured(layer, *format);
+  measured.errors = std::move(*errors);
+  if (auto share = found.get<double>(prefix + "share"))
+    measured.share = share->front();
+  layers[layer.op] = std::move(measured);
+}
+
 llvm::Error SelectGranularityPass::measure(const QuantizedLayer &layer,
-                                           const LayerSums &sums) {
+                                           const LayerSums &sums,
+                                           Record &found) {
+  std::string prefix = numbers->prefix(layer.op);
   llvm::Expected<RoundingFormat> format =
       getRoundingFormat(layer.weight, schemeValue);
   if (!format) {
-    layer.op->emitRemark() << describeOp(layer.op) << " keeps its format: "
-                           << llvm::toString(format.takeError());
+    found.texts[prefix + "why"] = llvm::toString(format.takeError());
     return llvm::Error::success();
   }
   llvm::Expected<ConstantTensor> original = ConstantTensor::get(layer.original);
   if (!original)
     return original.takeError();
   std::vector<float> weight = original->readFloats();
-  Measured measured;
-  measured.layer = layer;
-  measured.format = *format;
-  measured.n = original->getType().getDimSize(0);
-  measured.k = original->getType().getDimSize(1);
+  Measured measured = unmeasured(layer, *format);
   numerics::ParallelFor parallel = parallelIn(&getContext());
   double energy = numerics::quadraticError(
       measured.n, measured.k, weight.data(), sums.gram().data(), parallel);
   if (sums.isWeighted())
-    measured.share = energy / (static_cast<double>(sums.tokens()) *
-                               static_cast<double>(measured.n));
+    if (llvm::Error error = found.add<double>(
+            prefix + "share", energy / (static_cast<double>(sums.tokens()) *
+                                        static_cast<double>(measured.n))))
+      return error;
   std::vector<float> rounded(weight.size());
   for (const Candidate &candidate : options) {
     RoundingFormat wanted = formatOf(measured, candidate);
@@ -219,8 +268,7 @@ llvm::Error SelectGranularityPass::measure(const QuantizedLayer &layer,
         measured.n, measured.k, rounded.data(), sums.gram().data(), parallel);
     measured.errors.push_back(energy > 0 ? error / energy : 0);
   }
-  layers[layer.op] = std::move(measured);
-  return llvm::Error::success();
+  return found.add<double>(prefix + "errors", measured.errors);
 }
 
 //===----------------------------------------------------------------------===//
@@ -306,10 +354,16 @@ llvm::Error SelectGranularityPass::assign(Measured &layer,
     return original.takeError();
   RoundingFormat format = formatOf(layer, candidate);
   DequantizeOp weight = layer.layer.weight;
-  llvm::Expected<RoundedWeight> rounded = keepWeight(
-      original->getType(), format,
-      roundTo(format, layer, original->readFloats(), parallelIn(&getContext())),
-      entryBaseName(*original, getLayerName(layer.layer.op)) + "@select");
+  std::string name =
+      entryBaseName(*original, getLayerName(layer.layer.op)) + "@select";
+  llvm::Expected<RoundedWeight> rounded = roundOnce(
+      &getContext(), section + ".weight-" + numbers->prefix(layer.layer.op),
+      [&] {
+        return keepWeight(original->getType(), format,
+                          roundTo(format, layer, original->readFloats(),
+                                  parallelIn(&getContext())),
+                          name);
+      });
   if (!rounded)
     return rounded.takeError();
   replaceOperands(weight, *rounded);
@@ -405,6 +459,8 @@ void SelectGranularityPass::runOnOperation() {
     return fail("there is no layer whose format can be chosen: "
                 "qgraph-quantize-weights{keep-original=true} comes before "
                 "this");
+  numbers.emplace(module);
+  section = getJournal(module).begin("select-granularity");
   OriginalSums sums(*this);
   SequentialOptions sequential;
   sequential.data = data;
@@ -412,7 +468,7 @@ void SelectGranularityPass::runOnOperation() {
   sequential.samples = samples;
   sequential.mostSamples = mostSamples;
   if (anyFree)
-    if (llvm::Error error = runSequentially(module, sequential, sums))
+    if (llvm::Error error = runSequentially(module, sequential, section, sums))
       return fail(llvm::toString(std::move(error)));
   if (llvm::Error error = select())
     return fail(llvm::toString(std::move(error)));

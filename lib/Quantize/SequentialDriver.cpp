@@ -9,6 +9,7 @@
 
 #include "Stream.h"
 #include "quantc/Analysis/CalibrationData.h"
+#include "quantc/Dialect/QGraph/Weights.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <optional>
@@ -29,6 +30,11 @@ public:
 
 private:
   DenseMap<Value, size_t> originalsKept() const;
+  std::string recordOf(size_t i) const {
+    return input.section + "." + std::to_string(i);
+  }
+  llvm::Expected<size_t> resume();
+  llvm::Error keep(size_t i, Record &found);
   llvm::Error runSegment(size_t i);
 
   const StreamInput &input;
@@ -72,7 +78,12 @@ llvm::Error Driver::runSegment(size_t i) {
       if (llvm::Error error = observe(sample))
         return error;
   }
-  if (llvm::Error error = method.solve(sites))
+  Record found;
+  if (llvm::Error error = method.solve(sites, found))
+    return error;
+  if (llvm::Error error = method.apply(sites, found))
+    return error;
+  if (llvm::Error error = keep(i, found))
     return error;
   current.dropAfter(i);
   if (original)
@@ -80,9 +91,49 @@ llvm::Error Driver::runSegment(size_t i) {
   return llvm::Error::success();
 }
 
+/// Leaves a record of a segment: before what it was made from is dropped.
+llvm::Error Driver::keep(size_t i, Record &found) {
+  if (!input.journal.keeps())
+    return llvm::Error::success();
+  if (llvm::Error error = current.describeAfter(i, found))
+    return error;
+  if (original)
+    if (llvm::Error error = original->describeAfter(i, found))
+      return error;
+  return input.journal.put(recordOf(i), found);
+}
+
+/// Takes up the segments of which there are records, if the files are there
+/// with which it can go on; how many.
+llvm::Expected<size_t> Driver::resume() {
+  std::vector<Record> records;
+  for (const Segment &segment : input.segments) {
+    if (segment.sites.empty())
+      break;
+    std::optional<Record> record = input.journal.find(recordOf(records.size()));
+    if (!record)
+      break;
+    records.push_back(std::move(*record));
+  }
+  if (records.empty())
+    return 0;
+  if (!current.resume(records.back()) ||
+      (original && !original->resume(records.back()))) {
+    current.restart();
+    return 0;
+  }
+  for (auto [segment, record] : llvm::zip(input.segments, records))
+    if (llvm::Error error = method.apply(segment.sites, record))
+      return std::move(error);
+  return records.size();
+}
+
 llvm::Error Driver::run() {
-  for (auto [i, segment] : llvm::enumerate(input.segments))
-    if (!segment.sites.empty())
+  llvm::Expected<size_t> done = resume();
+  if (!done)
+    return done.takeError();
+  for (size_t i = *done; i < input.segments.size(); ++i)
+    if (!input.segments[i].sites.empty())
       if (llvm::Error error = runSegment(i))
         return error;
   return llvm::Error::success();
@@ -118,7 +169,7 @@ static std::vector<Value> wantedOf(func::FuncOp function,
 }
 
 llvm::Error runSequentially(ModuleOp module, const SequentialOptions &options,
-                            SequentialMethod &method) {
+                            StringRef section, SequentialMethod &method) {
   auto functions = module.getOps<func::FuncOp>();
   if (!llvm::hasSingleElement(functions))
     return llvm::createStringError(
@@ -146,7 +197,9 @@ llvm::Error runSequentially(ModuleOp module, const SequentialOptions &options,
   int64_t count = options.samples ? options.samples : left;
   if (options.mostSamples)
     count = std::min(count, options.mostSamples);
-  StreamInput input{segments, *data, *executor, first, first + count};
+  StreamInput input{segments,     *data,         *executor,
+                    first,        first + count, qgraph::getJournal(module),
+                    section.str()};
   return Driver(input, method).run();
 }
 

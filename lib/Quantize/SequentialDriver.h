@@ -18,6 +18,10 @@
 // What passes from segment to segment lies in files: the peak of anonymous
 // memory is one segment's weights and one sample's arena.
 //
+// With a journal (Support/Journal.h) each segment leaves a record: what the
+// method has found, and which files the next one needs. A run after one that
+// was killed applies what was found, and goes on with the segment behind.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef QUANTC_LIB_QUANTIZE_SEQUENTIALDRIVER_H
@@ -25,6 +29,7 @@
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Support/Executor.h"
+#include "quantc/Support/Journal.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -85,9 +90,15 @@ public:
   virtual llvm::Error observe(qgraph::ObserveOp site,
                               const SampleTensors &tensors) = 0;
 
-  /// All samples have reached these sites, and no layer that reads them has
-  /// run. The ops that read them may be rewritten; the sites may not.
-  virtual llvm::Error solve(llvm::ArrayRef<qgraph::ObserveOp> sites) = 0;
+  /// All samples have reached these sites: writes down what follows.
+  virtual llvm::Error solve(llvm::ArrayRef<qgraph::ObserveOp> sites,
+                            Record &found) = 0;
+
+  /// Takes up what was found, now or in a run that was interrupted. No layer
+  /// that reads the sites has run: the ops that read them may be rewritten; the
+  /// sites may not. Called for the segments in their order.
+  virtual llvm::Error apply(llvm::ArrayRef<qgraph::ObserveOp> sites,
+                            const Record &found) = 0;
 };
 
 struct SequentialOptions {
@@ -101,11 +112,12 @@ struct SequentialOptions {
 };
 
 /// Runs the only function of `module` on the samples, segment by segment, as
-/// far as there are sites. Errors: data that does not fit the inputs, a segment
-/// that cannot be compiled or run, those of the method.
+/// far as there are sites. `section`: of the journal. Errors: data that does
+/// not fit the inputs, a segment that cannot be compiled or run, those of the
+/// method.
 llvm::Error runSequentially(mlir::ModuleOp module,
                             const SequentialOptions &options,
-                            SequentialMethod &method);
+                            llvm::StringRef section, SequentialMethod &method);
 
 } // namespace quantc
 

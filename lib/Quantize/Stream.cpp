@@ -24,6 +24,8 @@ Stream::Stream(const StreamInput &input, bool original,
                DenseMap<Value, size_t> keptUntil)
     : input(input), original(original), neededUntil(std::move(keptUntil)) {
   for (auto [i, segment] : llvm::enumerate(input.segments)) {
+    for (auto [k, value] : llvm::enumerate(segment.outputs))
+      names[value] = std::to_string(i) + "." + std::to_string(k);
     if (segment.ops.empty())
       continue;
     for (Value value : segmentArguments(segment)) {
@@ -46,6 +48,21 @@ llvm::Expected<TensorView> Stream::get(Value value, int64_t sample) {
   if (auto at = live.find(value); at != live.end())
     return at->second;
   return stores.at(value)->get(sample - input.first);
+}
+
+std::string Stream::fileName(StringRef value) const {
+  return (input.section + (original ? ".original." : ".current.") + value)
+      .str();
+}
+
+llvm::Expected<std::unique_ptr<SampleStore>> Stream::makeStore(Value value) {
+  if (!input.journal.keeps())
+    return std::make_unique<SampleStore>();
+  llvm::Expected<std::string> path =
+      input.journal.fileFor(fileName(names.lookup(value)));
+  if (!path)
+    return path.takeError();
+  return std::make_unique<SampleStore>(std::move(*path));
 }
 
 llvm::Error Stream::runSample(const SegmentModule &part, Executable &code,
@@ -81,8 +98,12 @@ llvm::Error Stream::runNext(llvm::function_ref<llvm::Error(int64_t)> visit) {
       return compiled.takeError();
     code = std::move(*compiled);
     for (Value value : part.results)
-      if (auto at = neededUntil.find(value); at != neededUntil.end())
-        stores[value] = std::make_unique<SampleStore>();
+      if (neededUntil.contains(value)) {
+        llvm::Expected<std::unique_ptr<SampleStore>> store = makeStore(value);
+        if (!store)
+          return store.takeError();
+        stores[value] = std::move(*store);
+      }
   }
   for (int64_t sample = input.first; sample < input.end; ++sample) {
     if (code)
@@ -99,8 +120,53 @@ llvm::Error Stream::runNext(llvm::function_ref<llvm::Error(int64_t)> visit) {
 
 void Stream::dropAfter(size_t i) {
   for (Value value : llvm::to_vector(llvm::make_first_range(stores)))
-    if (neededUntil.at(value) <= i)
+    if (neededUntil.at(value) <= i) {
+      stores.at(value)->remove();
       stores.erase(value);
+    }
+}
+
+llvm::Error Stream::describeAfter(size_t i, Record &record) const {
+  if (llvm::Error error =
+          record.add<int64_t>(fileName("position"), static_cast<int64_t>(next)))
+    return error;
+  for (const auto &[value, name] : names)
+    if (auto at = stores.find(value);
+        at != stores.end() && neededUntil.at(value) > i)
+      if (llvm::Error error = at->second->describe(fileName(name), record))
+        return error;
+  return llvm::Error::success();
+}
+
+bool Stream::resume(const Record &record) {
+  std::optional<std::vector<int64_t>> position =
+      record.get<int64_t>(fileName("position"));
+  if (!position)
+    return false;
+  DenseMap<Value, std::unique_ptr<SampleStore>> found;
+  for (const auto &[value, name] : names) {
+    std::string file = fileName(name);
+    if (!record.tensors->lookup(file))
+      continue;
+    llvm::Expected<std::string> path = input.journal.fileFor(file);
+    if (!path) {
+      llvm::consumeError(path.takeError());
+      return false;
+    }
+    std::unique_ptr<SampleStore> store =
+        SampleStore::open(std::move(*path), file, record);
+    if (!store)
+      return false;
+    found[value] = std::move(store);
+  }
+  next = position->front();
+  stores = std::move(found);
+  return true;
+}
+
+void Stream::restart() {
+  next = 0;
+  stores.clear();
 }
 
 } // namespace quantc

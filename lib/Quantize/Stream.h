@@ -14,6 +14,7 @@
 #include "quantc/Support/Executor.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <memory>
@@ -29,6 +30,8 @@ struct StreamInput {
   CalibrationData &data;
   Executor &executor;
   int64_t first, end; ///< of the samples
+  Journal &journal;
+  std::string section; ///< of the journal
 };
 
 /// The tensors of all samples, as far as the segments have run. They lie in
@@ -60,7 +63,17 @@ public:
   /// Drops what is not needed once segment `i` has run, and visited.
   void dropAfter(size_t i);
 
+  /// Writes down, for a run to come, what is needed behind segment `i`.
+  llvm::Error describeAfter(size_t i, Record &record) const;
+  /// Goes on from what was written down; false, and nothing has changed, if
+  /// some of it is not there any more.
+  bool resume(const Record &record);
+  /// Begins anew.
+  void restart();
+
 private:
+  std::string fileName(llvm::StringRef value) const;
+  llvm::Expected<std::unique_ptr<SampleStore>> makeStore(mlir::Value value);
   llvm::Error runSample(const SegmentModule &part, Executable &code,
                         int64_t sample);
   llvm::Expected<TensorView> argument(mlir::BlockArgument argument,
@@ -69,6 +82,8 @@ private:
   StreamInput input;
   bool original;
   size_t next = 0;
+  /// What segments give, by names that are the same in each run.
+  llvm::MapVector<mlir::Value, std::string> names;
   llvm::DenseMap<mlir::Value, size_t> neededUntil;
   llvm::DenseMap<mlir::Value, std::unique_ptr<SampleStore>> stores;
   /// What the segment that runs has given for the last sample.

@@ -281,17 +281,46 @@ Error Statistics::checkFingerprint(StringRef expected, StringRef path) const {
       "): calibrate this model, with the passes that run before, again");
 }
 
-Error Statistics::write(StringRef path) const {
-  std::shared_ptr<WeightStore> store = WeightStore::createOverlay();
+Error Statistics::save(Record &record) const {
   for (const auto &[site, statistics] : table)
-    if (Error error = addSite(site, statistics.state(), *store))
-      return createStringError("cannot write '" + path + "': site '" + site +
+    if (Error error = addSite(site, statistics.state(), *record.tensors))
+      return createStringError("site '" + site +
                                "': " + toString(std::move(error)));
-  std::vector<WeightHandle> entries = store->entries();
-  return writeSafetensors(path, entries,
-                          {{kVersionKey.str(), kVersion.str()},
-                           {kGraphKey.str(), graph},
-                           {kHashKey.str(), contentHash(graph, entries)}})
+  record.texts = {
+      {kVersionKey.str(), kVersion.str()},
+      {kGraphKey.str(), graph},
+      {kHashKey.str(), contentHash(graph, record.tensors->entries())}};
+  return Error::success();
+}
+
+Expected<Statistics> Statistics::load(const Record &record) {
+  std::string version = record.text(kVersionKey);
+  if (version.empty())
+    return createStringError("it is a safetensors file of something else");
+  if (version != kVersion)
+    return createStringError("its format is version " + version +
+                             ", this quantc reads " + kVersion +
+                             "; calibrate again");
+  Statistics result(record.text(kGraphKey));
+  for (const WeightHandle &entry : record.tensors->entries()) {
+    auto [what, site] = StringRef(entry->name).split('/');
+    if (what != "counts")
+      continue;
+    SiteStatistics statistics;
+    if (std::string reason = readSite(site, *record.tensors, statistics);
+        !reason.empty())
+      return createStringError("site '" + site + "': " + reason);
+    result.table.emplace(site.str(), std::move(statistics));
+  }
+  return result;
+}
+
+Error Statistics::write(StringRef path) const {
+  Record record;
+  if (Error error = save(record))
+    return createStringError("cannot write '" + path +
+                             "': " + toString(std::move(error)));
+  return writeSafetensors(path, record.tensors->entries(), record.texts)
       .takeError();
 }
 
@@ -300,34 +329,19 @@ Expected<Statistics> Statistics::read(StringRef path) {
       WeightStore::openSafetensors(path);
   if (!store)
     return store.takeError();
+  Record record{*store, (*store)->metadata()};
   auto bad = [&](const Twine &what) {
     return createStringError(
         "'" + path + "' cannot be read as calibration statistics: " + what);
   };
-  auto metadata = [&](StringRef key) {
-    auto found = (*store)->metadata().find(key.str());
-    return found == (*store)->metadata().end() ? std::string() : found->second;
-  };
-  std::string version = metadata(kVersionKey);
-  if (version.empty())
-    return bad("it is a safetensors file of something else");
-  if (version != kVersion)
-    return bad("its format is version " + version + ", this quantc reads " +
-               kVersion + "; calibrate again");
-  Statistics result(metadata(kGraphKey));
-  std::vector<WeightHandle> entries = (*store)->entries();
-  if (contentHash(result.graph, entries) != metadata(kHashKey))
+  // A file's version is asked first, for another one may hash otherwise.
+  if (record.text(kVersionKey) == kVersion &&
+      contentHash(record.text(kGraphKey), record.tensors->entries()) !=
+          record.text(kHashKey))
     return bad("its contents are not those that were written; it is damaged");
-  for (const WeightHandle &entry : entries) {
-    auto [what, site] = StringRef(entry->name).split('/');
-    if (what != "counts")
-      continue;
-    SiteStatistics statistics;
-    if (std::string reason = readSite(site, **store, statistics);
-        !reason.empty())
-      return bad("site '" + site + "': " + reason);
-    result.table.emplace(site.str(), std::move(statistics));
-  }
+  Expected<Statistics> result = load(record);
+  if (!result)
+    return bad(toString(result.takeError()));
   return result;
 }
 

@@ -13,6 +13,7 @@
 #define QUANTC_SUPPORT_STATISTICS_H
 
 #include "quantc/Numerics/Observers.h"
+#include "quantc/Support/Journal.h"
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
@@ -60,6 +61,10 @@ public:
                                llvm::StringRef path) const;
   /// Writes a file, whole or not at all.
   llvm::Error write(llvm::StringRef path) const;
+
+  /// The same as a record, from which `load` makes them again.
+  llvm::Error save(Record &record) const;
+  static llvm::Expected<Statistics> load(const Record &record);
 
 private:
   std::string graph;

@@ -20,6 +20,10 @@ WeightStores &qgraph::getWeights(Operation *op) {
   return op->getContext()->getOrLoadDialect<QGraphDialect>()->getWeights();
 }
 
+Journal &qgraph::getJournal(Operation *op) {
+  return op->getContext()->getOrLoadDialect<QGraphDialect>()->getJournal();
+}
+
 namespace {
 /// Tells which stores have entries that are in no file.
 class Overlays {

@@ -37,8 +37,17 @@ def QGraph_Dialect : Dialect {
   let extraClassDeclaration = [{
     /// The weights that `#qgraph.weight` attributes of this context refer to.
     ::quantc::WeightStores &getWeights() { return *weights; }
+    /// Where passes keep what they have finished; one that keeps nothing unless
+    /// whoever runs them has given another.
+    ::quantc::Journal &getJournal() { return *journal; }
+    /// Gives another; returns the one before.
+    std::unique_ptr<::quantc::Journal> setJournal(std::unique_ptr<::quantc::Journal> other) {
+      std::swap(journal, other);
+      return other;
+    }
   private:
     std::shared_ptr<::quantc::WeightStores> weights;
+    std::unique_ptr<::quantc::Journal> journal = std::make_unique<::quantc::Journal>();
   public:
   }];
 }

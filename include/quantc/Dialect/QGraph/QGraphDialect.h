@@ -15,6 +15,7 @@
 #include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "quantc/Dialect/ONNX/ONNXDialect.h"
 #include "quantc/Dialect/QGraph/ChannelScale.h"
+#include "quantc/Support/Journal.h"
 #include "quantc/Support/WeightStore.h"
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h.inc"

@@ -15,6 +15,9 @@ namespace quantc::qgraph {
 /// The weights of the context of `op`.
 WeightStores &getWeights(mlir::Operation *op);
 
+/// Where passes on `op` keep what they have finished.
+Journal &getJournal(mlir::Operation *op);
+
 /// True if anything under `root` refers to an entry that is in no file yet.
 bool refersToNewWeights(mlir::Operation *root);
 
