@@ -16,6 +16,7 @@
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Support/AtomicFile.h"
 #include "quantc/Support/Errors.h"
+#include "quantc/Support/Progress.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Verifier.h"
@@ -199,11 +200,22 @@ llvm::Error Compiler::runPasses(PassManager &manager, ModuleOp module,
                                 const std::string &what, double from,
                                 double to) {
   size_t total = std::max<size_t>(1, manager.size()), count = 0;
+  std::string pass;
+  auto reportPass = [&, this](const llvm::Twine &text, double part) {
+    double share = std::min(1.0, (double(count - 1) + part) / total);
+    report(text.str(), from + (to - from) * share);
+  };
   manager.addInstrumentation(
-      std::make_unique<PassObserver>(what, [&, this](llvm::StringRef name) {
-        double share = std::min(1.0, double(count++) / total);
-        report((what + ": " + name).str(), from + (to - from) * share);
+      std::make_unique<PassObserver>(what, [&](llvm::StringRef name) {
+        pass = name.str();
+        ++count;
+        reportPass(what + ": " + name, 0);
       }));
+  ProgressScope scope([&](llvm::StringRef piece, uint64_t done, uint64_t all) {
+    reportPass(pass + ": " + piece + " " + llvm::Twine(done + 1) + " of " +
+                   llvm::Twine(all),
+               double(done) / all);
+  });
   if (succeeded(manager.run(module)))
     return llvm::Error::success();
   std::vector<std::string> reported;

@@ -24,6 +24,7 @@
 #include "quantc/Dialect/QGraph/Weights.h"
 #include "quantc/Numerics/Gram.h"
 #include "quantc/Quantize/Passes.h"
+#include "quantc/Support/Progress.h"
 
 #include <cmath>
 #include <map>
@@ -465,9 +466,11 @@ void AWQPass::runOnOperation() {
   options.samples = samples;
   if (llvm::Error error = runSequentially(module, options, section, sums))
     return fail(llvm::toString(std::move(error)));
-  for (auto &[op, target] : targets)
-    if (llvm::Error error = round(target))
+  for (auto [i, entry] : llvm::enumerate(targets)) {
+    reportProgress("layer", i, targets.size());
+    if (llvm::Error error = round(entry.second))
       return fail(llvm::toString(std::move(error)));
+  }
   if (llvm::Error error = rewriter->apply())
     return fail(llvm::toString(std::move(error)));
   if (!keepOriginal)

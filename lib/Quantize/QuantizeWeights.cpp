@@ -22,6 +22,7 @@
 #include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
 #include "quantc/Support/CostModel.h"
+#include "quantc/Support/Progress.h"
 
 #include <cmath>
 
@@ -637,7 +638,8 @@ void QuantizeWeightsPass::runOnOperation() {
   });
   if (failed(checkMatches(layers)))
     return signalPassFailure();
-  for (Operation *op : layers) {
+  for (auto [i, op] : llvm::enumerate(layers)) {
+    reportProgress("layer", i, layers.size());
     LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(op)
                              .Case<LinearOp, ConvOp, EmbeddingOp>(
                                  [&](auto layer) { return quantize(layer); });

@@ -10,6 +10,7 @@
 #include "Stream.h"
 #include "quantc/Analysis/CalibrationData.h"
 #include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Support/Progress.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <optional>
@@ -58,6 +59,7 @@ DenseMap<Value, size_t> Driver::originalsKept() const {
 }
 
 llvm::Error Driver::runSegment(size_t i) {
+  reportProgress("segment", i, input.segments.size());
   while (original && original->position() <= i + 1 &&
          original->position() < input.segments.size())
     if (llvm::Error error = original->runNext())
