@@ -133,36 +133,40 @@ std::string baseName(Value weight) {
 
 } // namespace
 
+std::optional<LayerPrecision> precisionOfLayer(Operation *op) {
+  Value weight, input;
+  auto embedding = dyn_cast<qgraph::EmbeddingOp>(op);
+  if (embedding) {
+    weight = embedding.getTable();
+  } else if (isa<qgraph::LinearOp, qgraph::ConvOp>(op)) {
+    auto layer = cast<qgraph::LayerOpInterface>(op);
+    weight = layer.getWeight();
+    input = layer.getInput();
+  }
+  if (!weight || op->hasAttr(kPartAttr) || !isConstantOrDequantized(weight))
+    return std::nullopt;
+  LayerPrecision layer;
+  layer.name = getLayerName(op).str();
+  if (layer.name.empty())
+    layer.name = baseName(weight);
+  layer.shape = cast<RankedTensorType>(weight.getType()).getShape().vec();
+  if (auto columns = op->getAttrOfType<IntegerAttr>(kColumnsAttr))
+    layer.shape.back() = columns.getInt();
+  readWeight(weight, layer);
+  if (embedding && embedding.getScale()) {
+    layer.format = spelling(getElementTypeOrSelf(weight));
+    layer.scales = "channel";
+  }
+  layer.activations = input ? activationsOf(input) : "float";
+  return layer;
+}
+
 std::vector<LayerPrecision> precisionOfLayers(ModuleOp module) {
   std::vector<LayerPrecision> layers;
   module.walk([&](Operation *op) {
-    Value weight, input;
-    if (auto embedding = dyn_cast<qgraph::EmbeddingOp>(op))
-      weight = embedding.getTable();
-    else if (isa<qgraph::LinearOp, qgraph::ConvOp>(op)) {
-      auto layer = cast<qgraph::LayerOpInterface>(op);
-      weight = layer.getWeight();
-      input = layer.getInput();
-    }
-    if (!weight || op->hasAttr(kPartAttr) || !isConstantOrDequantized(weight))
-      return;
-    LayerPrecision layer;
-    layer.name = getLayerName(op).str();
-    if (layer.name.empty())
-      layer.name = baseName(weight);
-    if (layer.name.empty())
-      return;
-    layer.shape = cast<RankedTensorType>(weight.getType()).getShape().vec();
-    if (auto columns = op->getAttrOfType<IntegerAttr>(kColumnsAttr))
-      layer.shape.back() = columns.getInt();
-    readWeight(weight, layer);
-    if (auto embedding = dyn_cast<qgraph::EmbeddingOp>(op);
-        embedding && embedding.getScale()) {
-      layer.format = spelling(getElementTypeOrSelf(weight));
-      layer.scales = "channel";
-    }
-    layer.activations = input ? activationsOf(input) : "float";
-    layers.push_back(std::move(layer));
+    std::optional<LayerPrecision> layer = precisionOfLayer(op);
+    if (layer && !layer->name.empty())
+      layers.push_back(std::move(*layer));
   });
   return layers;
 }

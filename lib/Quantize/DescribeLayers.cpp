@@ -7,6 +7,7 @@
 
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Numerics/Divergence.h"
 #include "quantc/Quantize/Passes.h"
@@ -33,9 +34,12 @@ public:
   void runOnOperation() override;
 
 private:
-  json::Object describe(LayerOpInterface layer);
-  json::Object describeWeight(LayerOpInterface layer);
-  json::Object describeInput(LayerOpInterface layer);
+  json::Object describe(LayerOpInterface layer,
+                        const LayerPrecision &precision);
+  json::Object describeWeight(LayerOpInterface layer,
+                              const LayerPrecision &precision);
+  json::Object describeInput(LayerOpInterface layer,
+                             const LayerPrecision &precision);
   /// Seconds that the cost model gives a layer, or nothing.
   std::optional<double> predict(LayerOpInterface layer);
 
@@ -49,24 +53,10 @@ private:
 // Formats
 //===----------------------------------------------------------------------===//
 
-static std::string textOf(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
 /// The extent of a group along the last dimension; 0 if it is one whole.
 static int64_t groupOf(RankedTensorType type, ArrayRef<int64_t> block) {
   int64_t group = block.back();
   return group && group < type.getShape().back() ? group : 0;
-}
-
-/// How scales are shared: `group 64`, `channel`, `token`, `tensor`.
-static std::string sharedBy(RankedTensorType type, ArrayRef<int64_t> block,
-                            StringRef perIndex) {
-  if (int64_t group = groupOf(type, block))
-    return "group " + std::to_string(group);
-  return llvm::is_contained(block.drop_back(), 1) ? perIndex.str() : "tensor";
 }
 
 /// Bits of a constant, or of the constants behind a `dequantize`.
@@ -195,11 +185,15 @@ static json::Object octavesOf(const numerics::SiteStatistics &site) {
 // Layers
 //===----------------------------------------------------------------------===//
 
-json::Object DescribeLayersPass::describeWeight(LayerOpInterface layer) {
+json::Object
+DescribeLayersPass::describeWeight(LayerOpInterface layer,
+                                   const LayerPrecision &precision) {
   auto type = cast<RankedTensorType>(layer.getWeight().getType());
   int64_t bits = bitsOf(layer.getWeight());
   json::Object object{
-      {"format", textOf(type.getElementType())},
+      {"format", precision.format},
+      {"scales", precision.scales},
+      {"scheme", precision.scheme},
       {"bytes", bits / 8},
       {"bits", static_cast<double>(bits) / type.getNumElements()}};
   auto op = layer.getWeight().getDefiningOp<DequantizeOp>();
@@ -210,10 +204,6 @@ json::Object DescribeLayersPass::describeWeight(LayerOpInterface layer) {
       object["histogram"] = plainHistogram(constant->readFloats());
     return object;
   }
-  object["format"] =
-      textOf(cast<RankedTensorType>(op.getInput().getType()).getElementType()) +
-      (op.getCodebook() ? " codebook" : "");
-  object["shared"] = sharedBy(type, op.getBlock(), "channel");
   llvm::Expected<std::vector<float>> rounded = dequantizedFloats(op);
   if (!rounded) {
     llvm::consumeError(rounded.takeError());
@@ -238,19 +228,16 @@ json::Object DescribeLayersPass::describeWeight(LayerOpInterface layer) {
   return object;
 }
 
-json::Object DescribeLayersPass::describeInput(LayerOpInterface layer) {
+json::Object
+DescribeLayersPass::describeInput(LayerOpInterface layer,
+                                  const LayerPrecision &precision) {
   Value input = layer.getInput();
-  json::Object object{
-      {"format",
-       textOf(cast<RankedTensorType>(input.getType()).getElementType())}};
+  json::Object object{{"format", precision.activations}};
   std::optional<double> clip;
   if (auto op = input.getDefiningOp<DequantizeOp>()) {
     auto stored = cast<RankedTensorType>(op.getInput().getType());
-    object["format"] = textOf(stored.getElementType());
-    object["shared"] = sharedBy(op.getType(), op.getBlock(), "token");
     std::optional<ConstantTensor> scale = readConstant(op.getScale()),
                                   zeroPoint = readConstant(op.getZeroPoint());
-    object["static"] = scale.has_value();
     auto integer = dyn_cast<IntegerType>(stored.getElementType());
     if (integer && scale && scale->getType().getNumElements() == 1) {
       double codes = std::exp2(integer.getWidth()),
@@ -309,14 +296,15 @@ std::optional<double> DescribeLayersPass::predict(LayerOpInterface layer) {
   return costs->linear(shape, format).seconds;
 }
 
-json::Object DescribeLayersPass::describe(LayerOpInterface layer) {
+json::Object DescribeLayersPass::describe(LayerOpInterface layer,
+                                          const LayerPrecision &precision) {
   auto type = cast<RankedTensorType>(layer.getWeight().getType());
-  json::Object object{{"name", getLayerName(layer)},
+  json::Object object{{"name", precision.name},
                       {"op", layer->getName().stripDialect()},
                       {"shape", arrayOf(type.getShape())},
                       {"bytes_before", type.getNumElements() * 4},
-                      {"weight", describeWeight(layer)},
-                      {"input", describeInput(layer)}};
+                      {"weight", describeWeight(layer, precision)},
+                      {"input", describeInput(layer, precision)}};
   if (std::optional<double> seconds = predict(layer))
     object["predicted_seconds"] = *seconds;
   return object;
@@ -342,9 +330,8 @@ void DescribeLayersPass::runOnOperation() {
     costs = createRooflineCostModel(coreRates(level));
   json::Array layers;
   module.walk([&](LayerOpInterface layer) {
-    auto type = cast<RankedTensorType>(layer.getWeight().getType());
-    if (isa<LinearOp, ConvOp>(*layer) && type.hasStaticShape()) {
-      layers.push_back(describe(layer));
+    if (std::optional<LayerPrecision> precision = precisionOfLayer(layer)) {
+      layers.push_back(describe(layer, *precision));
       ++described;
     }
   });

@@ -17,6 +17,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ inline constexpr llvm::StringLiteral kColumnsAttr("qgraph.columns");
 
 /// The precision of a linear layer, a convolution or an embedding.
 struct LayerPrecision {
-  /// The layer's name, else its weight's (exactLayerName); not empty.
+  /// The layer's name, else its weight's (exactLayerName).
   std::string name;
   /// Of the weight: [N, K], [O, .., C] of a convolution, [V, D] of a table.
   std::vector<int64_t> shape;
@@ -54,6 +55,10 @@ struct LayerPrecision {
 
   bool isFloat() const { return format == "float"; }
 };
+
+/// The precision of a layer whose weight is a constant; its name may be empty.
+/// None for other ops, and for parts of layers.
+std::optional<LayerPrecision> precisionOfLayer(mlir::Operation *op);
 
 /// The precision of all layers whose weights are constants, in the order of the
 /// module. Layers without any name are left out.

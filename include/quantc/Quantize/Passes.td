@@ -532,12 +532,12 @@ def DescribeLayers : Pass<"qgraph-describe-layers", "::mlir::ModuleOp"> {
     convolution:
 
       * `name`, `op`, `shape` [N, ..., K], `bytes_before` (32 bits a weight);
-      * `weight`: `format`, `shared` (`channel`, `group 64`, `tensor`; none if it is
-        float), `bytes` and `bits` a weight, both with scales, `snr` in dB against
+      * `weight`: `format`, `scales` and `scheme` as `qgraph-record-layers` has them,
+        `bytes` and `bits` a weight, both with scales, `snr` in dB against
         `qgraph.original` (`qgraph-quantize-weights` with `keep-original=true`, which
         this pass takes away), `histogram`;
-      * `input`: `format`, `shared` (`token`, `group 32`, `tensor`), `static`, and,
-        with `statistics`, `range` and `histogram`;
+      * `input`: `format`, the `activations` of `qgraph-record-layers`, and, with
+        `statistics`, `range` and `histogram`;
       * `predicted_seconds` of the cost model for `level`, for linear layers: one
         thread, 1 for each dynamic dimension.
 

@@ -15,7 +15,7 @@ noise = ((codes * scales - original) ** 2).sum()
 weight = quantized["weight"]
 assert quantized["name"] == "fc" and quantized["op"] == "linear" and quantized["shape"] == [2, 4]
 assert quantized["bytes_before"] == 32
-assert weight["format"] == "si4" and weight["shared"] == "group 2"
+assert (weight["format"], weight["scales"], weight["scheme"]) == ("si4", "group 2", "symmetric")
 assert weight["bits"] == (8 * 4 + 4 * 32) / 8 and weight["bytes"] == 20
 assert np.isclose(weight["snr"], 10 * np.log10((original**2).sum() / noise), atol=1e-6)
 assert quantized["predicted_seconds"] > 0
@@ -27,12 +27,12 @@ assert (histogram["low"], histogram["high"]) == (-10.5, 9.5)
 expected, _ = np.histogram(original / scales, bins=80, range=(-10.5, 9.5))
 assert histogram["counts"] == expected.tolist()
 
-assert quantized["input"] == {"format": "ui8", "shared": "tensor", "static": True}
+assert quantized["input"] == {"format": "ui8 tensor static"}
 
-assert plain["weight"]["format"] == "f32" and "shared" not in plain["weight"]
+assert plain["weight"]["format"] == "float" and plain["weight"]["scales"] == ""
 assert plain["weight"]["bits"] == 32 and "snr" not in plain["weight"]
 histogram = plain["weight"]["histogram"]
 assert (histogram["low"], histogram["high"], histogram["unit"]) == (-2, 2, "value")
 values = np.array([1, -2, 0, 0.5])
 assert histogram["counts"] == np.histogram(values, bins=80, range=(-2, 2))[0].tolist()
-assert plain["input"] == {"format": "f32"}
+assert plain["input"] == {"format": "float"}
