@@ -105,6 +105,12 @@ static void finish(Writer &w, Chain &chain, Value bias, ArrayAttr epilogue,
 // Products
 //===----------------------------------------------------------------------===//
 
+/// A layer of f32 may have a weight of 16 bits; a product of ONNX has one type.
+static Name widened(Writer &w, Name weight, qgraph::LinearOp op) {
+  Type real = elementOf(op.getInput());
+  return elementOf(op.getWeight()) == real ? weight : w.castTo(weight, real);
+}
+
 static LogicalResult linear(Writer &w, qgraph::LinearOp op) {
   StringRef name = op.getName().value_or("");
   Name input = w.use(op.getInput());
@@ -120,7 +126,7 @@ static LogicalResult linear(Writer &w, qgraph::LinearOp op) {
     });
   } else if (typeOfTensor(op.getInput()).getRank() == 2 &&
              isConstant(op.getWeight())) {
-    SmallVector<Name> inputs{input, w.use(op.getWeight())};
+    SmallVector<Name> inputs{input, widened(w, w.use(op.getWeight()), op)};
     if (bias)
       inputs.push_back(w.use(bias));
     bias = {};
@@ -129,7 +135,7 @@ static LogicalResult linear(Writer &w, qgraph::LinearOp op) {
                     name);
     });
   } else {
-    Name weight = w.transposedWeight(op.getWeight());
+    Name weight = widened(w, w.transposedWeight(op.getWeight()), op);
     chain.then([&w, input, weight, real, name](Name, Value last) {
       return w.node("MatMul", {input, weight}, real, {}, last, name);
     });
