@@ -226,8 +226,9 @@ Name Writer::scalar(OpFoldResult value) {
   while (!stack.empty()) {
     Value next = stack.back();
     size_t before = stack.size();
+    SmallVector<Value> operands = scalarOperands(next);
     if (known(next).empty())
-      for (Value operand : llvm::reverse(scalarOperands(next)))
+      for (Value operand : llvm::reverse(operands))
         if (known(operand).empty())
           stack.push_back(operand);
     if (stack.size() != before)
