@@ -255,6 +255,10 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
   if (followed)
     if (llvm::Error error = applyLock(*followed, entry, options))
       return error;
+  // As a later run has it, too: without the names of temporary files.
+  llvm::Expected<std::string> lasting = graphPipeline(options, stage);
+  if (!lasting)
+    return lasting.takeError();
   TemporaryFile statistics, description;
   if (!options.calibration.empty() && options.statistics.empty())
     if (llvm::Error error = statistics.create("statistics", options.statistics))
@@ -270,7 +274,7 @@ llvm::Error Compiler::runGraph(ImportedModel &model, GraphStage stage) {
   PassManager manager(&context, ModuleOp::getOperationName());
   if (llvm::Error error = preparePasses(manager, *pipeline))
     return error;
-  openJournal(model, stage);
+  openJournal(model, *lasting);
   double from = kImported + number * share;
   if (llvm::Error error =
           runPasses(manager, *model.module, "the graph of '" + model.path + "'",

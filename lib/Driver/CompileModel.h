@@ -49,10 +49,11 @@ private:
   llvm::Error checkLocks();
 
   // Resume.cpp
-  std::string journalKey(const ImportedModel &model, GraphStage stage) const;
+  std::string journalKey(const ImportedModel &model,
+                         llvm::StringRef pipeline) const;
   /// Lets the passes of a model's graph keep what they have finished, and take
   /// up what they had.
-  void openJournal(const ImportedModel &model, GraphStage stage);
+  void openJournal(const ImportedModel &model, llvm::StringRef pipeline);
   void setJournal(std::unique_ptr<Journal> journal);
   void removeJournals();
 

@@ -65,14 +65,10 @@ std::string partialFolder(llvm::StringRef output) {
 
 /// All that the results of the graph's passes depend on.
 std::string Compiler::journalKey(const ImportedModel &model,
-                                 GraphStage stage) const {
+                                 llvm::StringRef pipeline) const {
   std::string key = std::string("quantc ") + version() + "\n";
   addFile(key, "/proc/self/exe");
-  if (llvm::Expected<std::string> pipeline =
-          graphPipeline(request.graph, stage))
-    key += *pipeline + "\n";
-  else
-    llvm::consumeError(pipeline.takeError());
+  key += (pipeline + "\n").str();
   // Samples run on this machine's highest level.
   key += "target " + request.target + "\n";
   if (llvm::Expected<std::vector<Level>> own = targetLevels("native:highest"))
@@ -95,7 +91,8 @@ std::string Compiler::journalKey(const ImportedModel &model,
   return key;
 }
 
-void Compiler::openJournal(const ImportedModel &model, GraphStage stage) {
+void Compiler::openJournal(const ImportedModel &model,
+                           llvm::StringRef pipeline) {
   std::string folder = partialFolder(models.size() > 1 && request.output != "-"
                                          ? request.output + "." + model.entry
                                          : request.output);
@@ -109,7 +106,7 @@ void Compiler::openJournal(const ImportedModel &model, GraphStage stage) {
     return;
   Journal::Found found;
   std::unique_ptr<Journal> journal =
-      Journal::open(folder, journalKey(model, stage), found);
+      Journal::open(folder, journalKey(model, pipeline), found);
   auto note = [&](const llvm::Twine &text) {
     listener.message("note", ("'" + folder + "' " + text).str());
   };

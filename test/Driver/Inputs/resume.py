@@ -102,3 +102,17 @@ result = quantc(*commands("w4-rtn", "foreign"))
 assert result.returncode == 0 and outputs("foreign") == whole["w4-rtn"]
 assert pathlib.Path("foreign.partial/precious").read_text() == "mine"
 print(next(line for line in result.stderr.splitlines() if "foreign.partial" in line))
+
+# What a lock says is a part of the command.
+lock = pathlib.Path("m.lock")
+quantc(*commands("w4-rtn", "first"), "--lock", str(lock))
+quantc(*commands("w4-rtn", "locked"), "--lock", str(lock), die_after=6)
+assert pathlib.Path("locked.partial").exists()
+text = lock.read_text()
+at = text.index('"layers.0.k"')
+lock.write_text(text[:at] + text[at:].replace('"si4"', '"si8"', 1))
+quantc(*commands("w4-rtn", "clean"), "--lock", str(lock))
+result = quantc(*commands("w4-rtn", "locked"), "--lock", str(lock))
+assert result.returncode == 0, result
+assert outputs("locked") == outputs("clean") != outputs("first")
+print("another lock:", next(line for line in result.stderr.splitlines() if ".partial" in line))
