@@ -379,7 +379,8 @@ std::vector<Buffer> Model::run(const std::vector<Buffer> &inputs, int threads) {
   error = frame.error;
   for (auto [result, data] : llvm::zip_equal(results, out)) {
     const char *bytes = static_cast<const char *>(data);
-    std::memcpy(result.bytes.data(), bytes, result.bytes.size());
+    // An empty vector has no address, which memcpy may not be given.
+    std::copy_n(bytes, result.bytes.size(), result.bytes.data());
     for (int64_t i = 0; i < kCanary; ++i)
       if (static_cast<uint8_t>(bytes[result.bytes.size() + i]) != 0xa5)
         problem = "a result was written past its end";
