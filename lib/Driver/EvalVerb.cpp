@@ -228,8 +228,11 @@ int eval(EvalOptions options) {
   if (!result)
     return fail(result.takeError());
   if (found->layers.empty() && options.evaluation.library.empty())
-    say("warning", "no layer is quantized: recipe '" + options.graph.recipe +
-                       "' leaves them all in float, or they were kept");
+    say("warning",
+        "no layer is quantized: recipe '" + options.graph.recipe +
+            "' leaves them all in float, or they were kept, or are in the "
+            "bodies of If, Loop and Scan, which are the same in both runs; "
+            "compile the model and say quantc eval MODEL.onnx MODEL.so");
   printResult(options, *found);
   return finishOutput();
 }

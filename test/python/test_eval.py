@@ -239,6 +239,18 @@ def test_quantized_model(folder, tmp_path):
     assert found["outputs"][0]["snr"] == pytest.approx(expected, abs=0.01)
 
 
+def test_integer_outputs(folder, tmp_path):
+    """What is no float has no ratio of signal to noise, and is not listed."""
+    model = onnx.load(folder / "m.onnx")
+    model.graph.node.append(helper.make_node("ArgMax", ["logits"], ["likely"], axis=2))
+    model.graph.output.append(
+        helper.make_tensor_value_info("likely", TensorProto.INT64, ["batch", "sequence", 1])
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    found = quantc.evaluate(tmp_path / "m.onnx", folder / "data.safetensors", recipe=WEIGHT_ONLY)
+    assert [output["name"] for output in found["outputs"]] == ["logits"]
+
+
 def test_text(folder):
     found = run(folder / "m.onnx", "--recipe", WEIGHT_ONLY, "--data", folder / "data.safetensors",
                 "--bisect", "--samples", "1..2", "-q")
