@@ -321,11 +321,12 @@ static std::string formatWords(const LayerPrecision &layer) {
                          : layer.format + ",granularity=tensor";
   if (layer.scales == "channel")
     return layer.format + ",group-size=0";
-  StringRef group = layer.scales;
-  int64_t size;
-  if (!group.consume_front("group ") || group.getAsInteger(10, size))
-    return {};
-  return layer.format + ",group-size=" + std::to_string(size);
+  auto [kind, size] = StringRef(layer.scales).split(' ');
+  if (kind == "group")
+    return layer.format + ",group-size=" + size.str();
+  if (kind == "block" && layer.shape.size() == 2)
+    return layer.format + ",block=" + size.str();
+  return {};
 }
 
 Error applyLock(const Lock &lock, StringRef entry, GraphOptions &options) {

@@ -109,10 +109,10 @@ Expected<std::string> layerOptions(const GraphOptions &options,
     Expected<LayerFormat> format = parseLayerFormat(entry, withUnsigned);
     if (!format)
       return make_error<UsageError>("--set " + toString(format.takeError()));
-    if (format->groupSize.value_or(0) % 8 != 0)
+    if (format->block && format->block->back() % 8 != 0)
       return usage("--set", entry,
-                   "group-size must be a multiple of 8, or 0 for one scale a "
-                   "column");
+                   "values along K that share a scale (group-size, the second "
+                   "number of block) must be a multiple of 8, or 0 for all");
     if (entry.contains(';'))
       return usage("--set", entry,
                    "a ';' cannot be told a pass; write '.' for it");

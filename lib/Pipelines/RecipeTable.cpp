@@ -65,9 +65,9 @@ constexpr Scheme kSchemes[] = {
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
      32, false, "", kBestMethod},
     {"auto",
-     "weights in groups of 3, 4, 5, 6 or 8 bits, whatever is best for the "
-     "model under --bits-per-weight (4.5), and found as by w4; 8-bit "
-     "activations a token and group",
+     "weights of 3, 4, 5, 6 or 8 bits, whatever is best for the model under "
+     "--bits-per-weight (4.5), and found as by w4; 8-bit activations a token "
+     "and group",
      "integer",
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
      64, false, "", kBestMethod, false, false, true},
@@ -152,8 +152,13 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
              (scheme.groupSize ? ", a group of a token" : "") +
              "; float: only the weights are quantized"});
   if (scheme.groupSize && !scheme.groupIsFixed)
-    options.push_back({"group-size", std::to_string(scheme.groupSize),
-                       "weights along K that share a scale, a multiple of 8"});
+    options.push_back(
+        {"group-size",
+         scheme.selectsBits ? "any" : std::to_string(scheme.groupSize),
+         std::string("weights along K that share a scale, a multiple of 8") +
+             (scheme.selectsBits ? "; any: what is best for each layer, of "
+                                   "groups, columns, blocks and all"
+                                 : "")});
   if (scheme.searchesScales())
     options.push_back({"search", "true",
                        "scales of least squared error of the weights; false: "
@@ -195,9 +200,11 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
   }
   if (name == "group-size") {
     int size = 0;
-    if (!value.getAsInteger(10, size) && size > 0 && size % 8 == 0)
+    if ((!value.getAsInteger(10, size) && size > 0 && size % 8 == 0) ||
+        (scheme.selectsBits && value == "any"))
       return "";
-    return "must be a positive multiple of 8";
+    return std::string("must be a positive multiple of 8") +
+           (scheme.selectsBits ? ", or any" : "");
   }
   if (name == "type")
     return value == "e4m3" || value == "e5m2" ? "" : "there are: e4m3, e5m2";

@@ -88,10 +88,23 @@ llvm::Error checkSamples(const Scheme &scheme, const GraphOptions &options) {
 
 /// The choice of bits for each layer.
 std::string selectPass(const Recipe &recipe, const GraphOptions &options) {
-  std::string group = ",group-size=" + std::to_string(recipe.groupSize());
+  // Where the bits are many, scales of few values are of little use.
+  static constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral>
+      kBlocks[] = {{"si3", "group-size=32 group-size=64 group-size=128"},
+                   {"si4", "group-size=32 group-size=64 group-size=128"},
+                   {"si5", "group-size=32 group-size=64 group-size=128"},
+                   {"si6", "group-size=64 group-size=128 granularity=channel"},
+                   {"si8", "group-size=64 group-size=128 granularity=channel "
+                           "block=128x128 granularity=tensor"}};
+  std::string group = "group-size=" + std::to_string(recipe.groupSize());
   std::vector<std::string> candidates;
-  for (const char *format : {"si3", "si4", "si5", "si6", "si8"})
-    candidates.push_back(format + group);
+  for (auto [format, all] : kBlocks) {
+    llvm::SmallVector<llvm::StringRef> blocks;
+    (recipe.option("group-size") == "any" ? all : llvm::StringRef(group))
+        .split(blocks, ' ');
+    for (llvm::StringRef block : blocks)
+      candidates.push_back((format + "," + block).str());
+  }
   std::string text = "qgraph-select-granularity{" + samplesOptions(options) +
                      " " +
                      passOption("candidates", llvm::join(candidates, ";"));

@@ -388,6 +388,9 @@ void AWQPass::restoreOriginals() {
     if (!format)
       return skip(layer, " stays rounded to nearest: ",
                   llvm::toString(format.takeError()));
+    if (!format->isRowwise())
+      return skip(layer,
+                  " stays rounded to nearest: ", "its rows share scales");
     OpBuilder builder(weight);
     if (!weight->hasOneUse())
       weight = cast<DequantizeOp>(builder.clone(*weight));

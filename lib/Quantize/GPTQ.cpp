@@ -206,6 +206,37 @@ llvm::Error GPTQPass::solve(const LayerSums &sums, Record &found) {
   return llvm::Error::success();
 }
 
+/// Scales that rows share are chosen before, for rounding to nearest.
+static numerics::GPTQResult solveCodes(const numerics::GPTQSolver &solver,
+                                       const RoundingFormat &format, int64_t n,
+                                       const std::vector<float> &wanted,
+                                       const numerics::ParallelFor &parallel) {
+  if (format.isRowwise())
+    return solver.solve(n, wanted.data(), parallel);
+  auto k = static_cast<int64_t>(wanted.size()) / n;
+  numerics::QuantizedWeights shared =
+      searchBlockScales(format, n, k, wanted.data());
+  int64_t groups = shared.scaleShape[1],
+          sharing = format.block[0] ? format.block[0] : n;
+  std::vector<float> scale;
+  std::vector<int32_t> zeroPoint;
+  for (int64_t row = 0; row < n; ++row)
+    for (int64_t at = row / sharing * groups, end = at + groups; at < end;
+         ++at) {
+      scale.push_back(shared.scale[at]);
+      if (!shared.zeroPoint.empty())
+        zeroPoint.push_back(shared.zeroPoint[at]);
+    }
+  numerics::ScaleArrays fixed{
+      scale.data(), zeroPoint.empty() ? nullptr : zeroPoint.data(), nullptr};
+  numerics::GPTQResult result =
+      solver.solve(n, wanted.data(), parallel, &fixed);
+  result.weights.scale = std::move(shared.scale);
+  result.weights.zeroPoint = std::move(shared.zeroPoint);
+  result.weights.scaleShape = std::move(shared.scaleShape);
+  return result;
+}
+
 llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
                             const numerics::GPTQSolver &solver,
                             const RoundingFormat &format, Record &found) {
@@ -220,8 +251,8 @@ llvm::Error GPTQPass::solve(const LayerSums &sums, size_t i,
     note(layer, llvm::toString(wanted.takeError()), found);
     return llvm::Error::success();
   }
-  numerics::GPTQResult result =
-      solver.solve(original->getType().getDimSize(0), wanted->data(), parallel);
+  numerics::GPTQResult result = solveCodes(
+      solver, format, original->getType().getDimSize(0), *wanted, parallel);
   llvm::Expected<RoundedWeight> kept =
       keepWeight(original->getType(), format, result.weights,
                  entryBaseName(*original, getLayerName(layer.op)) + "@gptq");

@@ -102,15 +102,37 @@ parseLayerFormatName(StringRef name, bool withUnsigned) {
                                 join(ArrayRef(kOthers), ", ") + " or float");
 }
 
-std::string whyNotGroupSize(const numerics::WeightFormat &format,
-                            int64_t groupSize) {
+std::string whyNotBlock(const numerics::WeightFormat &format,
+                        ScaleBlock block) {
   std::string name(format.name);
   if (!format.hasScale)
     return name + " has no scales that groups could share";
-  if (format.groupIsFixed && groupSize != *format.groupSize)
+  if (format.groupSize && block[0] != 1)
+    return name + " has groups along a row, and no scales that rows share";
+  if (format.groupIsFixed && block[1] != *format.groupSize)
     return name + " has groups of " + std::to_string(*format.groupSize) +
-           ", not of " + std::to_string(groupSize);
+           ", not of " + std::to_string(block[1]);
   return {};
+}
+
+/// Reads what may follow a format: what shares a scale.
+static std::optional<ScaleBlock> parseBlock(StringRef word) {
+  if (word == "granularity=tensor")
+    return ScaleBlock{0, 0};
+  if (word == "granularity=channel")
+    return ScaleBlock{1, 0};
+  ScaleBlock block{1, 0};
+  if (word.consume_front("block=")) {
+    auto [rows, columns] = word.split('x');
+    if (rows.getAsInteger(10, block[0]) || columns.getAsInteger(10, block[1]) ||
+        block[0] < 0 || block[1] < 0)
+      return std::nullopt;
+    return block;
+  }
+  if (!word.consume_front("group-size=") || word.getAsInteger(10, block[1]) ||
+      block[1] < 0)
+    return std::nullopt;
+  return block;
 }
 
 Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
@@ -138,24 +160,16 @@ Expected<LayerFormat> parseLayerFormat(StringRef entry, bool withUnsigned) {
   }
   LayerFormat made{std::move(*pattern), *format, std::nullopt};
   for (StringRef word : ArrayRef(words).drop_front()) {
-    int64_t size;
-    if (word == "granularity=tensor") {
-      made.perTensor = true;
-      continue;
-    }
-    if (!word.consume_front("group-size=") || word.getAsInteger(10, size) ||
-        size < 0)
+    if (made.block)
+      return fail("'" + word + "' says once more what shares a scale");
+    made.block = parseBlock(word);
+    if (!made.block)
       return fail("'" + word +
-                  "': what may follow the format is group-size=N, or "
-                  "granularity=tensor");
-    made.groupSize = size;
+                  "': what may follow the format is group-size=N, block=RxC, "
+                  "granularity=channel or granularity=tensor");
   }
-  if (made.perTensor &&
-      (made.groupSize || (made.format && made.format->groupSize)))
-    return fail("granularity=tensor is for formats without groups");
-  if (made.groupSize && made.format)
-    if (std::string why = whyNotGroupSize(*made.format, *made.groupSize);
-        !why.empty())
+  if (made.block && made.format)
+    if (std::string why = whyNotBlock(*made.format, *made.block); !why.empty())
       return fail(why);
   return made;
 }

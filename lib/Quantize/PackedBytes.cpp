@@ -10,6 +10,7 @@
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Numerics/PackPanels.h"
+#include "quantc/Numerics/Packing.h"
 #include "quantc/Support/WeightLayout.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -129,6 +130,18 @@ int64_t packedBytes(const RoundingFormat &format, int64_t n, int64_t k) {
     layout.scaleType = format.scaleType;
   layout.zeroPoints = format.scheme == numerics::Scheme::Asymmetric;
   return aligned(layout.bytes());
+}
+
+LinearFormat kernelFormat(const RoundingFormat &format) {
+  bool isInteger = numerics::info(format.stored).isInteger && !format.codebook;
+  LinearFormat held;
+  held.group = format.block[1];
+  held.weightBits =
+      isInteger ? numerics::info(heldIntegers(format.stored, held.group)).bits
+                : numerics::packedBits(format.stored);
+  held.scaleBits = numerics::info(format.scaleType).bits;
+  held.activationBits = isInteger ? 8 : 32;
+  return held;
 }
 
 int64_t packedBytesOfOthers(ModuleOp module,

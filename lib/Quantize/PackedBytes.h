@@ -15,6 +15,8 @@
 
 #include "RoundWeights.h"
 
+#include "quantc/Support/CostModel.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
@@ -22,6 +24,10 @@ namespace quantc::qgraph {
 
 /// Bytes of the panels of a weight [n, k] of integers, its bias with it.
 int64_t packedBytes(const RoundingFormat &format, int64_t n, int64_t k);
+
+/// What the kernels of a linear layer read of a weight, and of an input that is
+/// quantized where there are integer sums.
+LinearFormat kernelFormat(const RoundingFormat &format);
 
 /// Bytes of all constants of a module but those that only layers read of which
 /// `isApart` says so. Constants that will be folded or shared count as they

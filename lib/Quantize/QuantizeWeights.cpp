@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KeptWeights.h"
+#include "PackedBytes.h"
 #include "RoundWeights.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/LayerPrecision.h"
@@ -42,9 +43,8 @@ constexpr int64_t kSmallTableBytes = 4096;
 /// What is wanted of one layer; no format: it stays float.
 struct Wanted {
   std::optional<numerics::WeightFormat> format;
-  /// 0: one scale a row; none: what the format usually has.
-  std::optional<int64_t> groupSize;
-  bool perTensor = false;
+  /// What shares a scale; none: what the format usually has, or a row.
+  std::optional<ScaleBlock> block;
 };
 
 class QuantizeWeightsPass
@@ -169,15 +169,16 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
                 "' is not tensor, channel or group");
   if (groupSize < 0)
     return fail("group-size must not be negative");
-  defaults.perTensor = granularity == "tensor";
-  defaults.groupSize.reset();
-  if (granularity == "group")
-    defaults.groupSize = groupSize.getValue();
-  for (const auto &row : {defaults.format, valueTypes})
-    if (row && defaults.groupSize)
-      if (std::string why = whyNotGroupSize(*row, *defaults.groupSize);
-          !why.empty())
-        return fail("granularity=group: " + why);
+  defaults.block.reset();
+  if (granularity == "tensor")
+    defaults.block = {0, 0};
+  if (granularity == "group") {
+    defaults.block = {1, groupSize.getValue()};
+    for (const auto &row : {defaults.format, valueTypes})
+      if (row)
+        if (std::string why = whyNotBlock(*row, *defaults.block); !why.empty())
+          return fail("granularity=group: " + why);
+  }
   if (scaleType != "f32" && scaleType != "f16")
     return fail("scale-type '" + scaleType + "' is not f32 or f16");
   scaleFormat =
@@ -294,21 +295,23 @@ const LayerFormat *QuantizeWeightsPass::findOverride(StringRef layer,
 Wanted QuantizeWeightsPass::wantedBy(const LayerFormat &made) const {
   Wanted wanted = defaults;
   wanted.format = made.format;
-  if (made.groupSize || made.perTensor) {
-    wanted.groupSize = made.groupSize;
-    wanted.perTensor = made.perTensor;
-  }
+  if (made.block)
+    wanted.block = made.block;
   return wanted;
 }
 
-/// What shares a scale of a weight with K columns: [rows, columns] of a block.
-static std::array<int64_t, 2> blockOf(const Wanted &wanted, int64_t k) {
+/// What shares a scale of a weight [N, K].
+static ScaleBlock blockOf(const Wanted &wanted, int64_t n, int64_t k) {
   const numerics::WeightFormat &row = *wanted.format;
-  int64_t group = wanted.groupSize.value_or(row.groupSize.value_or(0));
-  if (row.groupIsFixed)
-    group = *row.groupSize; // whatever the others have
-  bool perTensor = !row.hasScale || (wanted.perTensor && !row.groupSize);
-  return {perTensor ? 0 : 1, perTensor || group >= k ? 0 : group};
+  if (!row.hasScale)
+    return {0, 0};
+  ScaleBlock block =
+      wanted.block.value_or(ScaleBlock{1, row.groupSize.value_or(0)});
+  // Whatever the others have.
+  if (row.groupIsFixed || (row.groupSize && block[0] != 1))
+    block = {1, *row.groupSize};
+  return {block[0] > 1 && block[0] >= n ? 0 : block[0],
+          block[1] >= k ? 0 : block[1]};
 }
 
 LogicalResult
@@ -342,9 +345,10 @@ QuantizeWeightsPass::checkConflict(Operation *op,
   }
   if (exact->format->name != other->format->name)
     return fail("set", pattern, other->format->name);
-  if (int64_t k = weight.getType().getShape().back();
+  if (ArrayRef<int64_t> shape = weight.getType().getShape();
       !isa<ConvOp>(op) &&
-      blockOf(wantedBy(*exact), k) != blockOf(wantedBy(*other), k))
+      blockOf(wantedBy(*exact), shape.front(), shape.back()) !=
+          blockOf(wantedBy(*other), shape.front(), shape.back()))
     return fail("set", pattern, "");
   return success();
 }
@@ -354,7 +358,10 @@ std::string
 QuantizeWeightsPass::chooseConvFormat(const Wanted &wanted, bool asked,
                                       RoundingFormat &format) const {
   const numerics::WeightFormat &row = *wanted.format;
-  format.block = {wanted.perTensor ? 0 : 1, 0};
+  bool rowsShare = wanted.block && wanted.block->front() != 1;
+  if (rowsShare && wanted.block != ScaleBlock{0, 0})
+    return "the weight of a convolution has one scale a column, or one for all";
+  format.block = {rowsShare ? 0 : 1, 0};
   if (asked && row.isPlainInteger()) {
     format.stored = row.stored;
     format.scheme = schemeValue;
@@ -401,20 +408,15 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
           k = weight.getType().getDimSize(1);
   const numerics::WeightFormat &row = *wanted.format;
   format = roundingFor(row);
-  format.block = blockOf(wanted, k);
+  format.block = blockOf(wanted, n, k);
   // What encodes a group at a time wants to be told where one ends.
   if (row.ggml != numerics::GGMLKind::None)
     format.block[1] = *row.groupSize;
   if (!costModel || asked)
     return {};
   LinearShape shape{1, n, k};
-  LinearFormat integers;
-  integers.weightBits = numerics::packedBits(format.stored);
-  integers.group = format.block[1];
-  integers.scaleBits = numerics::info(format.scaleType).bits;
-  integers.activationBits = row.isInteger() ? 8 : 32;
   double before = costs->linear(shape, {}).seconds,
-         after = costs->linear(shape, integers).seconds;
+         after = costs->linear(shape, kernelFormat(format)).seconds;
   if (after < before)
     return {};
   return llvm::formatv(

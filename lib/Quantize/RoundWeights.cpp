@@ -14,6 +14,7 @@
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 
@@ -45,8 +46,8 @@ llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
   if (!weight.getScale() || !isConstant(weight.getScale()))
     return llvm::createStringError("its weight's scales are no constants");
   ArrayRef<int64_t> block = weight.getBlock();
-  if (block.size() != 2 || block[0] != 1)
-    return llvm::createStringError("its rows share scales");
+  if (block.size() != 2)
+    return llvm::createStringError("its weight is no matrix");
   RoundingFormat format;
   format.stored = *stored;
   format.scheme = weight.getZeroPoint() ? numerics::Scheme::Asymmetric : scheme;
@@ -111,11 +112,16 @@ int64_t widthOf(RankedTensorType type) {
 }
 
 /// Cuts a weight into tasks of whole rows; a task begins at a multiple of 8
-/// rows, so that packed elements of no two tasks share a byte.
-SmallVector<Rows> tasksFor(RankedTensorType type) {
+/// rows, so that packed elements of no two tasks share a byte, and at one of
+/// the rows that share a scale (0: all do).
+SmallVector<Rows> tasksFor(RankedTensorType type, int64_t sharing = 1) {
   int64_t rows = type.getDimSize(0),
           width = std::max<int64_t>(widthOf(type), 1);
-  int64_t step = llvm::alignTo(std::max<int64_t>(kTaskValues / width, 1), 8);
+  int64_t step =
+      llvm::alignTo(std::max<int64_t>(kTaskValues / width, 1),
+                    std::lcm<int64_t>(8, std::max<int64_t>(sharing, 1)));
+  if (sharing == 0)
+    step = std::max<int64_t>(rows, 1);
   SmallVector<Rows> tasks;
   for (int64_t begin = 0; begin < rows; begin += step)
     tasks.push_back({begin, std::min(begin + step, rows)});
@@ -153,16 +159,30 @@ struct Part {
   numerics::Encoding encoding;
 };
 
+/// Where the scales of a part begin among all.
+int64_t firstScale(const Part &part) {
+  return part.rows.begin / std::max<int64_t>(part.block[0], 1) *
+         numerics::scaleShape(part.shape, part.block)[1];
+}
+
+numerics::QuantizedWeights chooseScales(const numerics::Encoding &encoding,
+                                        const numerics::Extents &shape,
+                                        const numerics::Extents &block,
+                                        const RoundingFormat &format,
+                                        const float *values) {
+  numerics::QuantizedWeights chosen = numerics::chooseGroupParams(
+      encoding, shape, block, format.scheme, values, 1, format.scaleType);
+  if (format.searchScales)
+    numerics::searchScales(encoding, shape, block,
+                           format.scheme == numerics::Scheme::SignedScale,
+                           format.scaleType, values, chosen.scale);
+  return chosen;
+}
+
 numerics::QuantizedWeights chooseScales(const Part &part,
                                         const RoundingFormat &format) {
-  numerics::QuantizedWeights chosen = numerics::chooseGroupParams(
-      part.encoding, part.shape, part.block, format.scheme, part.real.data(), 1,
-      format.scaleType);
-  if (format.searchScales)
-    numerics::searchScales(part.encoding, part.shape, part.block,
-                           format.scheme == numerics::Scheme::SignedScale,
-                           format.scaleType, part.real.data(), chosen.scale);
-  return chosen;
+  return chooseScales(part.encoding, part.shape, part.block, format,
+                      part.real.data());
 }
 
 numerics::QuantizedWeights roundPart(const Part &part,
@@ -188,7 +208,7 @@ numerics::QuantizedWeights roundPart(const Part &part,
   if (!format.hasScale) {
     rounded.scale.assign(groups, 1.0f);
   } else if (result.knowsScales) {
-    auto first = result.scale.begin() + part.rows.begin * rounded.scaleShape[1];
+    auto first = result.scale.begin() + firstScale(part);
     rounded.scale.assign(first, first + groups);
   } else {
     numerics::QuantizedWeights chosen = chooseScales(part, format);
@@ -209,7 +229,7 @@ void roundRows(const ConstantTensor &weight, const RoundingFormat &format,
   numerics::QuantizedWeights rounded = roundPart(part, format, result);
   auto place = [&](auto &from, auto &to) {
     if (!from.empty())
-      llvm::copy(from, to.begin() + rows.begin * rounded.scaleShape[1]);
+      llvm::copy(from, to.begin() + firstScale(part));
   };
   if (format.hasScale && !result.knowsScales)
     place(rounded.scale, result.scale);
@@ -345,6 +365,18 @@ llvm::Error keepParameters(RankedTensorType scaleType,
 
 } // namespace
 
+numerics::QuantizedWeights searchBlockScales(const RoundingFormat &format,
+                                             int64_t n, int64_t k,
+                                             const float *values) {
+  RoundingFormat wanted = format;
+  wanted.searchScales = format.scheme != numerics::Scheme::Asymmetric;
+  numerics::Encoding encoding;
+  encoding.format = format.stored;
+  return chooseScales(encoding, {n, k},
+                      {format.block.begin(), format.block.end()}, wanted,
+                      values);
+}
+
 llvm::Expected<RoundedWeight>
 keepWeight(RankedTensorType type, const RoundingFormat &format,
            const numerics::QuantizedWeights &codes, StringRef name) {
@@ -404,10 +436,8 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
   numerics::Extents scaleShape = numerics::scaleShape(shape, block);
   bool asymmetric = format.scheme == numerics::Scheme::Asymmetric;
 
-  // One scale for all cannot be found row by row.
-  SmallVector<Rows> tasks = tasksFor(type);
-  if (format.block[0] == 0 && format.hasScale)
-    tasks = {{0, type.getDimSize(0)}};
+  SmallVector<Rows> tasks =
+      tasksFor(type, format.hasScale ? format.block[0] : 1);
 
   Result result;
   result.scale.resize(numerics::elementCount(scaleShape), 1.0f);
@@ -432,7 +462,7 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                            });
       for (auto [value, zero] : llvm::zip_equal(scale, isZero))
         value = zero ? 0 : value;
-      llvm::copy(scale, result.scale.begin() + tasks[i].begin * scaleShape[1]);
+      llvm::copy(scale, result.scale.begin() + firstScale(part));
     });
     numerics::QuantizedScales scales =
         numerics::quantizeScales(format.scales, scaleShape, result.scale);

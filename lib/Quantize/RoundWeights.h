@@ -20,7 +20,8 @@ namespace quantc::qgraph {
 struct RoundingFormat {
   numerics::Format stored = numerics::Format::SI8;
   numerics::Scheme scheme = numerics::Scheme::Symmetric;
-  /// [0, 0] one scale, [1, 0] one a row, [1, g] one for g values of a row.
+  /// [0, 0] one scale, [1, 0] one a row, [1, g] one for g values of a row,
+  /// [r, g] one for g values of each of r rows.
   std::array<int64_t, 2> block = {1, 0};
   numerics::Format scaleType = numerics::Format::F32;
   /// Scales of least squared error instead of those from the extrema.
@@ -30,6 +31,8 @@ struct RoundingFormat {
   numerics::GGMLKind ggml = numerics::GGMLKind::None;
   numerics::ScaleCoding scales = numerics::ScaleCoding::Plain;
   bool hasScale = true;
+  /// True if the scales of a row are its own.
+  bool isRowwise() const { return block[0] == 1; }
   /// The format's name where what is stored does not tell it (GGML's); lives as
   /// long as the program.
   llvm::StringRef name = {};
@@ -41,7 +44,7 @@ struct RoundingFormat {
 /// The format of a layer's weight that has been rounded already, so that other
 /// codes of it can be sought. A weight without zero points does not tell its
 /// scheme: it is `scheme`. An error says why there is none (no integers, a
-/// codebook, an offset, scales that rows share).
+/// codebook, an offset).
 llvm::Expected<RoundingFormat> getRoundingFormat(DequantizeOp weight,
                                                  numerics::Scheme scheme);
 
@@ -81,6 +84,12 @@ bool isFinite(const ConstantTensor &weight);
 llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
                                           const RoundingFormat &format,
                                           llvm::StringRef name);
+
+/// The scales of integers [N, K] in the blocks of the format, of least squared
+/// error. The result has no codes.
+numerics::QuantizedWeights searchBlockScales(const RoundingFormat &format,
+                                             int64_t n, int64_t k,
+                                             const float *values);
 
 /// Makes constants of codes that are known already, [N, K] of `type`.
 llvm::Expected<RoundedWeight>

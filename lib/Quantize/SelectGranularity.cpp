@@ -17,6 +17,7 @@
 #include "RoundWeights.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QGraph/Weights.h"
+#include "quantc/Dialect/QKernel/QKernelDialect.h"
 #include "quantc/Numerics/Knapsack.h"
 #include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
@@ -31,11 +32,11 @@ namespace quantc::qgraph {
 
 namespace {
 
-/// A format and group size that a layer may get.
+/// A format that a layer may get, and what shares a scale.
 struct Candidate {
   std::string text;
   numerics::Format stored;
-  int64_t groupSize; // 0: the row
+  ScaleBlock block;
 };
 
 /// What has been measured of a layer.
@@ -52,6 +53,7 @@ struct Measured {
   double weight = 1;
 
   double loss(size_t candidate) const { return weight * errors[candidate]; }
+  numerics::Extents shape() const { return {n, k}; }
 };
 
 class SelectGranularityPass
@@ -76,6 +78,10 @@ private:
   int64_t costOf(const Measured &layer, const Candidate &candidate) const;
   int64_t budget(int64_t values);
   llvm::Error overBudget(int64_t least, int64_t values);
+  double secondsOf(const Measured &layer, const Candidate &candidate) const;
+  numerics::Selection
+  weighTimes(std::vector<std::vector<numerics::Choice>> items, int64_t budget,
+             numerics::Selection best) const;
   llvm::Error select();
   llvm::Error assign(Measured &layer, const Candidate &candidate);
 
@@ -84,6 +90,7 @@ private:
   numerics::Scheme schemeValue = numerics::Scheme::SignedScale;
   llvm::MapVector<Operation *, Measured> layers;
   std::optional<LayerNumbers> numbers;
+  std::shared_ptr<CostModel> costs;
   std::string section; // of the journal
 };
 
@@ -170,8 +177,19 @@ static RoundingFormat formatOf(const Measured &layer,
                                const Candidate &candidate) {
   RoundingFormat format = layer.format;
   format.stored = candidate.stored;
-  format.block = {1, candidate.groupSize >= layer.k ? 0 : candidate.groupSize};
+  auto [rows, columns] = candidate.block;
+  format.block = {rows > 1 && rows >= layer.n ? 0 : rows,
+                  columns >= layer.k ? 0 : columns};
   return format;
+}
+
+static numerics::Extents blockOf(const RoundingFormat &format) {
+  return {format.block.begin(), format.block.end()};
+}
+
+static numerics::ScaleArrays scalesOf(const numerics::QuantizedWeights &codes) {
+  return {codes.scale.data(),
+          codes.zeroPoint.empty() ? nullptr : codes.zeroPoint.data(), nullptr};
 }
 
 /// Codes and scales of least squared error, which are those that are kept.
@@ -179,9 +197,18 @@ static numerics::QuantizedWeights
 roundTo(const RoundingFormat &format, const Measured &layer,
         const std::vector<float> &weight,
         const numerics::ParallelFor &parallel) {
-  return numerics::clipWeights(
-      groupFormat(format, numerics::ScaleChoice::Plain), layer.n, layer.k,
-      weight.data(), /*input=*/nullptr, parallel);
+  if (format.isRowwise())
+    return numerics::clipWeights(
+        groupFormat(format, numerics::ScaleChoice::Plain), layer.n, layer.k,
+        weight.data(), /*input=*/nullptr, parallel);
+  numerics::QuantizedWeights codes =
+      searchBlockScales(format, layer.n, layer.k, weight.data());
+  numerics::Encoding encoding;
+  encoding.format = format.stored;
+  codes.stored.resize(weight.size() * numerics::storageBytes(format.stored));
+  numerics::quantize(encoding, layer.shape(), blockOf(format), scalesOf(codes),
+                     weight.data(), codes.stored.data());
+  return codes;
 }
 
 llvm::Error SelectGranularityPass::measure(const LayerSums &sums,
@@ -254,14 +281,10 @@ llvm::Error SelectGranularityPass::measure(const QuantizedLayer &layer,
     RoundingFormat wanted = formatOf(measured, candidate);
     numerics::QuantizedWeights codes =
         roundTo(wanted, measured, weight, parallel);
-    numerics::ScaleArrays scales{
-        codes.scale.data(),
-        codes.zeroPoint.empty() ? nullptr : codes.zeroPoint.data(), nullptr};
     numerics::Encoding encoding;
     encoding.format = candidate.stored;
-    numerics::dequantize(encoding, {measured.n, measured.k},
-                         {wanted.block[0], wanted.block[1]}, scales,
-                         codes.stored.data(), rounded.data());
+    numerics::dequantize(encoding, measured.shape(), blockOf(wanted),
+                         scalesOf(codes), codes.stored.data(), rounded.data());
     for (auto [q, w] : llvm::zip_equal(rounded, weight))
       q -= w;
     double error = numerics::quadraticError(
@@ -309,13 +332,21 @@ double SelectGranularityPass::weightOf(const Measured &layer) const {
 
 /// Bits that a layer's weight takes with its scales.
 static int64_t bitsOf(const Measured &layer, const Candidate &candidate) {
-  int64_t groups =
-      candidate.groupSize ? llvm::divideCeil(layer.k, candidate.groupSize) : 1;
+  int64_t scales = numerics::elementCount(
+      numerics::scaleShape(layer.shape(), blockOf(formatOf(layer, candidate))));
   int64_t bits = numerics::info(candidate.stored).bits,
           scaleBits = numerics::info(layer.format.scaleType).bits;
   if (layer.format.scheme == numerics::Scheme::Asymmetric)
     scaleBits += bits;
-  return layer.n * (layer.k * bits + groups * scaleBits);
+  return layer.n * layer.k * bits + scales * scaleBits;
+}
+
+/// As the cost model has it, of one core and one token.
+double SelectGranularityPass::secondsOf(const Measured &layer,
+                                        const Candidate &candidate) const {
+  return costs
+      ->linear({1, layer.n, layer.k}, kernelFormat(formatOf(layer, candidate)))
+      .seconds;
 }
 
 int64_t SelectGranularityPass::costOf(const Measured &layer,
@@ -371,6 +402,29 @@ llvm::Error SelectGranularityPass::assign(Measured &layer,
   return llvm::Error::success();
 }
 
+/// Selects again, so that to take the share x more time than `best` does must
+/// lower its loss by the share time-weight x.
+numerics::Selection SelectGranularityPass::weighTimes(
+    std::vector<std::vector<numerics::Choice>> items, int64_t budget,
+    numerics::Selection best) const {
+  std::vector<std::vector<double>> seconds;
+  double loss = 0, time = 0;
+  for (auto [entry, choices, chosen] :
+       llvm::zip_equal(layers, items, best.chosen)) {
+    std::vector<double> &of = seconds.emplace_back();
+    for (const Candidate &candidate : options)
+      of.push_back(secondsOf(entry.second, candidate));
+    loss += choices[chosen].loss;
+    time += of[chosen];
+  }
+  if (!(timeWeight > 0) || !(time > 0))
+    return best;
+  for (auto [choices, of] : llvm::zip_equal(items, seconds))
+    for (auto [choice, s] : llvm::zip_equal(choices, of))
+      choice.loss += timeWeight * loss * s / time;
+  return numerics::selectChoices(items, budget);
+}
+
 llvm::Error SelectGranularityPass::select() {
   std::vector<std::vector<numerics::Choice>> items;
   int64_t values = 0;
@@ -385,6 +439,8 @@ llvm::Error SelectGranularityPass::select() {
       numerics::selectChoices(items, budget(values));
   if (!selection.fits)
     return overBudget(selection.leastCost, values);
+  selection =
+      weighTimes(std::move(items), budget(values), std::move(selection));
   int64_t bits = 0;
   for (auto [entry, chosen] : llvm::zip_equal(layers, selection.chosen)) {
     Measured &layer = entry.second;
@@ -395,7 +451,8 @@ llvm::Error SelectGranularityPass::select() {
     entry.first->emitRemark()
         << describeOp(entry.first) << " is " << candidate.text << ": error "
         << llvm::formatv("{0:e4}", layer.errors[chosen]).str() << ", loss "
-        << llvm::formatv("{0:e4}", layer.loss(chosen)).str();
+        << llvm::formatv("{0:e4}", layer.loss(chosen)).str() << ", foretold "
+        << llvm::formatv("{0:f4} us", secondsOf(layer, candidate) * 1e6).str();
   }
   milliBits = values ? bits * 1000 / values : 0;
   selected = items.size();
@@ -426,13 +483,15 @@ LogicalResult SelectGranularityPass::initialize(MLIRContext *context) {
       return fail("candidates: " + llvm::toString(made.takeError()));
     if (!made->format || !made->format->isPlainInteger())
       return fail("candidates: '" + text + "' is no integer format");
-    options.push_back(
-        {text.str(), made->format->stored, made->groupSize.value_or(0)});
+    options.push_back({text.str(), made->format->stored,
+                       made->block.value_or(ScaleBlock{1, 0})});
   }
   if (options.empty())
     return fail("candidates are needed");
   if (!(bitsPerWeight > 0))
     return fail("bits-per-weight must be more than 0");
+  if (!(timeWeight >= 0))
+    return fail("time-weight must not be negative");
   llvm::Expected<std::vector<LayerFormat>> entries =
       parseLayerFormats(set, /*withUnsigned=*/false);
   if (!entries)
@@ -460,6 +519,9 @@ void SelectGranularityPass::runOnOperation() {
                 "qgraph-quantize-weights{keep-original=true} comes before "
                 "this");
   numbers.emplace(module);
+  auto target = module->getAttrOfType<qkernel::TargetAttr>(
+      qkernel::TargetAttr::kAttrName);
+  costs = createRooflineCostModel(coreRates(target ? target.getLevel() : ""));
   section = getJournal(module).begin("select-granularity");
   OriginalSums sums(*this);
   SequentialOptions sequential;

@@ -30,7 +30,7 @@
 // FLOAT: error: 'fc' (qgraph.linear) is to be float by its name and si4 by set '^fc'
 // TABLE: error: 'embed' (qgraph.embedding): 'nf4': tables are si2 ... si8, f16, bf16 or float
 // EMPTY: set: '(*name){{.*}}' is not (*name)NAME with %XX for bytes
-// WORDS: set: for 'fc', granularity=tensor is for formats without groups
+// WORDS: set: for 'fc', nf4 has groups along a row, and no scales that rows share
 func.func @f(%i: tensor<?xsi64>) -> (tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x2xf32>) {
   %t = qgraph.constant dense<1.0> : tensor<4x8xf32>
   %c = qgraph.constant dense<1.0> : tensor<2x8xf32>

@@ -165,8 +165,8 @@ def test_another_recipe_follows(tmp_path, model, samples):
     quantc.compile(model, tmp_path / "auto", recipe="auto", bits_per_weight=5.2,
                    calibration=samples, **options)
     text = lock.read_bytes()
-    chosen = {name: layer["format"] for name, layer in layers_of(lock).items()}
-    assert len(set(chosen.values()) - {"float"}) > 2, chosen  # else there is little to follow
+    chosen = {(layer["format"], layer.get("scales")) for layer in layers_of(lock).values()}
+    assert len(chosen - {("float", None)}) > 2, chosen  # else there is little to follow
     quantc.compile(model, tmp_path / "rtn", recipe="w4-rtn", **options)
     quantc.compile(model, tmp_path / "again", recipe="auto", bits_per_weight=3.5,
                    calibration=samples, **options)

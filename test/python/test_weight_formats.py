@@ -158,6 +158,28 @@ def test_fp8(kind, dtype, scales, weight, model, tmp_path):
     check_sums(library, codes.astype(np.float32) * scale, 1e-5)
 
 
+@pytest.mark.parametrize("format_", ["si8", "si4"])
+@pytest.mark.parametrize("rows, columns", [(16, 64), (7, 0), (0, 64), (0, 0), (24, 96)])
+def test_blocks(rows, columns, format_, weight, model, tmp_path):
+    """A scale for the columns and rows of a block, the last of which may be smaller."""
+    most = np.float32(2 ** (int(format_[2:]) - 1) - 1)
+    used = np.zeros_like(weight)
+    for n in range(0, N, rows or N):
+        for k in range(0, K, columns or K):
+            block = np.s_[n : n + (rows or N), k : k + (columns or K)]
+            scale = np.abs(weight[block]).max() / most
+            used[block] = np.round(weight[block] / scale) * scale
+    layer = f"{format_},block={rows}x{columns}"
+    recipe = "w8a8-dynamic:activations="
+    check_sums(compiled(model, tmp_path, recipe + "float", layer), used, 1e-5)
+    with quantc.load(compiled(model, tmp_path, recipe + "token", layer), threads=2) as run:
+        for m in (1, 14):
+            x = np.random.default_rng(6).standard_normal((m, K)).astype(np.float32)
+            scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+            exact = (np.round(x / scale) * scale).astype(np.float64) @ used.T.astype(np.float64)
+            np.testing.assert_allclose(run({"x": x})["y"], exact, rtol=1e-4, atol=2e-3)
+
+
 def normal_float():
     """QLoRA's formula: quantiles of a normal distribution, 8 positive and 7 negative steps."""
     end = 0.9677083  # as bitsandbytes has it: the mean of 1 - 1/30 and 1 - 1/32

@@ -18,6 +18,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/Regex.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -57,12 +58,16 @@ private:
 /// without what passes have appended to it (`@pass`).
 llvm::StringRef exactLayerName(llvm::StringRef layer, llvm::StringRef weight);
 
-/// One entry of `set`, `PATTERN=FORMAT[,group-size=N][,granularity=tensor]`.
+/// What shares a scale of a weight [N, K]: rows and columns, 0 for all of them.
+using ScaleBlock = std::array<int64_t, 2>;
+
+/// One entry of `set`, `PATTERN=FORMAT[,BLOCK]`. BLOCK is `group-size=N` ([1,
+/// N], 0: all of K), `granularity=tensor`, `granularity=channel` or
+/// `block=RxC`.
 struct LayerFormat {
   LayerPattern pattern;
   std::optional<numerics::WeightFormat> format; ///< none: float
-  std::optional<int64_t> groupSize;             ///< along K; 0: all of K
-  bool perTensor = false;                       ///< one scale; no groupSize
+  std::optional<ScaleBlock> block; ///< none: what others have that are not set
 };
 
 /// Reads `float` (no format), the name of an integer type of 2 to 8 bits
@@ -71,10 +76,8 @@ struct LayerFormat {
 llvm::Expected<std::optional<numerics::WeightFormat>>
 parseLayerFormatName(llvm::StringRef name, bool withUnsigned);
 
-/// Why a format cannot have groups of this size along K (0: all of K), or
-/// empty.
-std::string whyNotGroupSize(const numerics::WeightFormat &format,
-                            int64_t groupSize);
+/// Why a format cannot have scales for blocks like this, or empty.
+std::string whyNotBlock(const numerics::WeightFormat &format, ScaleBlock block);
 
 /// Reads one entry. Errors: UsageError.
 llvm::Expected<LayerFormat> parseLayerFormat(llvm::StringRef entry,

@@ -33,12 +33,18 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     stored once.
 
     `set` overrides `format` and `group-size` for layers by name: entries separated
-    by `;`, each `REGEX=FORMAT[,group-size=N]`; the last entry that matches decides,
+    by `;`, each `REGEX=FORMAT[,BLOCK]`; the last entry that matches decides,
     whatever the cost model says, and FORMAT `float` keeps a layer as it is. A regex matches anywhere in the
     layer's name or in the name of its weight, and may not hold `=` or `;`. One that
     matches no layer is an error; with `require-match=false` the module gets the
-    attribute `qgraph.unmatched`, which lists them. `,granularity=tensor` instead of
-    a group size: one scale for all.
+    attribute `qgraph.unmatched`, which lists them. BLOCK says what shares a scale:
+    `group-size=N` (N values of a row; 0: the row), `granularity=channel`,
+    `granularity=tensor`, or `block=RxC` (C values of each of R rows; 0: all):
+
+    ```mlir
+    %w = qgraph.dequantize %q scale %s {block = array<i64: 128, 128>}
+         : (tensor<384x384xsi8>, tensor<3x3xf32>) -> tensor<384x384xf32>
+    ```
 
     `(*name)NAME` instead of a regex is the layer of just this name (without a name,
     the one whose weight is called so), an embedding too; `%XX` in it is a byte. It
@@ -99,7 +105,7 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     Option<"keepFloat", "keep-float", "std::string", "\"\"",
            "Layers whose name or weight's name this regular expression matches stay float">,
     Option<"set", "set", "std::string", "\"\"",
-           "Formats for single layers: REGEX=FORMAT[,group-size=N][;...]; (*name)NAME=...">,
+           "Formats for single layers: REGEX=FORMAT[,BLOCK][;...]; (*name)NAME=...">,
     Option<"requireMatch", "require-match", "bool", "true",
            "A regular expression of keep-float or set that matches no layer is an error">,
     Option<"costModel", "cost-model", "bool", "true",
@@ -808,6 +814,16 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
     (`include/quantc/Numerics/PackPanels.h`), in which 3 bits take 4, and 5 and 6
     take 8; what may yet be folded away counts as it is now.
 
+    Then times are weighed (`time-weight`, w). With L the loss and T the time of that
+    choice, as the cost model foretells it for one token at the module's level, the
+    choice is made once more for
+
+        loss + w L time / T
+
+    so that what makes the model slower by a tenth must be worth a tenth of w of its
+    loss. Codes of 5 or 6 bits, which kernels read as bytes, and small groups, whose
+    sums are scaled more often, are taken where they are worth it.
+
     ```mlir
     %w = qgraph.dequantize %q scale %s {block = array<i64: 1, 64>, qgraph.original = ...}
          : (tensor<576x576xsi4>, tensor<576x9xf16>) -> tensor<576x576xf32>
@@ -831,7 +847,10 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
            "Bytes of all constants as they are packed, instead of bits-per-weight; 0: as that says">,
     Option<"candidates", "candidates", "std::string",
            "\"si3,group-size=64;si4,group-size=64;si5,group-size=64;si6,group-size=64;si8,group-size=64\"",
-           "FORMAT[,group-size=N];... : integers; group size 0: one scale a row">,
+           "FORMAT[,BLOCK];... as in entries of `set` of qgraph-quantize-weights: integers; "
+           "without BLOCK one scale a row">,
+    Option<"timeWeight", "time-weight", "double", "0.1",
+           "What of its loss a model must gain to be slower by the same part">,
     Option<"scheme", "scheme", "std::string", "\"signed_scale\"",
            "Of weights without zero points: symmetric or signed_scale">,
     Option<"set", "set", "std::string", "\"\"",

@@ -220,7 +220,8 @@ bool isPixelwise(QuantizedLinearOp linear) {
     if (!isWhole(input, linear.getInputBlock(), d))
       return false;
   Type result = linear.getType().getElementType();
-  return isWhole(weight, linear.getWeightBlock(), 1) &&
+  return linear.getWeightBlock()[0] <= 1 &&
+         isWhole(weight, linear.getWeightBlock(), 1) &&
          (result.isF32() || quantizeStep(linear.getEpilogue()));
 }
 

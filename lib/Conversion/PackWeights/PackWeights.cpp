@@ -117,17 +117,20 @@ std::string inputGroup(QuantizedLinearOp linear, int64_t &group) {
   return "its input's scales are shared by several rows but not by all";
 }
 
-/// Scales or zero points [N or 1, groups] as [N, groups].
+/// Scales or zero points [ceil(N / sharing), groups], each for `sharing` rows
+/// (0: all), as [N, groups].
 template <typename T>
 std::vector<T> expandColumns(std::vector<T> values, RankedTensorType type,
-                             int64_t n) {
+                             int64_t n, int64_t sharing) {
   int64_t groups = type.getDimSize(1);
   if (type.getDimSize(0) == n)
     return values;
   std::vector<T> all;
   all.reserve(n * groups);
-  for (int64_t i = 0; i < n; ++i)
-    all.insert(all.end(), values.begin(), values.end());
+  for (int64_t i = 0; i < n; ++i) {
+    auto row = values.begin() + (sharing ? i / sharing : 0) * groups;
+    all.insert(all.end(), row, row + groups);
+  }
   return all;
 }
 
@@ -171,8 +174,6 @@ std::string whyNoPanels(RankedTensorType weight, Type scaleType,
   if (!codes && !isa<Float32Type, Float16Type, BFloat16Type>(scaleType))
     return llvm::formatv(
         "its weight's scale is {0}; panels take f32, f16 and bf16", scaleType);
-  if (!isPerIndex(weight, block, 0) && !isWhole(weight, block, 0))
-    return "its weight has blocks of several columns";
   int64_t grain = codes ? held.grain() : 4;
   if (!isWhole(weight, block, 1) && block[1] % grain != 0)
     return llvm::formatv("its groups of {0} are no multiple of {1}", block[1],
@@ -202,10 +203,11 @@ std::string readStored(Value weight, Value scale, Value zeroPoint,
             readConstant("weight's zero point", zeroPoint, zeroPoints);
         !why.empty())
       return why;
-    panels.zeroPoints =
-        expandColumns(zeroPoints->readIntegers(), zeroPoints->getType(), n);
+    panels.zeroPoints = expandColumns(zeroPoints->readIntegers(),
+                                      zeroPoints->getType(), n, block[0]);
   }
-  panels.scales = expandColumns(scales->readFloats(), scales->getType(), n);
+  panels.scales =
+      expandColumns(scales->readFloats(), scales->getType(), n, block[0]);
   numerics::PanelLayout &layout = panels.layout;
   layout.group = isWhole(type, block, 1) ? 0 : block[1];
   numerics::Format stored = *getFormat(type.getElementType());
@@ -251,9 +253,9 @@ std::string readDecoding(DequantizeOp op, Panels &panels) {
         !why.empty())
       return why;
     panels.layout.offsets = true;
-    panels.offsets =
-        expandColumns(offsets->readFloats(), offsets->getType(),
-                      cast<RankedTensorType>(op.getType()).getDimSize(0));
+    panels.offsets = expandColumns(
+        offsets->readFloats(), offsets->getType(),
+        cast<RankedTensorType>(op.getType()).getDimSize(0), op.getBlock()[0]);
   }
   if (op.getCodebook()) {
     std::optional<ConstantTensor> book;

@@ -39,11 +39,12 @@ int64_t largestFactor(DequantizeOp op) {
   return std::max<int64_t>(-row.qmin, row.qmax);
 }
 
-/// Why the groups of a dequantized operand of a linear (the dimension that is
-/// not summed by index or whole) do not suit an integer sum, or empty.
-std::string whyBlockDoesNotFit(DequantizeOp op) {
+/// Why the groups of a dequantized input of a linear (the dimensions that are
+/// not summed by index or whole) do not suit an integer sum, or empty. Of a
+/// weight any blocks do: packing gives each row scales of its own.
+std::string whyBlockDoesNotFit(DequantizeOp op, bool isWeight) {
   RankedTensorType type = op.getInput().getType();
-  for (int64_t d = 0; d + 1 < type.getRank(); ++d)
+  for (int64_t d = 0; !isWeight && d + 1 < type.getRank(); ++d)
     if (!isPerIndex(type, op.getBlock(), d) && !isWhole(type, op.getBlock(), d))
       return llvm::formatv(
           "its scales are shared by {0} indices of dimension {1}; an integer "
@@ -91,7 +92,7 @@ std::string whyNotFused(LayerOpInterface layer, DequantizeOp x,
   for (auto [side, op] : {std::pair("input", x), std::pair("weight", w)}) {
     std::string why = whyNotInteger(op);
     if (why.empty())
-      why = whyBlockDoesNotFit(op);
+      why = whyBlockDoesNotFit(op, isa<LinearOp>(*layer) && op == w);
     if (why.empty() && isa<ConvOp>(*layer))
       why = whyBlockIsNoOne(op);
     if (!why.empty())

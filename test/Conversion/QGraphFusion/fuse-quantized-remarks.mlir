@@ -42,10 +42,10 @@ func.func @groups(%qx: tensor<4x96xsi8>, %sx: tensor<4x2xf32>, %qw: tensor<8x96x
 
 // -----
 
-func.func @blocks(%qx: tensor<4x64xsi8>, %sx: tensor<4x1xf32>, %qw: tensor<8x64xsi8>, %sw: tensor<2x2xf32>) -> tensor<4x8xf32> {
-  %x = qgraph.dequantize %qx scale %sx {block = array<i64: 1, 0>} : (tensor<4x64xsi8>, tensor<4x1xf32>) -> tensor<4x64xf32>
-  %w = qgraph.dequantize %qw scale %sw {block = array<i64: 4, 32>} : (tensor<8x64xsi8>, tensor<2x2xf32>) -> tensor<8x64xf32>
-  // expected-remark@+1 {{its scales are shared by 4 indices of dimension 0}}
+func.func @blocks(%qx: tensor<4x64xsi8>, %sx: tensor<2x1xf32>, %qw: tensor<8x64xsi8>, %sw: tensor<8x1xf32>) -> tensor<4x8xf32> {
+  %x = qgraph.dequantize %qx scale %sx {block = array<i64: 2, 0>} : (tensor<4x64xsi8>, tensor<2x1xf32>) -> tensor<4x64xf32>
+  %w = qgraph.dequantize %qw scale %sw {block = array<i64: 1, 0>} : (tensor<8x64xsi8>, tensor<8x1xf32>) -> tensor<8x64xf32>
+  // expected-remark@+1 {{its scales are shared by 2 indices of dimension 0}}
   %y = qgraph.linear %x, %w : (tensor<4x64xf32>, tensor<8x64xf32>) -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }

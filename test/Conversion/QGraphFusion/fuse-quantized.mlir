@@ -49,3 +49,16 @@ func.func @float(%x: tensor<4x64xf32>, %w: tensor<8x64xf32>) -> tensor<4x8xf32> 
   %y = qgraph.linear %x, %w : (tensor<4x64xf32>, tensor<8x64xf32>) -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
+
+// -----
+
+// A weight may have scales for blocks: packing gives each row scales of its own.
+
+// CHECK-LABEL: @weight_blocks
+// CHECK: qgraph.quantized_linear {{.*}}weight_block = array<i64: 4, 32>
+func.func @weight_blocks(%qx: tensor<4x64xsi8>, %sx: tensor<4x1xf32>, %qw: tensor<8x64xsi8>, %sw: tensor<2x2xf32>) -> tensor<4x8xf32> {
+  %x = qgraph.dequantize %qx scale %sx {block = array<i64: 1, 0>} : (tensor<4x64xsi8>, tensor<4x1xf32>) -> tensor<4x64xf32>
+  %w = qgraph.dequantize %qw scale %sw {block = array<i64: 4, 32>} : (tensor<8x64xsi8>, tensor<2x2xf32>) -> tensor<8x64xf32>
+  %y = qgraph.linear %x, %w : (tensor<4x64xf32>, tensor<8x64xf32>) -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
