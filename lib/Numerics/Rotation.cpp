@@ -32,6 +32,21 @@ bool hasHadamard(int64_t m) {
   return isPrime(m - 1) || ((m / 2 - 1) % 4 == 1 && isPrime(m / 2 - 1));
 }
 
+int64_t oddPart(int64_t n) {
+  while (n % 2 == 0)
+    n /= 2;
+  return n;
+}
+
+/// The order m of C for a size of n = 2^k m, 0 if no Hadamard matrix will do.
+int64_t hadamardCore(int64_t n) {
+  int64_t odd = oddPart(n);
+  for (int64_t m = odd; m <= n; m *= 2)
+    if (hasHadamard(m))
+      return m <= std::max(kMaxCore, odd) ? m : 0;
+  return 0;
+}
+
 /// Jacobsthal's matrix: [i, j] is 1 if i - j is a square modulo q, -1 if not, 0
 /// if it is 0.
 std::vector<double> jacobsthal(int64_t q) {
@@ -112,22 +127,17 @@ private:
 
 } // namespace
 
+bool Rotation::hasHadamardMatrix(int64_t n) { return hadamardCore(n) != 0; }
+
 Rotation::Rotation(int64_t n, std::optional<uint64_t> seed)
-    : n(n), m(n), hasHadamardCore(false), norm(1), signs(n, 1.0) {
-  while (m % 2 == 0)
-    m /= 2;
-  int64_t odd = m;
-  for (; m <= n; m *= 2)
-    if (hasHadamard(m)) {
-      hasHadamardCore = m <= std::max(kMaxCore, odd);
-      break;
-    }
+    : n(n), m(hadamardCore(n)), hasHadamardCore(m != 0), norm(1),
+      signs(n, 1.0) {
   Random random(seed.value_or(0));
   if (hasHadamardCore) {
     core = paley(m);
     norm = 1 / std::sqrt(static_cast<double>(n));
   } else {
-    m = odd;
+    m = oddPart(n);
     core.resize(m * m);
     for (double &entry : core)
       entry = random.normal();

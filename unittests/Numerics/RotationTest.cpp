@@ -33,6 +33,7 @@ TEST(Rotation, HadamardMatricesWhereThereAreSome) {
   for (auto [n, core] : cases) {
     Rotation rotation(n, 7);
     EXPECT_TRUE(rotation.isHadamard()) << n;
+    EXPECT_TRUE(Rotation::hasHadamardMatrix(n)) << n;
     EXPECT_EQ(rotation.coreSize(), core);
     std::vector<float> R = rotation.matrix();
     for (float entry : R)
@@ -46,6 +47,7 @@ TEST(Rotation, RandomCoresElsewhere) {
   for (int64_t n : {3, 6, 7, 10, 14, 46, 50, 92}) {
     Rotation rotation(n, 3);
     EXPECT_FALSE(rotation.isHadamard()) << n;
+    EXPECT_FALSE(Rotation::hasHadamardMatrix(n)) << n;
     std::vector<float> R = rotation.matrix();
     expectOrthogonal(n, R);
     EXPECT_EQ(R, Rotation(n, 3).matrix());

@@ -30,6 +30,9 @@ public:
   /// needed, then has seed 0.
   explicit Rotation(int64_t n, std::optional<uint64_t> seed = std::nullopt);
 
+  /// Whether a rotation of size n >= 1 is one with `isHadamard`.
+  static bool hasHadamardMatrix(int64_t n);
+
   int64_t size() const { return n; }
   /// All entries are ±1/sqrt(n).
   bool isHadamard() const { return hasHadamardCore; }
