@@ -176,7 +176,9 @@ std::vector<RecipeOption> optionsOf(const Scheme &scheme) {
   if (!scheme.weights.empty())
     options.push_back({"rotate", "false",
                        "true: rotations are put into the weights first, where "
-                       "they cost nothing while the model runs"});
+                       "they cost nothing while the model runs; online: the "
+                       "inputs that these do not reach are rotated while it "
+                       "runs, too"});
   if (!scheme.smooth.empty())
     options.push_back({"alpha", "auto",
                        "how much of the difficulty the weights take: 0 to 1, "
@@ -218,7 +220,11 @@ std::string whyNoValue(const Scheme &scheme, llvm::StringRef name,
       return "";
     return "must be a positive number";
   }
-  if (name == "rotate" || name == "search")
+  if (name == "rotate")
+    return llvm::is_contained({"true", "false", "online"}, value)
+               ? ""
+               : "there are: true, false, online";
+  if (name == "search")
     return value == "true" || value == "false" ? "" : "there are: true, false";
   if (name == "alpha") {
     double number = 0;

@@ -252,7 +252,13 @@ llvm::Expected<Passes> quantizationPasses(const Recipe &recipe,
   // again.
   if (!recipe.hasFloatActivations())
     append(passes, {"qgraph-normalize-codes", "canonicalize"});
-  if (recipe.option("rotate") == "true")
+  if (llvm::StringRef rotate = recipe.option("rotate"); rotate == "online")
+    passes.push_back("qgraph-rotate{online=needed" +
+                     (options.keepFloat.empty()
+                          ? std::string()
+                          : " " + passOption("keep-float", options.keepFloat)) +
+                     "}");
+  else if (rotate == "true")
     passes.push_back("qgraph-rotate");
   if (scheme.usesSamples())
     append(passes, statisticsPasses(recipe, options));

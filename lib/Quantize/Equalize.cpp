@@ -14,6 +14,7 @@
 #include "quantc/Numerics/Equalize.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/ChannelFactors.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -76,7 +77,7 @@ std::vector<ChannelFactors> EqualizePass::findTensors() {
   ClaimedChannels claimed;
   DenseSet<Value> asked;
   getOperation().walk([&](LayerOpInterface layer) {
-    if (!isa<LinearOp, ConvOp>(*layer) ||
+    if (!isa<LinearOp, ConvOp>(*layer) || layer->hasAttr(kPartAttr) ||
         !asked.insert(layer.getInput()).second)
       return;
     ChannelFactors found = solver.solve(layer.getInput());

@@ -16,6 +16,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/Calibration.h"
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 #include "quantc/hash.h"
@@ -108,7 +109,7 @@ void InsertObserversPass::runOnOperation() {
   observed.clear();
   layers.clear();
   WalkResult walked = getOperation().walk([&](LayerOpInterface layer) {
-    if (!isa<LinearOp, ConvOp>(*layer))
+    if (!isa<LinearOp, ConvOp>(*layer) || layer->hasAttr(kPartAttr))
       return WalkResult::advance();
     if (failed(addToFingerprint(layer)))
       return WalkResult::interrupt();

@@ -14,6 +14,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "quantc/Analysis/Calibration.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Dialect/QGraph/Shapes.h"
 #include "quantc/Quantize/Passes.h"
@@ -242,7 +243,7 @@ void QuantizeActivationsPass::runOnOperation() {
     known = std::move(*read);
   }
   getOperation().walk([&](LayerOpInterface layer) {
-    if (!isa<LinearOp, ConvOp>(*layer))
+    if (!isa<LinearOp, ConvOp>(*layer) || layer->hasAttr(kPartAttr))
       return;
     std::string why = whyFloat(layer);
     if (why.empty() && known)

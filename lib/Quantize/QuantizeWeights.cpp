@@ -635,7 +635,7 @@ void QuantizeWeightsPass::runOnOperation() {
   costs = createRooflineCostModel(coreRates(target ? target.getLevel() : ""));
   SmallVector<Operation *> layers;
   getOperation().walk([&](Operation *op) {
-    if (isa<LinearOp, ConvOp, EmbeddingOp>(op))
+    if (isa<LinearOp, ConvOp, EmbeddingOp>(op) && !op->hasAttr(kPartAttr))
       layers.push_back(op);
   });
   if (failed(checkMatches(layers)))

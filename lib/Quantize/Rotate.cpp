@@ -6,20 +6,25 @@
 //===----------------------------------------------------------------------===//
 //
 // Finds by Analysis/ChannelBasis.h which tensors can be in another basis
-// together, and puts the matrix into the weights on both sides of them. The
-// float model stays what it was, up to rounding.
+// together, and puts the matrix into the weights on both sides of them. Inputs
+// that no such matrix reaches are rotated while the model runs, if that is
+// asked for. The float model stays what it was, up to rounding.
 //
 //===----------------------------------------------------------------------===//
 
+#include "OnlineRotation.h"
 #include "RoundWeights.h"
 #include "quantc/Analysis/ChannelBasis.h"
 #include "quantc/Analysis/ConstantTensor.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Numerics/Rotation.h"
 #include "quantc/Numerics/Transpose.h"
+#include "quantc/Quantize/LayerFormats.h"
 #include "quantc/Quantize/Passes.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <map>
 
@@ -38,19 +43,33 @@ struct Change {
   const numerics::Rotation *rows = nullptr; ///< and the bias
 };
 
+/// A layer that no merged rotation reaches, and why.
+struct Unreached {
+  LinearOp layer;
+  std::string why;
+};
+
 class RotatePass : public impl::RotateBase<RotatePass> {
 public:
   using RotateBase::RotateBase;
+  LogicalResult initialize(MLIRContext *context) override;
   void runOnOperation() override;
 
 private:
-  void rotateInput(LinearOp layer);
+  /// Puts a rotation into the weights around a layer's input; why not, or
+  /// empty.
+  std::string merge(LinearOp layer);
+  /// Rotates a tensor for layers that read it and were not reached.
+  llvm::Error rotateHere(Value input, ArrayRef<Unreached> layers);
+  std::string whyNotOnline(LinearOp layer) const;
+  void skip(const Unreached &layer, const Twine &more = "");
   llvm::Error collect(const ChannelBasis &basis);
   llvm::Error rewrite(LinearOp layer, const Change &change);
   llvm::Error replace(OpOperand &operand, Operation *layer,
                       llvm::function_ref<void(std::vector<float> &)> edit);
   const numerics::Rotation &rotation(int64_t size);
 
+  std::optional<LayerPattern> keepFloatPattern;
   std::map<int64_t, numerics::Rotation> rotations;
   llvm::DenseSet<Value> taken;
   llvm::MapVector<Operation *, Change> changes;
@@ -154,7 +173,7 @@ llvm::Error RotatePass::rewrite(LinearOp layer, const Change &change) {
                  [&](std::vector<float> &bias) { apply(*change.rows, bias); });
 }
 
-void RotatePass::rotateInput(LinearOp layer) {
+std::string RotatePass::merge(LinearOp layer) {
   Value input = layer.getInput();
   SmallVector<int64_t> sizes{
       cast<RankedTensorType>(input.getType()).getShape().back()};
@@ -177,13 +196,101 @@ void RotatePass::rotateInput(LinearOp layer) {
       if (llvm::Error error = collect(basis))
         basis.blocked = llvm::toString(std::move(error));
       else
-        return;
+        return {};
     }
     why = basis.blocked;
   }
+  return why;
+}
+
+//===----------------------------------------------------------------------===//
+// While the model runs
+//===----------------------------------------------------------------------===//
+
+void RotatePass::skip(const Unreached &unreached, const Twine &more) {
   ++skipped;
+  LinearOp layer = unreached.layer;
   layer.emitRemark() << "the input of " << describeOp(layer)
-                     << " is not rotated: " << why;
+                     << " is not rotated: " << unreached.why << more;
+}
+
+std::string RotatePass::whyNotOnline(LinearOp layer) const {
+  if (std::string why = whyNotRotatedOnline(layer); !why.empty())
+    return why;
+  std::optional<ConstantTensor> weight = readConstant(layer.getWeight());
+  if (keepFloatPattern && weight &&
+      keepFloatPattern->matches(getLayerName(layer), weight->getName()))
+    return "keep-float '" + keepFloat + "' matches it";
+  return {};
+}
+
+llvm::Error RotatePass::rotateHere(Value input, ArrayRef<Unreached> layers) {
+  constexpr StringLiteral kNor("; nor while the model runs: ");
+  SmallVector<Unreached> readers;
+  int64_t columns = 0;
+  for (Unreached one : layers) {
+    if (std::string why = whyNotOnline(one.layer); !why.empty()) {
+      skip(one, kNor + why);
+      continue;
+    }
+    readers.push_back(one);
+    columns += one.layer.getWeight().getType().getDimSize(0);
+  }
+  if (readers.empty())
+    return llvm::Error::success();
+  LinearOp first = readers.front().layer;
+  int64_t channels = first.getWeight().getType().getDimSize(1);
+  int64_t block = chooseOnlineBlock(channels, columns, onlineBlock);
+  if (!block) {
+    for (const Unreached &one : readers)
+      skip(one,
+           kNor + llvm::formatv("K = {0} has no blocks of {1} to {2} with a "
+                                "Hadamard matrix whose product is at most a "
+                                "quarter of those with {3} columns",
+                                channels, kLeastBlock, onlineBlock.getValue(),
+                                columns)
+                      .str());
+    return llvm::Error::success();
+  }
+  StringRef name = getLayerName(first);
+  llvm::Expected<Value> made =
+      rotateOnline(input, rotation(block),
+                   name.empty() ? std::string() : (name + "/rotation").str());
+  if (!made)
+    return made.takeError();
+  for (Unreached &one : readers) {
+    one.layer.getInputMutable().assign(*made);
+    changes[one.layer].columns = &rotation(block);
+  }
+  rotatedOnline += readers.size();
+  first.emitRemark()
+      << "the input of " << describeOp(first)
+      << " is rotated while the model runs, in blocks of " << block << ": "
+      << channels * block << " multiply-adds a row, "
+      << llvm::formatv("{0:f1}", 100.0 * double(block) / double(columns)).str()
+      << " % of those of the "
+      << (readers.size() == 1
+              ? std::string("layer that reads it")
+              : std::to_string(readers.size()) + " layers that read it");
+  return llvm::Error::success();
+}
+
+LogicalResult RotatePass::initialize(MLIRContext *context) {
+  auto fail = [&](const Twine &message) {
+    return emitError(UnknownLoc::get(context)) << "qgraph-rotate: " << message;
+  };
+  if (online != "none" && online != "needed")
+    return fail("online '" + online + "' is not none or needed");
+  if (onlineBlock < kLeastBlock)
+    return fail("online-block must be at least " + Twine(kLeastBlock));
+  keepFloatPattern.reset();
+  if (keepFloat.empty())
+    return success();
+  llvm::Expected<LayerPattern> pattern = LayerPattern::create(keepFloat);
+  if (!pattern)
+    return fail("keep-float " + llvm::toString(pattern.takeError()));
+  keepFloatPattern = std::move(*pattern);
+  return success();
 }
 
 void RotatePass::runOnOperation() {
@@ -192,15 +299,30 @@ void RotatePass::runOnOperation() {
   changes.clear();
   tables.clear();
   norms.clear();
+  llvm::MapVector<Value, SmallVector<Unreached>> unreached;
   getOperation().walk([&](LinearOp layer) {
-    if (!taken.contains(layer.getInput()))
-      rotateInput(layer);
+    if (layer->hasAttr(kPartAttr) || taken.contains(layer.getInput()))
+      return;
+    if (std::string why = merge(layer); !why.empty())
+      unreached[layer.getInput()].push_back({layer, why});
   });
   auto fail = [&](llvm::Error error) {
     getOperation().emitError()
         << "qgraph-rotate: " << llvm::toString(std::move(error));
     signalPassFailure();
   };
+  for (auto &[input, layers] : unreached) {
+    // Another layer's rotation, of heads, may have come this way.
+    if (taken.contains(input))
+      continue;
+    if (online == "needed") {
+      if (llvm::Error error = rotateHere(input, layers))
+        return fail(std::move(error));
+      continue;
+    }
+    for (const Unreached &one : layers)
+      skip(one);
+  }
   for (auto &[op, change] : changes)
     if (llvm::Error error = rewrite(cast<LinearOp>(op), change))
       return fail(std::move(error));

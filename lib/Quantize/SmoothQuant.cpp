@@ -15,6 +15,7 @@
 #include "InputFactors.h"
 #include "mlir/IR/Threading.h"
 #include "quantc/Analysis/Calibration.h"
+#include "quantc/Analysis/LayerPrecision.h"
 #include "quantc/Analysis/Layers.h"
 #include "quantc/Quantize/Passes.h"
 
@@ -322,7 +323,7 @@ void SmoothQuantPass::runOnOperation() {
 
   SmallVector<LayerOpInterface> layers;
   module.walk([&](LayerOpInterface layer) {
-    if (isa<LinearOp, ConvOp>(*layer))
+    if (isa<LinearOp, ConvOp>(*layer) && !layer->hasAttr(kPartAttr))
       layers.push_back(layer);
   });
   for (LayerOpInterface layer : layers)

@@ -244,7 +244,10 @@ void SplitOutliersPass::runOnOperation() {
   }
   file = std::move(*read);
   SmallVector<LinearOp> layers;
-  module.walk([&](LinearOp linear) { layers.push_back(linear); });
+  module.walk([&](LinearOp linear) {
+    if (!linear->hasAttr(kPartAttr))
+      layers.push_back(linear);
+  });
   for (LinearOp linear : layers) {
     llvm::Expected<std::string> why = split(linear);
     if (!why) {

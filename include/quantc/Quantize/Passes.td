@@ -863,17 +863,17 @@ def SelectGranularity : Pass<"qgraph-select-granularity", "::mlir::ModuleOp"> {
 }
 
 def Rotate : Pass<"qgraph-rotate", "::mlir::ModuleOp"> {
-  let summary = "Spread outliers over all channels by rotations merged into weights";
+  let summary = "Spread outliers over all channels by rotations";
   let description = [{
-    QuaRot (S. Ashkboos et al., arXiv:2404.00456), as far as it costs nothing while
-    the model runs. With an orthogonal matrix R
+    QuaRot (S. Ashkboos et al., arXiv:2404.00456). With an orthogonal matrix R
 
         x W^T = (x R) (W R)^T
 
     so the tensors between layers may be in another basis, in which no channel is
     much larger than the others. R is a Hadamard matrix with random signs
-    (`include/quantc/Numerics/Rotation.h`), over sqrt of its size. Two kinds of
-    tensors are rotated:
+    (`include/quantc/Numerics/Rotation.h`), over sqrt of its size. Where constants
+    can take R it costs nothing while the model runs. Two kinds of tensors are
+    rotated so:
 
     * The residual stream of a transformer whose norms are RMS norms in front of
       layers: tables become T R, layers that add to it R^T W (and b R), layers that
@@ -895,24 +895,53 @@ def Rotate : Pass<"qgraph-rotate", "::mlir::ModuleOp"> {
     %y = qgraph.linear %n, %v ...
     ```
 
+    Layers whose input is not rotated get a remark that says what is in the way: no
+    rotation passes the product of a gate, an activation, or a LayerNorm, which
+    subtracts the mean of the channels.
+
+    With `online=needed`, inputs [.., K] of layers that are left are rotated while
+    the model runs, in blocks of B channels, once for all layers that read the same
+    tensor:
+
+        y[.., b, :] = x[.., b, :] R_B,    b = 0 .. K/B - 1;    W becomes W diag(R_B, .., R_B)
+
+    ```mlir
+    %y = qgraph.linear %x, %w {name = "down"} : (tensor<?x1536xf32>, ...
+    ```
+    becomes
+    ```mlir
+    %b = onnx.node "Reshape"(%x) ... -> tensor<?x12x128xf32>
+    %p = qgraph.linear %b, %r {name = "down/rotation", qgraph.part} ...    // r = R_B^T, 128 x 128
+    %z = onnx.node "Reshape"(%p) ... -> tensor<?x1536xf32>
+    %y = qgraph.linear %z, %v {name = "down"} ...
+    ```
+    B is the largest divisor of K up to `online-block` for which there is a Hadamard
+    matrix and whose K B multiply-adds a row are at most a quarter of those of the
+    layers. `qgraph.part` says that the product is no layer of the model: it stays
+    float. A remark says what each costs.
+
     To be run before `qgraph-insert-observers`: statistics are of the channels as
     they are. A table that a layer shares is stored twice from then on, since only
     the layer's has the norm's gain.
-
-    Layers whose input is not rotated get a remark that says what is in the way. That
-    is so for what a gate's product makes: it would have to be rotated while the
-    model runs, which is not done. LayerNorm subtracts the mean of the channels, so
-    no rotation passes it.
   }];
   let dependentDialects = ["::quantc::qgraph::QGraphDialect"];
   let options = [
     Option<"seed", "seed", "uint64_t", "0", "Of the random signs">,
     Option<"rotateCache", "rotate-cache", "bool", "false",
            "Values that are kept between runs may be rotated: past inputs must be what the same "
-           "model has given">
+           "model has given">,
+    Option<"online", "online", "std::string", "\"none\"",
+           "What is rotated while the model runs: none, or needed, the inputs of layers that the "
+           "other rotations do not reach">,
+    Option<"onlineBlock", "online-block", "int64_t", "128",
+           "The most channels that such a rotation mixes, at least 8">,
+    Option<"keepFloat", "keep-float", "std::string", "\"\"",
+           "Layers that will stay float, as of qgraph-quantize-weights: nothing is rotated for them "
+           "while the model runs">
   ];
   let statistics = [
-    Statistic<"rotated", "rotated", "Layers whose inputs are rotated">,
+    Statistic<"rotated", "rotated", "Layers whose inputs are rotated by what is in weights">,
+    Statistic<"rotatedOnline", "online", "Layers whose inputs are rotated while the model runs">,
     Statistic<"skipped", "skipped", "Layers whose inputs are left as they are">
   ];
 }

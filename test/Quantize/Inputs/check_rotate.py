@@ -3,7 +3,8 @@
     check_rotate.py FOLDER
 
 Models are generated, brought to the qgraph level, rotated and exported back to ONNX.
-onnx.reference computes both. What is left alone: the input of each MLP's last layer.
+onnx.reference computes both. What merged rotations leave alone: the input of each MLP's last layer,
+which is then rotated while the model runs, or not at all.
 """
 
 import sys
@@ -18,10 +19,12 @@ from check_channel_factors import Model, compute, run
 LAYERS = 2
 
 
-def decoder(rng):
+def decoder(rng, online):
     m = Model(rng)
     groups, repeats, size = int(rng.integers(1, 4)), int(rng.integers(1, 4)), int(rng.integers(2, 9))
     heads, width, inner = groups * repeats, int(rng.integers(8, 40)), int(rng.integers(3, 30))
+    if online:  # at least blocks of 8, for a quarter of the products
+        width, inner = width + 40, 8 * (inner // 3)
     table = m.weight(50, width)
     x = m.op("Gather", table, "ids")
     if rng.random() < 0.5:
@@ -62,20 +65,23 @@ def main(folder):
         rng = np.random.default_rng(seed)
         stem = folder / f"decoder{seed}"
         before, after = f"{stem}.mlir", f"{stem}.after.mlir"
-        onnx.save(decoder(rng), f"{stem}.onnx")
+        online = seed % 2 == 1
+        onnx.save(decoder(rng, online), f"{stem}.onnx")
         run("quantc", "compile", f"{stem}.onnx", "-o", before, "--emit", "qgraph", "--recipe", "fp32", "--quiet")
-        done = subprocess.run(["quant-opt", before, f"--qgraph-rotate=seed={seed}", "-o", after],
+        options = f"seed={seed} online={'needed' if online else 'none'}"
+        done = subprocess.run(["quant-opt", before, f"--qgraph-rotate={options}", "-o", after],
                               capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
-        left = done.stderr.count("is not rotated: no rotation passes onnx.node")
+        left = done.stderr.count("is rotated while the model runs, in blocks of" if online
+                                 else "is not rotated: no rotation passes onnx.node")
         # A target has no place in ONNX.
         run("sed", "-i", "s/, qkernel.target = #qkernel.target<[^>]*>//", after)
         run("quant-translate", "--export-onnx", after, "-o", f"{stem}.after.onnx")
         inputs = {"ids": rng.integers(0, 50, (2, 5))}
         x, y = compute(onnx.load(f"{stem}.onnx"), inputs), compute(onnx.load(f"{stem}.after.onnx"), inputs)
         error = abs(x - y).max() / np.sqrt(np.mean(x * x))
-        print(f"decoder{seed}: {left} layers left, error {error:.1e}")
+        print(f"decoder{seed}: {left} layers {'rotated online' if online else 'left'}, error {error:.1e}")
         if not error < 2e-5:
             sys.exit(f"decoder{seed}: differs by {error:.2e} of the root mean square")
         if left != LAYERS or done.stderr.count("remark:") != LAYERS:
