@@ -98,7 +98,7 @@ void readWeight(Value weight, LayerPrecision &layer) {
     layer.scales =
         scalesOf(cast<RankedTensorType>(op.getType()), op.getBlock());
   // GGML's kinds have their offsets split off by then.
-  bool isOffset = row && row->ggml == numerics::GGMLKind::Offset;
+  bool isOffset = row && row->hasOffsets();
   if (isOffset || op.getZeroPoint() || op.getOffset())
     layer.scheme = "asymmetric";
 }

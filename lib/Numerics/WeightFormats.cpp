@@ -66,6 +66,18 @@ WeightFormat ggmlRow(std::string_view name, Format stored, GGMLKind kind) {
   return row;
 }
 
+WeightFormat superBlockRow(std::string_view name, Format stored,
+                           int64_t group) {
+  WeightFormat row;
+  row.name = name;
+  row.stored = stored;
+  row.scaleType = Format::F32;
+  row.groupSize = group;
+  row.groupIsFixed = true;
+  row.scales = ScaleCoding::SuperBlock;
+  return row;
+}
+
 WeightFormat floatRow(std::string_view name, int64_t group) {
   WeightFormat row;
   row.name = name;
@@ -121,6 +133,9 @@ std::optional<WeightFormat> parseWeightFormat(std::string_view name) {
       ggmlRow("q5_0", Format::SI5, GGMLKind::Signed),
       ggmlRow("q5_1", Format::UI5, GGMLKind::Offset),
       ggmlRow("q8_0", Format::SI8, GGMLKind::Symmetric),
+      superBlockRow("q4_k", Format::UI4, 32),
+      superBlockRow("q5_k", Format::UI5, 32),
+      superBlockRow("q6_k", Format::SI6, 16),
       microscalingRow(),
       nvidiaRow(),
       binaryRow(),

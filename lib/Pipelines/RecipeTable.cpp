@@ -48,7 +48,7 @@ constexpr Scheme kSchemes[] = {
      "activations a token and group",
      "integer",
      "format=si4 granularity=group scheme=signed_scale search=true "
-     "scale-type=f16 value-format=si8",
+     "scale-type=f16 mix=values=si8",
      "group", 32},
     {"w4-gptq",
      "4-bit weights in groups, their codes found by GPTQ on samples; 8-bit "
@@ -119,6 +119,37 @@ constexpr Scheme kSchemes[] = {
      "llama.cpp's Q8_0: 8-bit weights in groups of 32; 8-bit activations a "
      "token and group",
      "integer", "format=q8_0", "group", 32, false, "", "", true},
+    {"q4_k_s",
+     "llama.cpp's Q4_K_S: 4-bit weights with an offset in groups of 32, whose "
+     "scales are 6-bit (first values and down projections 5-bit, outputs "
+     "Q6_K); 8-bit activations a token and group",
+     "integer",
+     "format=q4_k "
+     "mix=values@first-4=q5_k,down@first-eighth=q5_k,output=q6_k",
+     "group", 32, false, "", "", true},
+    {"q4_k_m",
+     "llama.cpp's Q4_K_M: as q4_k_s, but outputs and some of the values and "
+     "down projections Q6_K",
+     "integer",
+     "format=q4_k mix=values@more-bits=q6_k,down@more-bits=q6_k,fused=q5_k,"
+     "output=q6_k",
+     "group", 32, false, "", "", true},
+    {"q5_k_s",
+     "llama.cpp's Q5_K_S: 5-bit weights with an offset in groups of 32, whose "
+     "scales are 6-bit (outputs Q6_K); 8-bit activations a token and group",
+     "integer", "format=q5_k mix=output=q6_k", "group", 32, false, "", "",
+     true},
+    {"q5_k_m",
+     "llama.cpp's Q5_K_M: as q5_k_s, but some of the values and down "
+     "projections Q6_K too",
+     "integer",
+     "format=q5_k mix=values@more-bits=q6_k,down@more-bits=q6_k,fused=q6_k,"
+     "output=q6_k",
+     "group", 32, false, "", "", true},
+    {"q6_k",
+     "llama.cpp's Q6_K: 6-bit weights in groups of 16, whose scales are 8-bit; "
+     "8-bit activations a token and group",
+     "integer", "format=q6_k", "group", 16, false, "", "", true},
     {"w4-awq",
      "4-bit weights in groups, scaled and clipped by AWQ on samples; 8-bit "
      "activations a token and group",
@@ -126,10 +157,6 @@ constexpr Scheme kSchemes[] = {
      "format=si4 granularity=group scheme=signed_scale scale-type=f16", "group",
      32, false, "", "qgraph-awq scheme=signed_scale"},
 };
-
-/// Recipes of the interface that are not built yet: refused by name.
-constexpr llvm::StringLiteral kPlanned[] = {"q4_k_s", "q4_k_m", "q5_k_s",
-                                            "q5_k_m", "q6_k"};
 
 std::string listRecipes() {
   std::vector<std::string> names;
@@ -251,14 +278,9 @@ const Scheme *findScheme(llvm::StringRef name) {
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text) {
   auto [name, rest] = text.split(':');
   const Scheme *scheme = findScheme(name);
-  if (!scheme) {
-    if (llvm::is_contained(kPlanned, name))
-      return llvm::createStringError(
-          "recipe '" + name +
-          "' is not built yet; there are: " + listRecipes());
+  if (!scheme)
     return llvm::make_error<UsageError>("unknown recipe '" + name +
                                         "'; there are: " + listRecipes());
-  }
   Recipe recipe{scheme, {}};
   std::vector<std::string> names;
   for (const RecipeOption &option : optionsOf(*scheme)) {

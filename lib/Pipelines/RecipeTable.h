@@ -68,7 +68,7 @@ struct Recipe {
 const Scheme *findScheme(llvm::StringRef name);
 
 /// Reads `name[:option=value,...]`. Errors: UsageError that lists what there
-/// is, but for recipes that are planned and not built yet.
+/// is.
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
 
 } // namespace quantc

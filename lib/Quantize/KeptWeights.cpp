@@ -28,6 +28,7 @@ constexpr Part kParts[] = {
     {"codebook", &RoundedWeight::codebook},
     {"scale.scale", &RoundedWeight::scaleScale},
     {"scale.offset", &RoundedWeight::scaleOffset},
+    {"offset.scale", &RoundedWeight::offsetScale},
 };
 
 } // namespace

@@ -81,8 +81,9 @@ StringRef exactLayerName(StringRef layer, StringRef weight) {
 
 /// The formats of layers that are no plain integers.
 static constexpr StringLiteral kOthers[] = {
-    "f16",  "bf16", "f8E4M3FN", "f8E5M2", "nf4",   "fp4",   "q4_0",
-    "q4_1", "q5_0", "q5_1",     "q8_0",   "mxfp4", "nvfp4", "binary"};
+    "f16",  "bf16", "f8E4M3FN", "f8E5M2", "nf4",   "fp4",
+    "q4_0", "q4_1", "q5_0",     "q5_1",   "q8_0",  "q4_k",
+    "q5_k", "q6_k", "mxfp4",    "nvfp4",  "binary"};
 
 Expected<std::optional<numerics::WeightFormat>>
 parseLayerFormatName(StringRef name, bool withUnsigned) {

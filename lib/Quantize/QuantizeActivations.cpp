@@ -77,6 +77,9 @@ std::string whyFloat(LayerOpInterface layer) {
                          element);
   if (layer.getInput().getDefiningOp<DequantizeOp>())
     return "its input is quantized already";
+  if (layer->hasAttr(kPartAttr))
+    return "it is a small part of another layer, split off to keep its "
+           "precision";
   return {};
 }
 
@@ -243,7 +246,10 @@ void QuantizeActivationsPass::runOnOperation() {
     known = std::move(*read);
   }
   getOperation().walk([&](LayerOpInterface layer) {
-    if (!isa<LinearOp, ConvOp>(*layer) || layer->hasAttr(kPartAttr))
+    // A part with a float weight is float by design (a rotation).
+    if (!isa<LinearOp, ConvOp>(*layer) ||
+        (layer->hasAttr(kPartAttr) &&
+         !layer.getWeight().getDefiningOp<DequantizeOp>()))
       return;
     std::string why = whyFloat(layer);
     if (why.empty() && known)

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KeptWeights.h"
+#include "LayerRoles.h"
 #include "PackedBytes.h"
 #include "RoundWeights.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -91,7 +92,9 @@ private:
   Wanted defaults;
   numerics::Scheme schemeValue = numerics::Scheme::Symmetric;
   numerics::Format scaleFormat = numerics::Format::F32;
-  std::optional<numerics::WeightFormat> tableFormat, valueTypes;
+  std::optional<numerics::WeightFormat> tableFormat;
+  std::vector<MixRule> mixRules;
+  LayerRoles roles;
   std::optional<LayerPattern> keepFloatPattern;
   std::vector<LayerFormat> overrides;
   std::shared_ptr<CostModel> costs;
@@ -158,9 +161,12 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     return success();
   };
   if (failed(read(format, defaults.format)) ||
-      failed(read(embeddingFormat, tableFormat)) ||
-      (!valueFormat.empty() && failed(read(valueFormat, valueTypes))))
+      failed(read(embeddingFormat, tableFormat)))
     return failure();
+  llvm::Expected<std::vector<MixRule>> rules = parseMix(mix, withUnsigned);
+  if (!rules)
+    return fail(llvm::toString(rules.takeError()));
+  mixRules = std::move(*rules);
   if (search && schemeValue == numerics::Scheme::Asymmetric)
     return fail("search=true needs scheme=symmetric or signed_scale");
   if (granularity != "tensor" && granularity != "channel" &&
@@ -174,7 +180,10 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
     defaults.block = {0, 0};
   if (granularity == "group") {
     defaults.block = {1, groupSize.getValue()};
-    for (const auto &row : {defaults.format, valueTypes})
+    std::vector<std::optional<numerics::WeightFormat>> rows{defaults.format};
+    for (const MixRule &rule : mixRules)
+      rows.push_back(rule.format);
+    for (const auto &row : rows)
       if (row)
         if (std::string why = whyNotBlock(*row, *defaults.block); !why.empty())
           return fail("granularity=group: " + why);
@@ -238,28 +247,6 @@ static std::string readWeight(Value value,
   return {};
 }
 
-/// True if attention takes the result, perhaps split into heads and put into a
-/// cache, as its values.
-static bool makesAttentionValues(Operation *layer) {
-  for (OpOperand &use : layer->getUses()) {
-    OpOperand *reader = &use;
-    auto reshape = dyn_cast<onnx_ir::NodeOp>(use.getOwner());
-    if (reshape && reshape.is("Reshape") && reshape->hasOneUse())
-      reader = &*reshape->use_begin();
-    Value values = reader->get();
-    SmallVector<Operation *> readers{reader->getOwner()};
-    if (isa<CacheAppendOp, CacheWriteOp>(reader->getOwner())) {
-      values = reader->getOwner()->getResult(0);
-      readers.assign(values.user_begin(), values.user_end());
-    }
-    for (Operation *op : readers)
-      if (auto attention = dyn_cast<AttentionOp>(op);
-          attention && attention.getValue() == values)
-        return true;
-  }
-  return false;
-}
-
 /// A format of weights as the pass's options complete it, but for its block.
 RoundingFormat
 QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
@@ -267,7 +254,7 @@ QuantizeWeightsPass::roundingFor(const numerics::WeightFormat &row) const {
   format.stored = row.stored;
   format.codebook = row.codebook;
   format.ggml = row.ggml;
-  if (row.ggml != numerics::GGMLKind::None)
+  if (row.isGGML())
     format.name = row.name;
   format.scales = row.scales;
   format.hasScale = row.hasScale;
@@ -386,10 +373,13 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
     return llvm::formatv("keep-float '{0}' matches it", keepFloat.getValue());
   Wanted wanted = defaults;
   std::string source = "format is float";
-  if (!valueFormat.empty() && makesAttentionValues(op)) {
-    wanted.format = valueTypes;
-    source = "value-format is float";
-  }
+  LayerPlace place = roles.lookup(op);
+  for (const MixRule &rule : mixRules)
+    if (rule.holds(place)) {
+      wanted.format = rule.format;
+      source = "mix '" + mix + "' says so";
+      break;
+    }
   const LayerFormat *made =
       findOverride(layer, weight.getName(), /*exact=*/true);
   if (!made)
@@ -410,7 +400,7 @@ std::string QuantizeWeightsPass::chooseFormat(Operation *op,
   format = roundingFor(row);
   format.block = blockOf(wanted, n, k);
   // What encodes a group at a time wants to be told where one ends.
-  if (row.ggml != numerics::GGMLKind::None)
+  if (row.isGGML())
     format.block[1] = *row.groupSize;
   if (!costModel || asked)
     return {};
@@ -505,14 +495,20 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
     return attr ? Value(ConstantOp::create(builder, old.getLoc(), attr))
                 : Value();
   };
-  Value stored = constantOf(rounded.stored), scale = constantOf(rounded.scale);
+  // Scales and offsets that are stored themselves.
+  auto dequantized = [&](Value stored, TypedAttr scale, TypedAttr offset) {
+    auto type = cast<RankedTensorType>(stored.getType());
+    return DequantizeOp::create(builder, old.getLoc(),
+                                type.clone(builder.getF32Type()), stored,
+                                constantOf(scale), Value(), constantOf(offset),
+                                Value(), rounded.scaleBlock, TypeAttr());
+  };
+  Value stored = constantOf(rounded.stored), scale = constantOf(rounded.scale),
+        offset = constantOf(rounded.offset);
   if (rounded.scaleScale)
-    scale = DequantizeOp::create(
-        builder, old.getLoc(),
-        cast<RankedTensorType>(scale.getType()).clone(builder.getF32Type()),
-        scale, constantOf(rounded.scaleScale), Value(),
-        constantOf(rounded.scaleOffset), Value(), rounded.scaleBlock,
-        TypeAttr());
+    scale = dequantized(scale, rounded.scaleScale, rounded.scaleOffset);
+  if (rounded.offsetScale)
+    offset = dequantized(offset, rounded.offsetScale, TypedAttr());
   SmallVector<int64_t> block(cast<RankedTensorType>(old.getType()).getRank(),
                              0);
   block.back() = chosen.block[1];
@@ -525,8 +521,7 @@ LogicalResult QuantizeWeightsPass::rewrite(Operation *op, OpOperand &weight,
         cast<RankedTensorType>(op->getOperand(0).getType()).getElementType());
   auto dequantize = DequantizeOp::create(
       builder, old.getLoc(), real, stored, scale, constantOf(rounded.zeroPoint),
-      constantOf(rounded.offset), constantOf(rounded.codebook), block,
-      TypeAttr());
+      offset, constantOf(rounded.codebook), block, TypeAttr());
   if (keepOriginal)
     dequantize->setDiscardableAttr(kOriginalAttr, old.getValue());
   if (!chosen.name.empty())
@@ -640,6 +635,7 @@ void QuantizeWeightsPass::runOnOperation() {
   });
   if (failed(checkMatches(layers)))
     return signalPassFailure();
+  roles = mixRules.empty() ? LayerRoles() : LayerRoles(getOperation());
   for (auto [i, op] : llvm::enumerate(layers)) {
     reportProgress("layer", i, layers.size());
     LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(op)

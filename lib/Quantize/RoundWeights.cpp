@@ -10,6 +10,7 @@
 #include "mlir/IR/Threading.h"
 #include "quantc/Numerics/Packing.h"
 #include "quantc/Numerics/ScaleSearch.h"
+#include "quantc/Numerics/SuperBlocks.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -128,10 +129,17 @@ SmallVector<Rows> tasksFor(RankedTensorType type, int64_t sharing = 1) {
   return tasks;
 }
 
+/// Scales and offsets of super-blocks as they are stored.
+struct StoredScales {
+  std::vector<uint8_t> scale, offset;         // of the groups
+  std::vector<float> scaleScale, offsetScale; // of the super-blocks
+};
+
 /// The parts of the result that every task fills at its own place.
 struct Result {
   MutableArrayRef<char> stored;
   std::vector<float> scale, offset;
+  StoredScales storedScales;
   std::vector<int32_t> zeroPoint;
   bool knowsScales = false; // `scale` is filled before the tasks begin
   struct Squares {
@@ -185,13 +193,61 @@ numerics::QuantizedWeights chooseScales(const Part &part,
                       part.real.data());
 }
 
-numerics::QuantizedWeights roundPart(const Part &part,
-                                     const RoundingFormat &format,
-                                     const Result &result) {
+numerics::SuperBlockFormat superBlockFormat(const RoundingFormat &format) {
+  return {format.stored, format.block[1]};
+}
+
+/// Rows of super-blocks: fills what is stored of the scales at its place, and
+/// `rounded` with the codes and what scales and offsets stand for.
+void roundSuperBlocks(const Part &part, const RoundingFormat &format,
+                      StoredScales &to, numerics::QuantizedWeights &rounded) {
+  numerics::SuperBlockFormat super = superBlockFormat(format);
+  int64_t groups = rounded.scaleShape[1],
+          blocks = llvm::divideCeil(groups, super.groups());
+  rounded.scale.resize(part.shape[0] * groups);
+  rounded.offset.resize(super.hasOffsets() ? rounded.scale.size() : 0);
+  auto decode = [](numerics::Format format, uint8_t code, float scale) {
+    numerics::Encoding encoding;
+    encoding.format = format;
+    return numerics::dequantizeOne(encoding, code, scale, 0, false, 0);
+  };
+  numerics::forEachRun(
+      part.shape, {1, numerics::kSuperBlock},
+      [&](int64_t begin, int64_t length, int64_t block) {
+        numerics::SuperBlockScales scales =
+            numerics::encodeSuperBlock(super, part.real.data() + begin, length,
+                                       rounded.stored.data() + begin);
+        int64_t first = part.rows.begin * blocks + block;
+        to.scaleScale[first] = scales.scale;
+        if (super.hasOffsets())
+          to.offsetScale[first] = scales.offset;
+        int64_t inPart =
+            block / blocks * groups + block % blocks * super.groups();
+        int64_t inAll = part.rows.begin * groups + inPart;
+        for (int64_t g = 0, n = llvm::divideCeil(length, super.group); g < n;
+             ++g) {
+          to.scale[inAll + g] = scales.scaleCodes[g];
+          rounded.scale[inPart + g] =
+              decode(super.scaleCodes(), scales.scaleCodes[g], scales.scale);
+          if (!super.hasOffsets())
+            continue;
+          to.offset[inAll + g] = scales.offsetCodes[g];
+          rounded.offset[inPart + g] = decode(
+              numerics::Format::UI6, scales.offsetCodes[g], scales.offset);
+        }
+      });
+}
+
+numerics::QuantizedWeights
+roundPart(const Part &part, const RoundingFormat &format, Result &result) {
   numerics::QuantizedWeights rounded;
   rounded.scaleShape = numerics::scaleShape(part.shape, part.block);
   int64_t groups = numerics::elementCount(rounded.scaleShape);
   rounded.stored.resize(part.count * numerics::storageBytes(format.stored));
+  if (format.scales == numerics::ScaleCoding::SuperBlock) {
+    roundSuperBlocks(part, format, result.storedScales, rounded);
+    return rounded;
+  }
   if (format.ggml != numerics::GGMLKind::None) {
     rounded.scale.resize(groups);
     rounded.offset.resize(result.offset.empty() ? 0 : groups);
@@ -303,6 +359,47 @@ RankedTensorType scaleTypeOf(RankedTensorType type,
                                typeOf(type.getContext(), format.scaleType));
 }
 
+/// Makes a constant of codes, one a byte.
+llvm::Expected<TypedAttr> makeCodes(RankedTensorType shape,
+                                    numerics::Format format, const Twine &name,
+                                    ArrayRef<uint8_t> codes) {
+  auto type = shape.clone(typeOf(shape.getContext(), format));
+  return makeConstant(type, name.str(), [&](MutableArrayRef<char> bytes) {
+    numerics::packCodes(format, codes.data(), codes.size(),
+                        reinterpret_cast<uint8_t *>(bytes.data()));
+  });
+}
+
+/// Makes constants of the scales and offsets of super-blocks.
+llvm::Error keepSuperBlocks(RankedTensorType scaleType,
+                            const RoundingFormat &format,
+                            const StoredScales &scales, StringRef name,
+                            RoundedWeight &rounded) {
+  numerics::SuperBlockFormat super = superBlockFormat(format);
+  rounded.scaleBlock = {1, super.groups()};
+  auto halves = RankedTensorType::get(
+      numerics::scaleShape(scaleType.getShape().vec(), {1, super.groups()}),
+      Float16Type::get(scaleType.getContext()));
+  if (llvm::Error error = keep(makeCodes(scaleType, super.scaleCodes(),
+                                         name + ".scale", scales.scale),
+                               rounded.scale))
+    return error;
+  if (llvm::Error error =
+          keep(makeReals(halves, numerics::Format::F16, name + ".scale.scale",
+                         scales.scaleScale),
+               rounded.scaleScale))
+    return error;
+  if (!super.hasOffsets())
+    return llvm::Error::success();
+  if (llvm::Error error = keep(makeCodes(scaleType, numerics::Format::UI6,
+                                         name + ".offset", scales.offset),
+                               rounded.offset))
+    return error;
+  return keep(makeReals(halves, numerics::Format::F16, name + ".offset.scale",
+                        scales.offsetScale),
+              rounded.offsetScale);
+}
+
 /// Makes constants of scales that are stored themselves.
 llvm::Error keepScales(RankedTensorType type,
                        const numerics::QuantizedScales &scales, StringRef name,
@@ -348,7 +445,7 @@ llvm::Error keepParameters(RankedTensorType scaleType,
                                (name + ".zero_point").str(), zeroPoint),
                  rounded.zeroPoint))
       return error;
-  if (!offset.empty())
+  if (!offset.empty() && !rounded.offset)
     if (llvm::Error error = keep(
             makeReals(scaleType, format.scaleType, name + ".offset", offset),
             rounded.offset))
@@ -442,12 +539,22 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
   Result result;
   result.scale.resize(numerics::elementCount(scaleShape), 1.0f);
   result.zeroPoint.resize(asymmetric ? result.scale.size() : 0);
-  result.offset.resize(
-      format.ggml == numerics::GGMLKind::Offset ? result.scale.size() : 0);
+  bool isSuper = format.scales == numerics::ScaleCoding::SuperBlock;
+  bool hasOffsets = isSuper ? superBlockFormat(format).hasOffsets()
+                            : format.ggml == numerics::GGMLKind::Offset;
+  result.offset.resize(hasOffsets ? result.scale.size() : 0);
+  if (isSuper) {
+    StoredScales &scales = result.storedScales;
+    scales.scale.resize(result.scale.size());
+    scales.offset.resize(result.offset.size());
+    scales.scaleScale.resize(shape[0] *
+                             llvm::divideCeil(shape[1], numerics::kSuperBlock));
+    scales.offsetScale.resize(hasOffsets ? scales.scaleScale.size() : 0);
+  }
   result.squares.resize(tasks.size());
   RoundedWeight rounded;
   RankedTensorType scaleType = scaleTypeOf(type, format);
-  if (format.scales != numerics::ScaleCoding::Plain) {
+  if (format.scales != numerics::ScaleCoding::Plain && !isSuper) {
     parallelFor(context, 0, tasks.size(), [&](size_t i) {
       Part part(weight, format, tasks[i]);
       std::vector<float> scale = chooseScales(part, format).scale;
@@ -480,6 +587,10 @@ llvm::Expected<RoundedWeight> roundWeight(const ConstantTensor &weight,
           makeConstant(type.clone(typeOf(context, format.stored)), name, fill),
           rounded.stored))
     return error;
+  if (isSuper)
+    if (llvm::Error error = keepSuperBlocks(scaleType, format,
+                                            result.storedScales, name, rounded))
+      return error;
   if (llvm::Error error =
           keepParameters(scaleType, format, result.scale, result.zeroPoint,
                          result.offset, name, rounded))

@@ -26,7 +26,8 @@ struct RoundingFormat {
   numerics::Format scaleType = numerics::Format::F32;
   /// Scales of least squared error instead of those from the extrema.
   bool searchScales = false;
-  // As in numerics::WeightFormat. GGML's ways need a block of [1, g].
+  // As in numerics::WeightFormat. GGML's ways, super-blocks among them, need a
+  // block of [1, g].
   const numerics::Codebook *codebook = nullptr;
   numerics::GGMLKind ggml = numerics::GGMLKind::None;
   numerics::ScaleCoding scales = numerics::ScaleCoding::Plain;
@@ -69,6 +70,8 @@ struct RoundedWeight {
   /// With double quantization `scale` is itself stored, and is to be
   /// dequantized by these in blocks of `scaleBlock`.
   mlir::TypedAttr scaleScale, scaleOffset;
+  /// With super-blocks `offset` is too, by this.
+  mlir::TypedAttr offsetScale;
   llvm::SmallVector<int64_t> scaleBlock;
   /// Frobenius norm of what rounding changed, relative to the weight's;
   /// infinite if the format cannot hold a value.

@@ -26,3 +26,12 @@ func.func @quantized_already(%q: tensor<4x16xui8>, %sx: tensor<1x1xf32>, %w: ten
   %0 = qgraph.linear %x, %d : (tensor<4x16xf32>, tensor<8x16xf32>) -> tensor<4x8xf32>
   return %0 : tensor<4x8xf32>
 }
+
+// -----
+
+func.func @part(%x: tensor<4x16xf32>, %w: tensor<8x16xui6>, %s: tensor<8x1xf32>) -> tensor<4x8xf32> {
+  %d = qgraph.dequantize %w scale %s {block = array<i64: 1, 0>} : (tensor<8x16xui6>, tensor<8x1xf32>) -> tensor<8x16xf32>
+  // expected-remark@+1 {{input of 'fc/offsets' (qgraph.linear) stays float: it is a small part of another layer}}
+  %0 = qgraph.linear %x, %d {name = "fc/offsets", qgraph.part} : (tensor<4x16xf32>, tensor<8x16xf32>) -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}

@@ -1,7 +1,7 @@
 // Layers that make an attention's values have a format of their own, which is
 // found behind a reshape to heads and behind a cache too.
 
-// RUN: quant-opt %s --qgraph-quantize-weights="cost-model=false format=si4 value-format=si8" | FileCheck %s
+// RUN: quant-opt %s --qgraph-quantize-weights="cost-model=false format=si4 mix=values=si8" | FileCheck %s
 
 // CHECK-LABEL: func.func @plain
 // CHECK:         qgraph.dequantize {{.*}}xsi4>

@@ -53,3 +53,27 @@ func.func @none(%x: tensor<?x4xf32>, %q: tensor<1x4xsi4>, %s: tensor<1x1xf32>) -
   %y = qgraph.linear %x, %w : (tensor<?x4xf32>, tensor<1x4xf32>) -> tensor<?x1xf32>
   return %y : tensor<?x1xf32>
 }
+
+// -----
+
+// Offsets that are dequantized themselves are a weight as they are, and keep a float input.
+
+// CHECK-LABEL: @dequantized
+// CHECK: %[[C:.*]] = qgraph.constant dense<5>
+// CHECK: %[[M:.*]] = qgraph.dequantize %[[C]] scale %{{.*}} {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+// CHECK: qgraph.linear %{{.*}}, %[[M]] {name = "fc/offsets", qgraph.part}
+// FUSED-LABEL: @dequantized
+// FUSED: qgraph.linear {{.*}} {name = "fc/offsets", qgraph.part} : (tensor<3x2xf32>, tensor<2x2xf32>)
+// FUSED: qgraph.quantized_linear {{.*}}tensor<2x4xui4>
+func.func @dequantized(%x: tensor<3x4xf32>) -> tensor<3x2xf32> {
+  %q = qgraph.constant dense<1> : tensor<2x4xui4>
+  %sc = qgraph.constant dense<3> : tensor<2x2xui6>
+  %d = qgraph.constant dense<0.5> : tensor<2x1xf16>
+  %s = qgraph.dequantize %sc scale %d {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %mc = qgraph.constant dense<5> : tensor<2x2xui6>
+  %e = qgraph.constant dense<-0.25> : tensor<2x1xf16>
+  %m = qgraph.dequantize %mc scale %e {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %w = qgraph.dequantize %q scale %s offset %m {block = array<i64: 1, 2>} : (tensor<2x4xui4>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x4xf32>
+  %y = qgraph.linear %x, %w {name = "fc"} : (tensor<3x4xf32>, tensor<2x4xf32>) -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}

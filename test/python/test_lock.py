@@ -90,7 +90,7 @@ def files(folder):
 RECIPES = ["fp32", "w8a8-dynamic", "w8a8-dynamic:activations=float", "w8a8-static",
            "w8a8-smoothquant", "llm-int8:threshold=3", "w4-rtn", "w4-rtn:group-size=64", "w4-gptq", "w4",
            "w4-awq", "nf4", "fp8", "fp8:scales=tensor,type=e5m2", "fp16", "bf16", "mxfp4", "nvfp4",
-           "binary", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"]
+           "binary", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k_m", "q6_k"]
 SAMPLED = ("w8a8-static", "w8a8-smoothquant", "llm-int8", "w4-gptq", "w4", "w4-awq", "auto")
 
 
@@ -115,7 +115,7 @@ def test_a_lock_gives_what_it_was_written_by(tmp_path, model, samples, recipe):
     assert layers["embed"]["shape"] == [V, D] and layers["fc2"]["shape"] == [D, H]
     # The head is too small for integers to pay.
     assert (layers["head"]["format"] == "float") == (
-        recipe[:2] in ("fp", "w8", "w4", "ll", "q4", "q5", "q8") and recipe[:3] not in ("fp8", "fp1"))
+        recipe[:2] in ("fp", "w8", "w4", "ll", "q4", "q5", "q6", "q8") and recipe[:3] not in ("fp8", "fp1"))
     assert (layers["fc2"]["format"] == "float") == (recipe == "fp32")
 
 
@@ -134,6 +134,9 @@ def test_a_lock_gives_what_it_was_written_by(tmp_path, model, samples, recipe):
     ("nvfp4", {"format": "nvfp4", "scales": "group 16", "activations": "float"}),
     ("q4_1", {"format": "q4_1", "scales": "group 32", "scheme": "asymmetric",
               "activations": "si8 group 32"}),
+    ("q5_k_s", {"format": "q5_k", "scales": "group 32", "scheme": "asymmetric",
+                "activations": "si8 group 32"}),
+    ("q6_k", {"format": "q6_k", "scales": "group 16", "activations": "si8 group 16"}),
     ("llm-int8", {"format": "si8", "scales": "channel", "activations": "si8 token"}),
 ])
 def test_what_is_said_of_a_layer(tmp_path, model, samples, recipe, layer):
@@ -178,7 +181,7 @@ def test_another_recipe_follows(tmp_path, model, samples):
 
 @pytest.mark.parametrize("written, followed", [
     ("w8a8-dynamic", "w4-rtn"), ("w8a8-dynamic", "llm-int8:threshold=3"), ("q4_0", "w4-gptq"),
-    ("q5_1", "w4-rtn"), ("nf4", "w8a8-dynamic"), ("fp16", "w4-rtn"), ("mxfp4", "nf4"),
+    ("q5_1", "w4-rtn"), ("q4_k_m", "w4-rtn"), ("nf4", "w8a8-dynamic"), ("fp16", "w4-rtn"), ("mxfp4", "nf4"),
     ("fp8:scales=tensor", "w8a8-dynamic"), ("binary", "fp8"),
     ("llm-int8:threshold=3", "w8a8-dynamic")])
 def test_recipes_follow_each_other(tmp_path, model, samples, written, followed):

@@ -14,6 +14,7 @@
 
 #include "quantc/Dialect/QGraph/QGraphDialect.h"
 #include "quantc/Numerics/Packing.h"
+#include "quantc/Numerics/SuperBlocks.h"
 
 #include "mlir/IR/Builders.h"
 #include "gtest/gtest.h"
@@ -243,6 +244,51 @@ TEST_F(RoundWeightsTest, HalvesAndOffsetsInTasks) {
       ASSERT_NEAR(scale[at] * stored[i * columns + j] + offset[at],
                   x[i * columns + j], 0.51f * scale[at] + 2e-3f);
     }
+}
+
+// Super-blocks are of rows, the last of a row short; tasks put theirs side by
+// side.
+TEST_F(RoundWeightsTest, SuperBlocksInTasks) {
+  constexpr int64_t rows = 700, columns = 333;
+  std::vector<float> x = randoms(rows * columns);
+  for (const char *name : {"q4_k", "q5_k", "q6_k"}) {
+    numerics::WeightFormat row = *numerics::parseWeightFormat(name);
+    numerics::SuperBlockFormat super{row.stored, *row.groupSize};
+    RoundedWeight rounded = llvm::cantFail(roundWeight(
+        weight({rows, columns}, x), formatOf(name, super.group), name));
+    EXPECT_EQ(ArrayRef<int64_t>(rounded.scaleBlock),
+              ArrayRef<int64_t>({1, super.groups()}));
+    int64_t groups = (columns + super.group - 1) / super.group;
+    std::vector<uint8_t> stored = codes(rounded.stored, row.stored),
+                         scale = codes(rounded.scale, super.scaleCodes()),
+                         offset;
+    std::vector<float> d = tensor(rounded.scaleScale).readFloats(), dmin;
+    ASSERT_EQ(static_cast<bool>(rounded.offset), super.hasOffsets());
+    if (super.hasOffsets()) {
+      offset = codes(rounded.offset, Format::UI6);
+      dmin = tensor(rounded.offsetScale).readFloats();
+    }
+    uint8_t mask = (1 << numerics::info(row.stored).bits) - 1;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t begin = 0; begin < columns; begin += 256) {
+        int64_t length = std::min<int64_t>(256, columns - begin);
+        std::vector<uint8_t> expected(length);
+        numerics::SuperBlockScales scales = numerics::encodeSuperBlock(
+            super, &x[i * columns + begin], length, expected.data());
+        int64_t block = i * 2 + begin / 256;
+        ASSERT_EQ(d[block], scales.scale);
+        if (super.hasOffsets())
+          ASSERT_EQ(dmin[block], scales.offset);
+        for (int64_t j = 0; j < length; ++j) {
+          int64_t g = j / super.group,
+                  group = i * groups + begin / super.group + g;
+          ASSERT_EQ(stored[i * columns + begin + j] & mask, expected[j] & mask);
+          ASSERT_EQ(scale[group], scales.scaleCodes[g]);
+          if (super.hasOffsets())
+            ASSERT_EQ(offset[group], scales.offsetCodes[g]);
+        }
+      }
+  }
 }
 
 TEST_F(RoundWeightsTest, WhatIsTooLargeHasAnInfiniteError) {

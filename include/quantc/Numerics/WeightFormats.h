@@ -5,14 +5,16 @@
 // stored type (`si4`, `f8E4M3FN`) leaves all of that open; the others are rows:
 //
 //   f16, bf16   each value rounded; one scale of 1
-//   nf4         QLoRA's NormalFloat (arXiv:2305.14314, appendix E), groups of
-//   64 fp4         bitsandbytes' 4-bit float, groups of 64 q4_0 ...    GGML's
-//   blocks of 32, bit for bit (llama.cpp, ggml-quants.c) mxfp4       f4E2M1FN
-//   in groups of 32 with a power of two (OCP MX v1.0) nvfp4       f4E2M1FN in
-//   groups of 16 with an f8E4M3FN (NVIDIA) binary      -1 or 1 times the mean
-//   of |w| (XNOR-Net, arXiv:1603.05279)
+//   nf4         QLoRA's NormalFloat (arXiv:2305.14314, appendix E), in 64s
+//   fp4         bitsandbytes' 4-bit float, groups of 64
+//   q4_0 ...    GGML's blocks of 32, bit for bit (llama.cpp, ggml-quants.c)
+//   q4_k ...    what GGML's K-quants hold, found by SuperBlocks.h
+//   mxfp4       f4E2M1FN in groups of 32 with a power of two (OCP MX v1.0)
+//   nvfp4       f4E2M1FN in groups of 16 with an f8E4M3FN (NVIDIA)
+//   binary      -1 or 1 times the mean of |w| (XNOR-Net, arXiv:1603.05279)
 //
-// The scales of nf4, fp4 and nvfp4 are stored as numbers of 8 bits themselves.
+// The scales of nf4, fp4 and nvfp4 are stored as numbers of 8 bits themselves,
+// scales and offsets of K-quants as numbers of 6 or 8.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUANTC_NUMERICS_WEIGHTFORMATS_H
@@ -49,6 +51,9 @@ enum class ScaleCoding : uint8_t {
   Centred,
   /// NVFP4: f8E4M3FN with one f32 scale for the tensor.
   Tensor,
+  /// K-quants: integers, with an f16 for the scales and one for the offsets of
+  /// a super-block (SuperBlocks.h).
+  SuperBlock,
 };
 
 struct WeightFormat {
@@ -64,8 +69,15 @@ struct WeightFormat {
   bool hasScale = true;         ///< false: one scale of 1
 
   /// A stored integer and nothing else.
-  bool isPlainInteger() const {
-    return info(stored).isInteger && !codebook && ggml == GGMLKind::None;
+  bool isPlainInteger() const { return isInteger() && !isGGML(); }
+  /// GGML's blocks and super-blocks, each encoded as a whole.
+  bool isGGML() const {
+    return ggml != GGMLKind::None || scales == ScaleCoding::SuperBlock;
+  }
+  /// Whether groups have a real offset.
+  bool hasOffsets() const {
+    return ggml == GGMLKind::Offset ||
+           (scales == ScaleCoding::SuperBlock && !info(stored).isSigned);
   }
   /// Whether products of the codes with integers can be summed as integers and
   /// scaled afterwards: no codebook, no float.
@@ -92,7 +104,7 @@ struct QuantizedScales {
   std::vector<float> offset;  ///< the means; empty for Tensor
 };
 
-/// `scale` becomes what the result stands for. `coding` is not Plain.
+/// `scale` becomes what the result stands for. `coding` is Centred or Tensor.
 QuantizedScales quantizeScales(ScaleCoding coding, const Extents &shape,
                                std::vector<float> &scale);
 

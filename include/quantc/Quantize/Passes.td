@@ -60,6 +60,8 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     | `nf4`, `fp4` | the nearest of a codebook's 16 values (QLoRA, arXiv:2305.14314; bitsandbytes), max \|w\| maps to 1 | groups of 64 unless told otherwise; quantized again, to f8E4M3FN less their mean, in blocks of up to 256 |
     | `q4_0`, `q5_0`, `q8_0` | GGML's codes, bit for bit | f16, groups of 32 |
     | `q4_1`, `q5_1` | GGML's codes | f16 with an f16 offset, groups of 32 |
+    | `q4_k`, `q5_k` | ui4, ui5 (Numerics/SuperBlocks.h) | ui6 and ui6 offsets in groups of 32, of which 8 share two f16 |
+    | `q6_k` | si6 | si8 in groups of 16, of which 16 share an f16 |
     | `mxfp4` | f4E2M1FN (OCP MX v1.0) | a power of two, groups of 32 |
     | `nvfp4` | f4E2M1FN | f8E4M3FN with one f32 scale for all, groups of 16 |
     | `binary` | -1 or 1 (XNOR-Net, arXiv:1603.05279) | the mean of \|w\|, by `granularity` |
@@ -75,6 +77,21 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     %y = qgraph.linear %x, %w {name = "fc"} : ...
     ```
 
+    and with `format=q4_k`, where scales and offsets are dequantized themselves,
+    ```mlir
+    %s = qgraph.dequantize %sc scale %d {block = array<i64: 1, 8>} : (tensor<384x12xui6>, tensor<384x2xf16>) -> ...
+    %o = qgraph.dequantize %m scale %dmin {block = array<i64: 1, 8>} : (tensor<384x12xui6>, tensor<384x2xf16>) -> ...
+    %w = qgraph.dequantize %q scale %s offset %o {block = array<i64: 1, 32>, qgraph.format = "q4_k"} : (tensor<384x384xui4>, ...
+    ```
+
+    `mix` gives layers of a transformer formats by what they do, found from the
+    graph: `values` makes an attention's values, `fused` its values and queries or
+    keys in one, `down` writes what an activation or a gate gives to a residual
+    stream, `output` gives results of the model. The first rule that fits decides;
+    `set` comes before it. `@first-N`, `@first-eighth` and `@more-bits` (llama.cpp's
+    use_more_bits: the first and the last eighth, and every third between) take the
+    i-th of the n layers of that role, in the order of the graph.
+
     A `qgraph.conv` gets si8 with one scale a column (or for all, by `granularity`),
     unless `set` asks for another integer type of it; with formats that integer
     sums cannot use (floats, codebooks) it stays float.
@@ -86,7 +103,8 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
   let options = [
     Option<"format", "format", "std::string", "\"si8\"",
            "Stored type of the weights: si2 ... si8, or ui2 ... ui8 with scheme=asymmetric; f16, bf16, "
-           "f8E4M3FN, f8E5M2, nf4, fp4, q4_0, q4_1, q5_0, q5_1, q8_0, mxfp4, nvfp4, binary">,
+           "f8E4M3FN, f8E5M2, nf4, fp4, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, mxfp4, "
+           "nvfp4, binary">,
     Option<"groupSize", "group-size", "int64_t", "32",
            "Values along K that share a scale, with granularity=group; 0: all of K">,
     Option<"scheme", "scheme", "std::string", "\"symmetric\"",
@@ -97,9 +115,9 @@ def QuantizeWeights : Pass<"qgraph-quantize-weights", "::mlir::ModuleOp"> {
     Option<"search", "search", "bool", "false",
            "Scales of least squared error (Numerics/ScaleSearch.h) instead of those from the "
            "extrema; not with scheme=asymmetric">,
-    Option<"valueFormat", "value-format", "std::string", "\"\"",
-           "Stored type of layers that make an attention's values, whose errors no softmax "
-           "dampens; empty: as the others">,
+    Option<"mix", "mix", "std::string", "\"\"",
+           "Formats of layers by what they do in a transformer: ROLE[@WHERE]=FORMAT[,...] "
+           "(values, fused, down, output; first-N, first-eighth, more-bits)">,
     Option<"embeddingFormat", "embedding-format", "std::string", "\"si8\"",
            "Stored type of embedding tables: si2 ... si8, f16, bf16, or float to leave them">,
     Option<"keepFloat", "keep-float", "std::string", "\"\"",

@@ -238,9 +238,6 @@ DequantizeOp storedWeight(LinearOp linear) {
                    hasCodes(op))
            .empty())
     return {};
-  // Offsets are held in the type of the scales.
-  if (op.getOffset() && op.getOffset().getType() != op.getScale().getType())
-    return {};
   return op;
 }
 
@@ -253,6 +250,9 @@ std::string readDecoding(DequantizeOp op, Panels &panels) {
         !why.empty())
       return why;
     panels.layout.offsets = true;
+    // They are held in the type of the scales.
+    if (!offsets->getType().getElementType().isF16())
+      panels.layout.scaleType = numerics::Format::F32;
     panels.offsets = expandColumns(
         offsets->readFloats(), offsets->getType(),
         cast<RankedTensorType>(op.getType()).getDimSize(0), op.getBlock()[0]);
@@ -380,11 +380,48 @@ qkernel::LinearOp PackWeightsPass::build(LayerOp linear, Value packed,
       layout.offsets, codebook, linear.getEpilogue(), linear.getNameAttr());
 }
 
+/// True if `op` makes scales or offsets of linear weights and nothing else.
+static bool makesScales(DequantizeOp op) {
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    if (auto linear = dyn_cast<QuantizedLinearOp>(use.getOwner()))
+      return use.get() == linear.getWeightScale();
+    auto weight = dyn_cast<DequantizeOp>(use.getOwner());
+    return weight && use.get() != weight.getInput() &&
+           llvm::all_of(weight->getUsers(), llvm::IsaPred<LinearOp>);
+  });
+}
+
+/// What scales stand for that are stored themselves: in f16 where that holds
+/// all of them, as it does those of K-quants (Numerics/SuperBlocks.h).
+static llvm::Expected<TypedAttr> evaluateScales(DequantizeOp op,
+                                                StringRef layer) {
+  llvm::Expected<std::vector<float>> values = dequantizedFloats(op);
+  if (!values)
+    return values.takeError();
+  auto isHalf = [](float x) {
+    return numerics::f16ToF32(numerics::f32ToF16(x)) == x;
+  };
+  std::optional<ConstantTensor> stored = readConstant(op.getInput());
+  if (!stored || !llvm::all_of(*values, isHalf))
+    return dequantizeConstant(op, layer);
+  Type half = Float16Type::get(op.getContext());
+  return makeConstant(op.getType().clone(half),
+                      entryBaseName(*stored, layer) + "@dequantize",
+                      [&](MutableArrayRef<char> bytes) {
+                        for (auto [i, x] : llvm::enumerate(*values)) {
+                          uint16_t code = numerics::f32ToF16(x);
+                          std::memcpy(bytes.data() + 2 * i, &code, 2);
+                        }
+                      });
+}
+
 /// What no layer reads stored is dequantized now, once, instead of in each run.
 LogicalResult PackWeightsPass::evaluate(DequantizeOp op) {
   Operation *reader = op->use_empty() ? op : *op->user_begin();
-  llvm::Expected<TypedAttr> value =
-      dequantizeConstant(op, getLayerName(reader));
+  StringRef layer = getLayerName(reader);
+  llvm::Expected<TypedAttr> value = makesScales(op)
+                                        ? evaluateScales(op, layer)
+                                        : dequantizeConstant(op, layer);
   if (!value)
     return op.emitError() << describeOp(op) << " of constants: "
                           << llvm::toString(value.takeError());

@@ -130,6 +130,16 @@ widened(const ConstantTensor &constant) {
   return values;
 }
 
+/// What elements of a type are in the file: integers of 3, 5, 6 and 7 bits have
+/// 8, where the numbers are the same.
+static Type elementInFile(Type element) {
+  auto integer = dyn_cast<IntegerType>(element);
+  if (!integer || integer.isSignless() || integer.getWidth() >= 8 ||
+      llvm::isPowerOf2_32(integer.getWidth()))
+    return element;
+  return IntegerType::get(element.getContext(), 8, integer.getSignedness());
+}
+
 /// Writes the bytes of a constant as raw_data has them.
 static llvm::Error writeConstant(llvm::raw_ostream &os,
                                  const ConstantTensor &constant,
@@ -147,6 +157,12 @@ static llvm::Error writeConstant(llvm::raw_ostream &os,
     bytes = ArrayRef(reinterpret_cast<const char *>(floats.data()),
                      floats.size() * sizeof(float));
     bits = 32;
+  }
+  std::vector<char> wide;
+  if (!form.toF32 && elementInFile(element) != element) {
+    llvm::append_range(wide, constant.readIntegers());
+    bytes = wide;
+    bits = 8;
   }
   unsigned stored = bits == 2 || bits == 4 ? bits : llvm::alignTo(bits, 8);
   std::vector<char> moved;
@@ -186,7 +202,9 @@ Name Writer::constant(Value value, const ConstantForm &form) {
       constants.try_emplace({op.getValue().getAsOpaquePointer(), key});
   if (!added)
     return known->second;
-  if (!form.shape && form.order == ConstantForm::AsIs && !form.toF32)
+  Type element = cast<RankedTensorType>(op.getType()).getElementType();
+  if (!form.shape && form.order == ConstantForm::AsIs && !form.toF32 &&
+      elementInFile(element) == element)
     if (auto elements = dyn_cast<DenseElementsAttr>(op.getValue()))
       return known->second = dense(elements);
   auto type = cast<RankedTensorType>(op.getType());
@@ -207,8 +225,7 @@ Name Writer::constant(Value value, const ConstantForm &form) {
   type = type.clone(extents);
   if (form.shape)
     type = type.clone(*form.shape);
-  if (form.toF32)
-    type = type.clone(builder.getF32Type());
+  type = type.clone(form.toF32 ? builder.getF32Type() : elementInFile(element));
   dataType(op, type.getElementType()); // reports one that ONNX has not
   llvm::Expected<ConstantTensor> tensor = ConstantTensor::get(value);
   if (!tensor) {

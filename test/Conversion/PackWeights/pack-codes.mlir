@@ -68,3 +68,45 @@ func.func @large_codebook(%x: tensor<?x16xf32>) -> tensor<?x2xf32> {
   return %y : tensor<?x2xf32>
 }
 }
+
+// -----
+
+// Scales that are stored themselves are dequantized into f16 if that loses nothing; with offsets
+// both must.
+
+// CHECK-LABEL: @half_scales
+// CHECK: qkernel.linear {{.*}} scale_type = f16, weight_offsets
+module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
+func.func @half_scales(%x: tensor<?x16xf32>) -> tensor<?x2xf32> {
+  %q = qgraph.constant dense<2> : tensor<2x16xui4>
+  %c = qgraph.constant dense<63> : tensor<2x2xui6>
+  %d = qgraph.constant dense<0.5> : tensor<2x1xf16>
+  %e = qgraph.constant dense<-0.25> : tensor<2x1xf16>
+  %s = qgraph.dequantize %c scale %d {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %o = qgraph.dequantize %c scale %e {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %w = qgraph.dequantize %q scale %s offset %o {block = array<i64: 1, 8>} : (tensor<2x16xui4>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x16xf32>
+  %y = qgraph.linear %x, %w {name = "fc"} : (tensor<?x16xf32>, tensor<2x16xf32>) -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
+}
+
+// -----
+
+// 63 times 0.50048828125 has 17 significant bits.
+
+// CHECK-LABEL: @not_halves
+// CHECK: qkernel.linear
+// CHECK-NOT: scale_type
+module attributes {qkernel.target = #qkernel.target<arch = "x86_64", level = "", unsigned_weights = true>} {
+func.func @not_halves(%x: tensor<?x16xf32>) -> tensor<?x2xf32> {
+  %q = qgraph.constant dense<2> : tensor<2x16xui4>
+  %c = qgraph.constant dense<63> : tensor<2x2xui6>
+  %d = qgraph.constant dense<0.5> : tensor<2x1xf16>
+  %e = qgraph.constant dense<-0.50048828125> : tensor<2x1xf16>
+  %s = qgraph.dequantize %c scale %d {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %o = qgraph.dequantize %c scale %e {block = array<i64: 1, 0>} : (tensor<2x2xui6>, tensor<2x1xf16>) -> tensor<2x2xf32>
+  %w = qgraph.dequantize %q scale %s offset %o {block = array<i64: 1, 8>} : (tensor<2x16xui4>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x16xf32>
+  %y = qgraph.linear %x, %w {name = "fc"} : (tensor<?x16xf32>, tensor<2x16xf32>) -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
+}
