@@ -75,6 +75,9 @@ ROWS = [
     Row("w4-gptq", "w4-gptq" + GROUPS, 0.170, peer="gptqmodel"),
     Row("w4-awq", "w4-awq" + GROUPS),
     Row("nf4", "nf4:group-size=64", calibrates=False),
+    Row("q4_k_m", "q4_k_m" + WEIGHT_ONLY, calibrates=False),
+    Row("q5_k_m", "q5_k_m" + WEIGHT_ONLY, calibrates=False),
+    Row("q6_k", "q6_k" + WEIGHT_ONLY, calibrates=False),
     Row("w4", "w4" + GROUPS, 0.130, peer="auto_round"),
     Row("auto-4.63", "auto" + GROUPS, 0.100, ["--bits-per-weight", "4.63"]),
     Row("auto-5.53", "auto" + GROUPS, 0.0350, ["--bits-per-weight", "5.53"]),
@@ -87,21 +90,27 @@ PEERS = {
 }
 
 
-def bits_per_weight(manifest):
+# Bits a weight of formats whose groups are their own, their scales included.
+FIXED_BITS = {"q4_0": 4.5, "q4_1": 5, "q5_0": 5.5, "q5_1": 6, "q8_0": 8.5, "q4_k": 4.5, "q5_k": 5.5,
+              "q6_k": 6.5625, "nf4": 4 + 8 / 64}
+
+
+def bits_of(layer):
+    """Bits a weight of a layer of a lock: codes, and scales of 16 bits in groups, else of 32."""
+    if layer["format"] in FIXED_BITS:
+        return FIXED_BITS[layer["format"]]
+    bits = 32 if layer["format"] == "float" else int(layer["format"][2:])
+    kind, _, size = layer.get("scales", "").partition(" ")
+    if kind == "group":
+        return bits + 16 / int(size)
+    return bits + (32 / layer["shape"][-1] if kind == "channel" else 0)
+
+
+def bits_per_weight(lock):
     """Bits of codes and scales a weight of the quantized linear layers."""
-    bits = weights = 0
-    for tensor in manifest["tensors"]:
-        *shape, _ = tensor["type"].split("x")
-        format_, granularity = tensor["format"], tensor["granularity"]
-        if len(shape) != 2 or format_ == "folded" or re.search(KEPT, tensor["layer"]):
-            continue
-        count = int(np.prod([int(extent) for extent in shape]))
-        if granularity.startswith("group ") and re.fullmatch("[su]i[0-9]", format_):
-            bits += count * (int(format_[2:]) + 16 / int(granularity.split()[1]))
-        else:
-            bits += 8 * tensor["bytes_after"]
-        weights += count
-    return bits / weights if weights else 32.0
+    layers = [layer for layer in lock["layers"] if not re.search(KEPT, layer["name"])]
+    counts = [int(np.prod(layer["shape"])) for layer in layers]
+    return float(np.average([bits_of(layer) for layer in layers], weights=counts))
 
 
 class Bench:
@@ -223,13 +232,16 @@ class Bench:
         command = [self.quantc._compile.program(), "compile", self.reference / "model.onnx"]
         command += ["-o", prefix, "--recipe", row.recipe, "--target", "native:highest", "--quiet"]
         command += row.arguments
+        lock = pathlib.Path(f"{prefix}.lock")
+        lock.unlink(missing_ok=True)
+        command += ["--lock", lock]
         if row.quantizes:
             command += ["--keep-float", KEPT]
         if row.calibrates:
             command += ["--calibration", data]
         seconds, cpu, peak = measure.run_watched(command, self.folder / f"{row.name}.log")
-        manifest = json.loads(pathlib.Path(f"{prefix}.json").read_text())
-        result = {"cpu": cpu, "seconds": seconds, "peak": peak, "bits": bits_per_weight(manifest)}
+        result = {"cpu": cpu, "seconds": seconds, "peak": peak,
+                  "bits": bits_per_weight(json.loads(lock.read_text()))}
         with self.quantc.load(f"{prefix}.so", threads=self.arguments.threads) as model:
 
             def logits_of(sequence):
