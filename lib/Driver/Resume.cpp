@@ -60,7 +60,8 @@ void addFile(std::string &key, llvm::StringRef path) {
 } // namespace
 
 std::string partialFolder(llvm::StringRef output) {
-  return output == "-" ? "" : (output + ".partial").str();
+  // What `quantc eval` makes is no file of the user's.
+  return output.empty() || output == "-" ? "" : (output + ".partial").str();
 }
 
 /// All that the results of the graph's passes depend on.

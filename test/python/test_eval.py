@@ -2,6 +2,7 @@
 that are compiled with other layers in float; the formulas are NumPy's."""
 
 import json
+import os
 import subprocess
 
 import numpy as np
@@ -100,9 +101,10 @@ def log_softmax(x):
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
 
-def run(*arguments):
+def run(*arguments, **options):
     return subprocess.run(
-        [BUILD / "bin/quantc", "eval", *map(str, arguments)], capture_output=True, text=True
+        [BUILD / "bin/quantc", "eval", *map(str, arguments)], capture_output=True, text=True,
+        **options,
     )
 
 
@@ -257,6 +259,13 @@ def test_text(folder):
     assert found.returncode == 0 and found.stderr == ""
     for text in ("layer", "up to it", "perplexity", "--keep-float", "logits of 24 rows"):
         assert text in found.stdout
+
+
+def test_leaves_nothing(folder, tmp_path):
+    """However large a model is: what is kept of interrupted work is for files that are asked for."""
+    found = run(folder / "m.onnx", "--recipe", WEIGHT_ONLY, "--data", folder / "data.safetensors",
+                "-q", cwd=tmp_path, env=dict(os.environ, QUANTC_PARTIAL_ABOVE="0"))
+    assert found.returncode == 0 and list(tmp_path.iterdir()) == []
 
 
 def test_nothing_quantized(folder):
