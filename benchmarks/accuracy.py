@@ -375,7 +375,7 @@ class Bench:
             f"{validation} of validation, of another document. KL is that of the\nfloat model's "
             "next-token distributions to the quantized model's, in nats, the mean over all "
             "positions. Bits are those\nof codes and scales; processor seconds those of the whole "
-            "quantization, peers on one thread; memory is anonymous.\nOne run of `make "
+            "quantization, peers on one thread; memory is anonymous.\nMeasured row by row by `make "
             f"bench-accuracy` on {measure.machine()}.\n"
         )
         title, _, rows = table.markdown().partition("\n\n")

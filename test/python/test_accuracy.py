@@ -161,24 +161,20 @@ def test_parts_of_a_document(tmp_path):
 
 
 def test_bits_per_weight():
-    accuracy = pytest.importorskip("accuracy")
-    tensor = lambda type_, format_, granularity, after, layer="node_linear_7": {
-        "type": type_, "format": format_, "granularity": granularity, "bytes_after": after,
-        "layer": layer,
-    }
-    manifest = {
-        "tensors": [
-            tensor("64x32xf32", "si4", "group 64", 9999),
-            tensor("64x96xf32", "si3", "group 32", 9999),
-            tensor("128x16xf32", "nf4", "group 64", 1024 + 64),
-            tensor("128xf32", "f32", "", 512),
-            tensor("1000x64xf32", "f32", "", 256000, "node_embedding"),
-            tensor("1000x64xf32", "folded", "", 0, ""),
-        ]
-    }
-    wanted = (2048 * 4.25 + 6144 * 3.5 + 2048 * 4.25) / (2048 + 6144 + 2048)
-    assert accuracy.bits_per_weight(manifest) == pytest.approx(wanted)
-    assert accuracy.bits_per_weight({"tensors": []}) == 32
+    def layer(name, format_, scales="", shape=(64, 128)):
+        return {"name": name, "format": format_, "scales": scales, "shape": shape}
+
+    layers = [
+        layer("a", "si3", "group 64"),
+        layer("b", "si8", "channel"),
+        layer("c", "q6_k", "group 16", (64, 256)),
+        layer("d", "si8", "tensor"),
+        layer("node_embedding", "si8", "channel", (1000, 64)),  # none of those that are counted
+    ]
+    wanted = ((3 + 16 / 64) + (8 + 32 / 128) + 2 * (6 + (16 * 8 + 16) / 256) + 8) / 5
+    assert accuracy.bits_per_weight({"layers": layers}) == pytest.approx(wanted)
+    assert accuracy.bits_per_weight({"layers": [layer("a", "float")]}) == 32
+
 
 
 def test_run_watched(tmp_path):
