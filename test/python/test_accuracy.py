@@ -161,6 +161,8 @@ def test_parts_of_a_document(tmp_path):
 
 
 def test_bits_per_weight():
+    accuracy = pytest.importorskip("accuracy")
+
     def layer(name, format_, scales="", shape=(64, 128)):
         return {"name": name, "format": format_, "scales": scales, "shape": shape}
 
